@@ -1,0 +1,20 @@
+"""Referring image segmentation: a picture and a sentence go in, a mask comes out."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refseg.pipeline import load
+
+__all__ = ["__version__", "load"]
+
+__version__ = version("refseg")
+
+
+def __getattr__(name: str) -> object:
+    """Import what needs torch when it is asked for: `refseg --help` does not."""
+    if name == "load":
+        from refseg.pipeline import load
+
+        return load
+    raise AttributeError(f"module 'refseg' has no attribute '{name}'")

@@ -1,0 +1,193 @@
+"""Side effects of training and evaluation: complete checkpoints, pictures, predicted masks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from jaxtyping import UInt8
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
+from lightning.pytorch.trainer.states import TrainerFn
+from numpy import ndarray
+from torch import Tensor
+
+from refseg import __version__
+from refseg.data import decode, read_image
+from refseg.files import replacing
+from refseg.types import Batch
+from refseg.visualization import Example, example_sheet, word_strip, write_mask
+
+
+class CompleteCheckpoint(Callback):
+    """Puts the configuration of the run into every checkpoint.
+
+    Args:
+        config: of the run, plain values.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = yaml.safe_dump(config, sort_keys=False)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Add the version of refseg and the config as YAML."""
+        checkpoint["refseg"] = {"version": __version__, "config": self.config}
+
+
+class InterruptedCheckpoint(Callback):
+    """Saves the state of a training that is broken off, and says how to go on.
+
+    Args:
+        folder: of the run; the state goes to `checkpoints/interrupted.ckpt`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Save all that is needed to continue, on Ctrl-C and on errors."""
+        if trainer.state.fn != TrainerFn.FITTING or not trainer.global_step:
+            return
+        path = self.folder / "checkpoints" / "interrupted.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)
+        if trainer.is_global_zero:
+            print(
+                f"Stopped at step {trainer.global_step}. To go on: refseg fit --config "
+                f"{self.folder / 'config.yaml'} --output {self.folder} --ckpt_path {path}"
+            )
+
+
+class ExamplePictures(Callback):
+    """Draws validation examples: image, truth, prediction and sentence; and how the words are read.
+
+    The same expressions every time, so that one sees them improve. They go to TensorBoard and W&B
+    where these log, and the last sheet becomes `examples.png` of the run.
+
+    Args:
+        count: number of examples, each of another image where there are enough.
+        strips: number of word-by-word strips, for a fusion that reads word by word.
+    """
+
+    def __init__(self, count: int = 8, strips: int = 2) -> None:
+        self.count, self.strips = count, strips
+        self.sheet: UInt8[ndarray, " height width 3"] | None = None
+        self._examples: list[Example] = []
+        self._strips: list[UInt8[ndarray, " height width 3"]] = []
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget the examples of the last time."""
+        self._examples, self._strips = [], []
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: list[Tensor],  # type: ignore[override]  # what our validation_step returns
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep one expression of each image, until there are enough."""
+        if not trainer.is_global_zero or dataloader_idx:
+            return
+        for image in range(len(batch.image_paths)):
+            if len(self._examples) == self.count:
+                return
+            asked = (batch.image_index == image).nonzero()[:, 0].tolist()
+            expression = asked[len(self._examples) % len(asked)]
+            self._examples.append(self._example(batch, expression, outputs[expression]))
+            if len(self._strips) < self.strips and pl_module.segmenter.reads_word_by_word:
+                self._strips.append(self._strip(pl_module, batch, expression))
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw the sheet and hand the pictures to the loggers."""
+        if not self._examples:
+            return
+        self.sheet = example_sheet(self._examples)
+        if trainer.sanity_checking:
+            return
+        pictures = {"val/examples": [self.sheet], "val/words": self._strips}
+        for logger in trainer.loggers:
+            for name, images in pictures.items():
+                if isinstance(logger, WandbLogger) and images:
+                    logger.log_image(name, images, step=trainer.global_step)
+                if isinstance(logger, TensorBoardLogger):
+                    for number, image in enumerate(images):
+                        logger.experiment.add_image(
+                            f"{name}/{number}", image, trainer.global_step, dataformats="HWC"
+                        )
+
+    @staticmethod
+    def _example(batch: Batch, expression: int, prediction: Tensor) -> Example:
+        truth = decode(batch.truths[expression])
+        predicted = prediction.numpy()
+        union = (predicted | truth).sum()
+        return Example(
+            image=read_image(Path(batch.image_paths[int(batch.image_index[expression])])),
+            expression=batch.expressions[expression],
+            prediction=predicted,
+            truth=truth,
+            iou=float((predicted & truth).sum() / union) if union else 1.0,
+        )
+
+    @staticmethod
+    @torch.no_grad()
+    def _strip(module: LightningModule, batch: Batch, expression: int) -> ndarray:
+        alone = batch.select([expression])
+        logits = module.segmenter.steps(alone)[:, 0].float()
+        probabilities = alone.geometries[0].invert(logits).sigmoid().cpu().numpy()
+        return word_strip(
+            image=read_image(Path(alone.image_paths[0])),
+            words=module.trainer.datamodule.tokenizer.words(alone.expressions[0]),
+            probabilities=probabilities,
+            truth=decode(alone.truths[0]),
+        )
+
+
+class PredictionWriter(Callback):
+    """Writes what `predict` predicts: a mask per expression, and a list of them.
+
+    Args:
+        folder: where `masks/SPLIT/ID.png` (0 and 255, in the image's own size) and
+            `predictions.jsonl` are written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._records: list[dict[str, Any]] = []
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: list[Tensor],
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Write the masks of one batch."""
+        split = trainer.datamodule.split_names[dataloader_idx]
+        for index, prediction in enumerate(outputs):
+            mask = Path("masks", split, f"{batch.expression_ids[index]}.png")
+            write_mask(self.folder / mask, prediction.numpy())
+            self._records.append(
+                {
+                    "expression_id": batch.expression_ids[index],
+                    "split": split,
+                    "image": batch.image_paths[int(batch.image_index[index])],
+                    "expression": batch.expressions[index],
+                    "mask": str(mask),
+                    "area": int(prediction.sum()),
+                }
+            )
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the list of all masks, by this process."""
+        rank = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
+        with replacing(self.folder / f"predictions{rank}.jsonl") as temporary:
+            temporary.write_text("".join(json.dumps(r) + "\n" for r in self._records))

@@ -1,0 +1,158 @@
+"""The verbs of the trainer: `fit`, `validate`, `test`, `predict`."""
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.pytorch import Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+# The short class names of a config are those of classes that are imported.
+import refseg.loggers
+import refseg.models.backbones
+import refseg.models.fusion
+import refseg.models.text_encoders
+import refseg.schedules  # noqa: F401 - as above
+from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint, PredictionWriter
+from refseg.command_line import (
+    explain,
+    log_to_sweep,
+    resolve_configs,
+    with_config_of_checkpoint,
+)
+from refseg.data import ReferringDataModule
+from refseg.errors import ConfigError
+from refseg.module import ReferringSegmentation
+from refseg.runs import RunFolder, place_in
+
+EXAMPLES = {
+    "fit": """\
+examples:
+  refseg fit --config rmi.yaml
+  refseg fit --config rmi.yaml --trainer.max_steps 200 --output runs/short
+  refseg fit --config rmi.yaml --model.fusion fusion/concat.yaml
+  refseg fit --config rmi.yaml --data data/refer.yaml --data.root DIR --data.dataset refcoco
+  refseg fit --config rmi.yaml --trainer.logger logger/wandb.yaml
+  refseg fit --config RUN/config.yaml --output RUN --ckpt_path last      (go on with a run)
+  refseg fit --config rmi.yaml --print_config                            (see all options)""",
+    "validate": """\
+examples:
+  refseg validate --ckpt_path RUN/checkpoints/best.ckpt""",
+    "test": """\
+examples:
+  refseg test --ckpt_path RUN/checkpoints/best.ckpt
+  refseg test --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt
+  refseg test --ckpt_path best.ckpt --data.root DIR --data.test_splits "[testA, testB]\"""",
+    "predict": """\
+examples:
+  refseg predict --ckpt_path RUN/checkpoints/best.ckpt --output masks""",
+}
+
+
+class RefsegParser(LightningArgumentParser):
+    """Reports what is wrong with an option in one message, without the usage of them all."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise instead of printing.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(explain(message)) from ex
+
+
+class RefsegCLI(LightningCLI):
+    """LightningCLI with a folder per run, complete checkpoints and a result at the end."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the folder of the run, and the one link between data and model."""
+        parser.add_argument(
+            "--output",
+            type=str | None,
+            default=None,
+            help="Folder of the run. Default: runs/CONFIG-DATE-TIME for fit, "
+            "a folder beside the checkpoint for the other verbs.",
+        )
+        parser.link_arguments("data.vocab_size", "model.vocab_size", apply_on="instantiate")
+
+    def before_instantiate_classes(self) -> None:
+        """Give everything that is written its place in the folder of the run."""
+        config = self.config[self.subcommand]
+        checkpoint = config.get("ckpt_path")
+        name = Path(str(config.config[0])).stem if config.get("config") else self.subcommand
+        self.run_folder = RunFolder.choose(self.subcommand, config.output, checkpoint, name)
+        config.output = None  # the saved config makes a new run, it does not overwrite this one
+        config.ckpt_path = None
+        self._dump_config()
+        config.ckpt_path = checkpoint
+        config.weights_only = True  # nothing in a checkpoint is executed
+        place_in(self.run_folder.path, config.trainer)
+        if checkpoint and self.subcommand != "fit":
+            config.data.vocabulary_from = checkpoint
+        self.run_folder.path.mkdir(parents=True, exist_ok=True)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401 - as LightningCLI
+        """Add the callbacks that no config can leave out."""
+        self.trainer_defaults["callbacks"] = [
+            CompleteCheckpoint(self.config_dump),
+            InterruptedCheckpoint(self.run_folder.path),
+            PredictionWriter(self.run_folder.path),
+        ]
+        return super().instantiate_trainer(**kwargs)
+
+    def before_fit(self) -> None:
+        """Save the config before the first step: a run that dies can be made again."""
+        self.run_folder.save_config(self.config_dump)
+        self.run_folder.start_clock()
+
+    def after_fit(self) -> None:
+        """Evaluate the best checkpoint and show what came out."""
+        self.run_folder.finish_fit(self.trainer, self.model, self.datamodule)
+
+    def after_validate(self) -> None:
+        """Show and save the figures."""
+        self.run_folder.finish_evaluation(self.trainer, self.model)
+
+    def after_test(self) -> None:
+        """Show and save the figures."""
+        self.run_folder.finish_evaluation(self.trainer, self.model)
+
+
+def run_trainer(verb: str, words: Sequence[str]) -> int:
+    """Run `fit`, `validate`, `test` or `predict`, and return the exit code.
+
+    Args:
+        verb: one of them.
+        words: the rest of the command line.
+    """
+    _quieten()
+    words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
+    sys.argv = ["refseg", verb, *resolve_configs(words)]  # what distributed processes run again
+    RefsegCLI(
+        ReferringSegmentation,
+        ReferringDataModule,
+        save_config_callback=None,
+        auto_configure_optimizers=False,
+        parser_class=RefsegParser,
+        parser_kwargs={name: {"epilog": text} for name, text in EXAMPLES.items()},
+    )
+    return 0
+
+
+def _quieten() -> None:
+    """Silence what Lightning says of itself; what matters of a run is shown by us."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    ignored = (
+        r".*could not find the monitored key.*",  # no validation yet
+        r".*does not have many workers.*",  # small images are read faster than they are used
+        r".*isinstance\(treespec, LeafSpec\).*",  # Lightning 2.6 on torch 2.9 and later
+        r".*The number of training batches .* is smaller than the logging interval.*",
+        r"The dirpath has changed.*",  # evaluating into another folder than the training's
+        r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run
+    )
+    for message in ignored:
+        warnings.filterwarnings("ignore", message)

@@ -1,0 +1,157 @@
+"""From the words of a command line to those that the parser of the trainer understands."""
+
+import difflib
+import importlib
+import inspect
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from refseg.config_files import find_config
+from refseg.errors import CheckpointError, ConfigError
+
+_YAML = (".yaml", ".yml")
+_LOGGER = "--trainer.logger"
+
+
+def resolve_configs(words: Sequence[str]) -> list[str]:
+    """Replace each config file that is named by the path at which it is found.
+
+    Any value that ends in `.yaml` is one, as in `--config rmi.yaml`, `--data data/refer.yaml` or
+    `--model.fusion=fusion/concat.yaml`.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    resolved = []
+    for word in words:
+        name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        if value.endswith(_YAML):
+            path = find_config(value)
+            check_yaml(path)
+            value = str(path)
+        resolved.append(f"{name}{equals}{value}")
+    return resolved
+
+
+def check_yaml(path: Path) -> None:
+    """Make sure that a config is YAML: the parser would not say in which file the mistake is.
+
+    Raises:
+        ConfigError: it is not, or holds no options.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"The config {path} is not valid YAML: {reason}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"The config {path} holds no options of the form `name: value`.")
+
+
+def value_of(option: str, words: Sequence[str]) -> str | None:
+    """The last value of an option, as `--option value` or `--option=value`."""
+    value = None
+    for position, word in enumerate(words):
+        if word == option and position + 1 < len(words):
+            value = words[position + 1]
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+    return value
+
+
+def log_to_sweep(words: Sequence[str]) -> list[str]:
+    """Choose the W&B logger under a `wandb agent`, unless a logger is named."""
+    if "WANDB_SWEEP_ID" in os.environ and value_of(_LOGGER, words) is None:
+        return [*words, f"{_LOGGER}=logger/wandb.yaml"]
+    return list(words)
+
+
+def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
+    """Take the config from the checkpoint where none is named: it is complete.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, or was made without a config.
+    """
+    checkpoint = value_of("--ckpt_path", words)
+    named = value_of("--config", words) or value_of("-c", words)
+    if checkpoint is None or named is not None:
+        return list(words)
+    from refseg.checkpoint import read_checkpoint  # imports torch
+
+    config = read_checkpoint(checkpoint).get("refseg", {}).get("config")
+    if config is None:
+        raise CheckpointError(
+            f"{checkpoint} was made without the command line and holds no config; "
+            "name one with --config."
+        )
+    handle, name = tempfile.mkstemp(prefix="refseg-", suffix=".yaml")
+    with os.fdopen(handle, "w") as file:
+        file.write(config)
+    return [f"--config={Path(name)}", *words]
+
+
+def explain(message: str) -> str:
+    """What jsonargparse has to say, in one short message with a remedy.
+
+    Args:
+        message: of its `ArgumentError`.
+    """
+    if "arguments are required: " in message and "model." in message:
+        return "No model is named; name a config, as in `--config rmi.yaml`."
+    unaccepted = re.search(r"Option '([^']+)' is not accepted", message)
+    if unaccepted:
+        return f"There is no option '{unaccepted[1]}' here.{_nearest(unaccepted[1])}"
+    key = re.search(r'Parser key "([^"]+)"', message)
+    part = _PARTS.get(key[1]) if key else None
+    if part is not None and key is not None:
+        name = re.search(r"class_path='?([\w.]+)|import path string: (\S+)", message)
+        known = ", ".join(sorted(_known_classes(*part)))
+        if name:
+            unknown = (name[1] or name[2]).rpartition(".")[2]
+            return (
+                f"Unknown class '{unknown}' for {key[1]}; known are {known}. Classes of your own "
+                "are named with their module, files end in .yaml."
+            )
+    return " ".join(message.split())
+
+
+# Option -> where its classes are, and what they have in common.
+_PARTS = {
+    "model.backbone": ("refseg.models.backbones", "Backbone"),
+    "model.text_encoder": ("refseg.models.text_encoders", "TextEncoder"),
+    "model.fusion": ("refseg.models.fusion", "Fusion"),
+    "model.decoder": ("refseg.models.decoders", "Decoder"),
+    "model.loss": ("refseg.losses", "Loss"),
+    "model.lr_scheduler": ("refseg.schedules", "Schedule"),
+    "data.tokenizer": ("refseg.data.tokenizers", "Tokenizer"),
+}
+
+
+def _known_classes(module: str, base: str) -> dict[str, type]:
+    """The classes that can be chosen where a `base` is wanted, by their short names."""
+    members = vars(importlib.import_module(module))
+    return {
+        name: member
+        for name, member in members.items()
+        if isinstance(member, type)
+        and issubclass(member, members[base])
+        and not inspect.isabstract(member)
+        and not name.startswith("_")
+    }
+
+
+def _nearest(option: str) -> str:
+    arguments = {
+        argument
+        for part in _PARTS.values()
+        for known in _known_classes(*part).values()
+        for argument in inspect.signature(known).parameters
+    }
+    close = difflib.get_close_matches(option, arguments, n=1)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{meant} `--model.fusion.help=MultimodalLSTM` lists the options of a class."

@@ -1,0 +1,44 @@
+"""From files to batches. Knows no networks."""
+
+from refseg.data.collate import Collate, collate
+from refseg.data.datamodule import ReferringDataModule
+from refseg.data.dataset import ReferringDataset
+from refseg.data.flips import swap_left_right
+from refseg.data.images import read_image
+from refseg.data.masks import decode, encode, encode_segmentation
+from refseg.data.pickles import load_python2_pickle
+from refseg.data.refer import read_refer
+from refseg.data.references import References
+from refseg.data.shapes import ShapesOptions, prepare_shapes
+from refseg.data.tokenizers import (
+    Tokenizer,
+    TransformersTokenizer,
+    WordTokenizer,
+    tokenizer_from_state,
+)
+from refseg.data.transforms import Augmentation, Transform
+from refseg.data.worker_errors import original_message
+
+__all__ = [
+    "Augmentation",
+    "Collate",
+    "References",
+    "ReferringDataModule",
+    "ReferringDataset",
+    "ShapesOptions",
+    "Tokenizer",
+    "Transform",
+    "TransformersTokenizer",
+    "WordTokenizer",
+    "collate",
+    "decode",
+    "encode",
+    "encode_segmentation",
+    "load_python2_pickle",
+    "original_message",
+    "prepare_shapes",
+    "read_image",
+    "read_refer",
+    "swap_left_right",
+    "tokenizer_from_state",
+]

@@ -1,0 +1,56 @@
+"""From samples to one batch with a flat list of expressions."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+
+from refseg.data.tokenizers import Tokenizer
+from refseg.types import Batch, Sample
+
+if TYPE_CHECKING:
+    from refseg.geometry import Geometry
+
+
+def collate(samples: Sequence[Sample], tokenizer: Tokenizer) -> Batch:
+    """Put transformed samples together; `image_index` says which image each expression looks at.
+
+    Args:
+        samples: at least one, all in the same network size.
+        tokenizer: with its vocabulary.
+
+    Raises:
+        DataError: an expression has no word.
+    """
+    expressions = tuple(expression for sample in samples for expression in sample.expressions)
+    tokens, token_mask = tokenizer.encode(expressions)
+    images = np.stack([sample.image.transpose(2, 0, 1) for sample in samples])
+    counts = torch.tensor([len(sample.expressions) for sample in samples])
+    return Batch(
+        images=torch.from_numpy(images),
+        tokens=torch.from_numpy(tokens),
+        token_mask=torch.from_numpy(token_mask),
+        image_index=torch.repeat_interleave(torch.arange(len(samples)), counts),
+        masks=torch.from_numpy(np.concatenate([sample.masks for sample in samples])),
+        expressions=expressions,
+        expression_ids=tuple(number for sample in samples for number in sample.expression_ids),
+        truths=tuple(truth for sample in samples for truth in sample.truths),
+        geometries=tuple(cast("Geometry", sample.geometry) for sample in samples),
+        image_paths=tuple(sample.image_path for sample in samples),
+    )
+
+
+class Collate:
+    """`collate` with its tokenizer, in a form that worker processes can be given.
+
+    Args:
+        tokenizer: with its vocabulary.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """Put samples together."""
+        return collate(samples, self.tokenizer)

@@ -1,0 +1,119 @@
+"""Images with their expressions, for a data loader."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch.utils.data import Dataset
+
+from refseg.data.images import read_image
+from refseg.data.masks import masks_of
+from refseg.data.references import References
+from refseg.errors import ConfigError, DataError
+from refseg.types import Sample
+
+_COLUMNS = ["image_path", "expression", "expression_id"]
+
+
+class ReferringDataset(Dataset[Sample]):
+    """One image with some or all of its expressions per item.
+
+    With a number of expressions per image, an item is an image, and each visit draws that many of
+    its expressions at random, without repetition (all, where it has fewer): an epoch sees each
+    image once. With all of them, each expression is seen once per epoch, and an image
+    with more than `max_expressions` is split over several items, so that memory stays bounded.
+
+    Images are read as stored, without turning them by their EXIF orientation, since the masks
+    were drawn on the stored pixels.
+
+    Args:
+        references: the rows of the chosen splits.
+        transform: what becomes of each sample (`Transform`).
+        expressions_per_image: how many are drawn per visit, or `all`.
+        max_expressions: at most so many per item when `expressions_per_image` is `all`.
+    """
+
+    def __init__(
+        self,
+        references: References,
+        transform: Callable[[Sample], Sample],
+        expressions_per_image: int | Literal["all"] = "all",
+        max_expressions: int = 16,
+    ) -> None:
+        if expressions_per_image != "all" and expressions_per_image < 1:
+            raise ConfigError(
+                "Expected expressions_per_image to be 'all' or a number of at least 1, got "
+                f"{expressions_per_image}."
+            )
+        if max_expressions < 1:
+            raise ConfigError(f"Expected max_expressions of at least 1, got {max_expressions}.")
+        self.references = references
+        self.transform = transform
+        self.expressions_per_image = expressions_per_image
+        self._rows, offsets = references.images()
+        if expressions_per_image == "all":
+            offsets = _chunked(offsets, max_expressions)
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        """Number of images; more where images are split over several items."""
+        return len(self._offsets) - 1
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read the image, choose its expressions, decode their masks, transform.
+
+        Raises:
+            DataError: the image is missing, broken, or not of the size that its record says.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        rows = self._rows[self._offsets[index] : self._offsets[index + 1]]
+        if self.expressions_per_image != "all":
+            drawn = torch.randperm(len(rows))[: self.expressions_per_image].numpy()
+            rows = rows[np.sort(drawn)]
+        return self.transform(self.read(rows))
+
+    def read(self, rows: Int64[np.ndarray, " expressions"]) -> Sample:
+        """The sample of some rows of one image, before the transform.
+
+        Args:
+            rows: at least one; all of the same image.
+
+        Raises:
+            DataError: the image is missing, broken, or not of the size that its record says.
+        """
+        first = int(rows[0])
+        chosen = self.references.table.select(_COLUMNS).take(rows)
+        path = Path(chosen["image_path"][0].as_py())
+        try:
+            image = read_image(path)
+        except DataError as error:
+            raise DataError(f"{self.references.record(first)}: {error}") from None
+        truths = tuple(self.references.truth(int(row)) for row in rows)
+        height, width = image.shape[:2]
+        if (height, width) != (truths[0].height, truths[0].width):
+            raise DataError(
+                f"{self.references.record(first)}: the image {path} has {width} × {height} pixels, "
+                f"but its record says {truths[0].width} × {truths[0].height}; it is not the image "
+                "that was annotated: replace it by the original."
+            )
+        return Sample(
+            image=image,
+            masks=masks_of(truths),
+            expressions=tuple(chosen["expression"].to_pylist()),
+            expression_ids=tuple(chosen["expression_id"].to_pylist()),
+            truths=truths,
+            image_path=str(path),
+        )
+
+
+def _chunked(
+    offsets: Int64[np.ndarray, " images_and_one"], size: int
+) -> Int64[np.ndarray, " items_and_one"]:
+    """The offsets with further borders, so that no group is larger than `size`."""
+    starts = [np.arange(start, stop, size, dtype=np.int64) for start, stop in pairwise(offsets)]
+    return np.concatenate([*starts, offsets[-1:]])

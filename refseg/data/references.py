@@ -1,0 +1,189 @@
+"""The columnar table of references: one row per expression, whatever files it came from."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int64
+
+from refseg.errors import DataError
+from refseg.types import RunLengths
+
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+
+SCHEMA = pa.schema(
+    [
+        ("source", _NAMES),  # for messages: "refcoco (unc)"
+        ("expression_id", pa.int64()),
+        ("reference_id", pa.int64()),
+        ("annotation_ids", pa.list_(pa.int64())),
+        ("category_ids", pa.list_(pa.int64())),
+        ("image_id", pa.int64()),
+        ("split", _NAMES),
+        ("expression", pa.string()),  # cleaned and in lower case, where the data set has it so
+        ("raw", pa.string()),  # as typed
+        ("image_path", _NAMES),
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+        ("rle", pa.dictionary(pa.int32(), pa.binary())),  # several expressions share a mask
+    ]
+)
+"""The columns. Ids of objects and classes are lists, as an expression may name several objects or
+none; columns with few different values are dictionaries, so that a value is stored once."""
+
+SPLIT_ORDER = ("train", "val", "test", "testA", "testB", "testC")
+
+
+class ImageGroups(NamedTuple):
+    """Which rows belong to which image.
+
+    Args:
+        rows: row numbers, those of one image side by side, images in order of appearance.
+        offsets: the rows of image `i` are `rows[offsets[i]:offsets[i + 1]]`.
+    """
+
+    rows: Int64[np.ndarray, " rows"]
+    offsets: Int64[np.ndarray, " images_and_one"]
+
+
+class References:
+    """Expressions with the object that each of them names: one Arrow table, one row each.
+
+    Rows as Python objects would be copied into every worker process as their reference counts
+    change; Arrow's buffers are shared. Nothing here keeps an object per row.
+
+    Args:
+        table: with the columns of `SCHEMA`.
+
+    Example:
+        >>> References(SCHEMA.empty_table())
+        References(0 expressions, 0 references, 0 images)
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        table = table.select(SCHEMA.names).cast(SCHEMA)
+        self.table: pa.Table = table.unify_dictionaries().combine_chunks()
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, Sequence[object]]) -> "References":
+        """Build the table from one sequence per column of `SCHEMA` (what readers do)."""
+        arrays = [pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names]
+        return cls(pa.Table.from_arrays(arrays, schema=SCHEMA))
+
+    @classmethod
+    def concat(cls, parts: Iterable["References"]) -> "References":
+        """The rows of several tables, one after the other.
+
+        Ids are unique within a data set only: after joining two data sets, tell rows apart by
+        `source` and id.
+        """
+        return cls(pa.concat_tables([SCHEMA.empty_table(), *(part.table for part in parts)]))
+
+    def __len__(self) -> int:
+        """Number of expressions."""
+        return self.table.num_rows
+
+    def __repr__(self) -> str:
+        """Counts, for a console."""
+        images = len(self.images().offsets) - 1
+        references = pc.count_distinct(self.table["reference_id"]).as_py()
+        return f"References({len(self)} expressions, {references} references, {images} images)"
+
+    @property
+    def source(self) -> str:
+        """The data set(s) that the rows came from, as messages name them."""
+        return ", ".join(_distinct(self.table["source"])) or "an empty table"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have rows, in the customary order."""
+        known = {name: position for position, name in enumerate(SPLIT_ORDER)}
+        names = _distinct(self.table["split"])
+        return tuple(sorted(names, key=lambda name: known.get(name, len(known))))
+
+    @property
+    def expressions(self) -> pa.ChunkedArray:
+        """The column of sentences."""
+        return self.table["expression"]
+
+    def split(self, names: str | Sequence[str]) -> "References":
+        """The rows of one or several splits.
+
+        Args:
+            names: of splits, as the data set writes them.
+
+        Raises:
+            DataError: the data set has no split of that name.
+        """
+        wanted = [names] if isinstance(names, str) else list(names)
+        for name in wanted:
+            if name not in self.splits:
+                raise DataError(
+                    f"Unknown split '{name}' of {self.source}; choose one of "
+                    f"{', '.join(self.splits) or '(it has no rows at all)'}."
+                )
+        # Compared as texts: the values of a dictionary column may include some without rows.
+        is_wanted = pc.is_in(self.table["split"].cast(pa.string()), pa.array(wanted, pa.string()))
+        return References(self.table.filter(is_wanted))
+
+    def images(self) -> ImageGroups:
+        """The rows grouped by image (by its path, as ids of two data sets may coincide)."""
+        codes = _codes(self.table["image_path"])
+        _, first, image = np.unique(codes, return_index=True, return_inverse=True)
+        order_of_appearance = np.empty(len(first), np.int64)
+        order_of_appearance[np.argsort(first)] = np.arange(len(first))
+        image = order_of_appearance[image]
+        offsets = np.zeros(len(first) + 1, np.int64)
+        np.cumsum(np.bincount(image, minlength=len(first)), out=offsets[1:])
+        return ImageGroups(np.argsort(image, kind="stable").astype(np.int64), offsets)
+
+    def truth(self, row: int) -> RunLengths:
+        """The mask of one row, in the image's own size."""
+        rle = self.table["rle"][row].as_py()
+        return RunLengths(self.table["height"][row].as_py(), self.table["width"][row].as_py(), rle)
+
+    def record(self, row: int) -> str:
+        """How messages name a row: data set, reference and expression."""
+        source, reference, expression = (
+            self.table[name][row].as_py() for name in ("source", "reference_id", "expression_id")
+        )
+        return f"{source}, ref_id {reference}, sent_id {expression}"
+
+    def fingerprint(self) -> str:
+        """A hash of the content, the same wherever the folder lies and however rows are chunked."""
+        digest = hashlib.sha256()
+        for field in SCHEMA:
+            column = self.table[field.name]
+            if field.name == "image_path":
+                column = pa.chunked_array([[Path(path).name for path in column.to_pylist()]])
+            _update(digest, field.name, column)
+        return digest.hexdigest()
+
+
+def _distinct(column: pa.ChunkedArray) -> list[str]:
+    return [str(value) for value in pc.unique(column).to_pylist()]
+
+
+def _codes(column: pa.ChunkedArray) -> Int64[np.ndarray, " rows"]:
+    if column.num_chunks == 0:
+        return np.zeros(0, np.int64)
+    (chunk,) = column.chunks
+    return chunk.indices.to_numpy().astype(np.int64)
+
+
+def _update(digest: "hashlib._Hash", name: str, column: pa.ChunkedArray) -> None:
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_list(column.type):
+        _update(digest, f"{name} lengths", pc.list_value_length(column))
+        column = pc.list_flatten(column)
+    digest.update(f"{name} {len(column)} ".encode())
+    if pa.types.is_integer(column.type):
+        digest.update(column.to_numpy().astype("<i8").tobytes())
+    else:
+        digest.update(pc.binary_length(column).to_numpy().astype("<i8").tobytes())
+        digest.update(b"".join(column.cast(pa.binary()).to_pylist()))

@@ -1,0 +1,24 @@
+"""The errors of refseg. Each message says what was expected, what came, and what to do about it.
+
+The command line prints the message alone, without a traceback, and exits with code 2.
+"""
+
+
+class RefsegError(Exception):
+    """Something a user can put right. The message names the remedy."""
+
+
+class DataError(RefsegError):
+    """A file or a record of a data set is missing, broken, or not what its format promises."""
+
+
+class ConfigError(RefsegError):
+    """An option has a value that cannot work."""
+
+
+class CheckpointError(RefsegError):
+    """A file is not a checkpoint of refseg, or lacks a part that is needed."""
+
+
+class TrainingError(RefsegError):
+    """Training cannot go on (a loss that is not finite, for one)."""

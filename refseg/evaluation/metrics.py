@@ -1,0 +1,188 @@
+"""The figures of a whole split, over any number of batches and processes."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from refseg.errors import ConfigError, DataError
+from refseg.evaluation.functional import iou, mean_iou, overall_iou, precision_at
+
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+_IDS_IN_MESSAGE = 10
+
+
+class Counts(NamedTuple):
+    """The pixel counts of a whole split: a column each, a row per expression, sorted by id.
+
+    Args:
+        expression_ids: unique within the data set.
+        intersections: pixels.
+        unions: pixels.
+    """
+
+    expression_ids: Int64[Tensor, " expressions"]
+    intersections: Int64[Tensor, " expressions"]
+    unions: Int64[Tensor, " expressions"]
+
+
+class ReferringMetrics(Metric):
+    """Overall IoU, mean IoU and precision@X over every expression of a split, each counted once.
+
+    A distributed sampler repeats samples until all processes have the same number. Counts are
+    therefore kept per expression (24 bytes) and merged by id, in `compute`. The repeats of an
+    expression need not agree: in another batch, and in reduced precision, a pixel at the boundary
+    may tip over. Then the repeat with the lowest IoU counts, whatever the order.
+
+    `compute` returns float64 values on the CPU.
+
+    Args:
+        thresholds: the X of precision@X, IoU in [0, 1].
+
+    Raises:
+        ConfigError: A threshold is outside of [0, 1].
+
+    Example:
+        >>> metrics = ReferringMetrics(thresholds=(0.5,))
+        >>> metrics.update(torch.tensor([30, 10]), torch.tensor([40, 40]), expression_ids=(7, 8))
+        >>> metrics.update(torch.tensor([10]), torch.tensor([40]), expression_ids=(8,))  # a repeat
+        >>> {name: value.item() for name, value in metrics.compute().items()}
+        {'overall_iou': 0.5, 'mean_iou': 0.5, 'precision@0.5': 0.5}
+    """
+
+    is_differentiable = False
+    higher_is_better = True
+    full_state_update = False
+
+    counts: list[Tensor]
+
+    def __init__(self, thresholds: Sequence[float] = THRESHOLDS) -> None:
+        super().__init__()
+        for threshold in thresholds:
+            if not 0 <= threshold <= 1:
+                raise ConfigError(
+                    f"Expected thresholds of IoU in [0, 1], got {threshold}; write 0.5 for 50 %."
+                )
+        self.thresholds = tuple(thresholds)
+        self.add_state("counts", default=[], dist_reduce_fx="cat")
+
+    def update(
+        self,
+        intersections: Int64[Tensor, " expressions"],
+        unions: Int64[Tensor, " expressions"],
+        expression_ids: Sequence[int] | Int64[Tensor, " expressions"],
+    ) -> None:
+        """Add the counts of some expressions.
+
+        Args:
+            intersections: pixels, as counted by `intersection_and_union`.
+            unions: pixels.
+            expression_ids: the data set's id of each expression.
+        """
+        ids = torch.as_tensor(expression_ids, dtype=torch.int64, device=self.device)
+        columns = [ids, intersections.to(self.device), unions.to(self.device)]
+        self.counts.append(torch.stack(columns, dim=1))
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the figures over everything that was added, on all processes.
+
+        Raises:
+            DataError: Nothing was added.
+        """
+        _, intersections, unions = self._merged()
+        if not len(unions):
+            raise DataError(
+                "Expected at least one expression to evaluate, got none; "
+                "check that the split has expressions and that batches reached the metric."
+            )
+        figures = {
+            "overall_iou": overall_iou(intersections, unions),
+            "mean_iou": mean_iou(intersections, unions),
+        }
+        for threshold in self.thresholds:
+            figures[f"precision@{threshold}"] = precision_at(intersections, unions, threshold)
+        return figures
+
+    def rows(self) -> Counts:
+        """Return the counts of each expression that was added, on all processes, sorted by id.
+
+        With several processes all of them must call it, like `compute`.
+
+        Example:
+            >>> metrics = ReferringMetrics()
+            >>> metrics.update(torch.tensor([30, 10]), torch.tensor([40, 40]), (8, 7))
+            >>> metrics.rows().expression_ids
+            tensor([7, 8])
+        """
+        with self.sync_context():
+            return self._merged()
+
+    def check_ids(self, expected_ids: Sequence[int] | Int64[Tensor, " expected"]) -> None:
+        """Make sure that every expression of a split was counted, and no other.
+
+        With several processes all of them must call it, like `compute`.
+
+        Args:
+            expected_ids: of all expressions of the split.
+
+        Raises:
+            DataError: An id is missing or surplus, or stands for several expressions.
+        """
+        counted = self.rows().expression_ids
+        ids = torch.as_tensor(expected_ids, dtype=torch.int64, device=counted.device)
+        expected, repeats = torch.unique(ids, return_counts=True)
+        problems = {
+            "ids of several expressions": expected[repeats > 1],
+            "missing": expected[~torch.isin(expected, counted)],
+            "surplus": counted[~torch.isin(counted, expected)],
+        }
+        found = [f"{name}: {_some(ids)}" for name, ids in problems.items() if len(ids)]
+        if found:
+            raise DataError(
+                f"Expected each of {len(expected)} expressions to be evaluated under an id of its "
+                f"own, got {len(counted)} ids; {'; '.join(found)}. Check that data set and data "
+                "loader give every expression of the split, under unique ids."
+            )
+
+    def sync(
+        self,
+        dist_sync_fn: Callable[..., list[Tensor]] | None = None,
+        process_group: object = None,
+        should_sync: bool = True,
+        distributed_available: Callable[[], bool] | None = None,
+    ) -> None:
+        """Gather the counts of all processes; one without any sends an empty table.
+
+        Args:
+            dist_sync_fn: as in torchmetrics, which calls this method, like the others.
+            process_group: whose counts are gathered; None means all processes.
+            should_sync: False leaves the counts as they are.
+            distributed_available: tells whether there are several processes.
+        """
+        # For an empty list torchmetrics sends float32, which the others cannot join with int64.
+        if isinstance(self.counts, list) and not self.counts:
+            self.counts.append(torch.empty((0, 3), dtype=torch.int64, device=self.device))
+        super().sync(dist_sync_fn, process_group, should_sync, distributed_available)
+
+    def _merged(self) -> Counts:
+        """One row per id, on the CPU; of repeats that differ the one with the lowest IoU."""
+        empty = torch.empty((0, 3), dtype=torch.int64)
+        table = dim_zero_cat(self.counts).cpu() if len(self.counts) else empty
+        ids, intersections, unions = table.unbind(dim=1)
+        # Stable sorts from the last key to the first: by id, then IoU, then union.
+        order = torch.argsort(unions, stable=True)
+        order = order[torch.argsort(iou(intersections, unions)[order], stable=True)]
+        order = order[torch.argsort(ids[order], stable=True)]
+        first = torch.ones_like(ids, dtype=torch.bool)
+        first[1:] = ids[order][1:] != ids[order][:-1]
+        return Counts(*table[order[first]].unbind(dim=1))
+
+
+def _some(ids: Tensor) -> str:
+    shown = ", ".join(str(number) for number in ids[:_IDS_IN_MESSAGE].tolist())
+    rest = len(ids) - _IDS_IN_MESSAGE
+    return f"{shown} and {rest} more" if rest > 0 else shown

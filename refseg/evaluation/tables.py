@@ -1,0 +1,83 @@
+"""Figures for people, on the terminal, and for programs, as JSON."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from refseg.files import write_text
+
+_TITLES = {"overall_iou": "overall IoU", "mean_iou": "mean IoU"}
+_PRECISION = "precision@"
+_UNKNOWN = "–"
+
+
+def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = None) -> Table:
+    """Lay metrics out as the papers print them: in percent, with two decimals.
+
+    Columns are overall IoU, mean IoU and every precision@X that a row has, by rising X; other keys
+    are left out. A figure that is absent or undefined is a dash.
+
+    Args:
+        rows: the metrics of each split or model, in [0, 1], by the keys of `ReferringMetrics`.
+        title: printed above.
+
+    Example:
+        >>> from rich.console import Console
+        >>> table = metric_table({"val": {"overall_iou": 0.61234, "precision@0.5": 0.7}})
+        >>> Console(width=60).print(table)  # doctest: +NORMALIZE_WHITESPACE
+        <BLANKLINE>
+         in %  overall IoU  mean IoU  P@0.5
+         ──────────────────────────────────
+         val         61.23         –  70.00
+        <BLANKLINE>
+    """
+    present = {key for metrics in rows.values() for key in metrics if key.startswith(_PRECISION)}
+    precisions = sorted(present, key=lambda key: float(key.removeprefix(_PRECISION)))
+    table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("in %", no_wrap=True)
+    for key in [*_TITLES, *precisions]:
+        heading = _TITLES.get(key, key.replace(_PRECISION, "P@"))
+        table.add_column(heading, justify="right", overflow="fold")
+    for name, metrics in rows.items():
+        values = [metrics.get(key, math.nan) for key in [*_TITLES, *precisions]]
+        table.add_row(name, *(_percent(value) for value in values))
+    return table
+
+
+def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
+    """Write metrics as a JSON file, with all their digits; the file appears whole or not at all.
+
+    Reading it back gives the same floats, bit for bit. JSON knows neither NaN nor infinity: a
+    figure that is not finite becomes null.
+
+    Args:
+        path: of the file; folders above it are made.
+        metrics: figures, texts, lists and mappings of them.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp(), "metrics.json")
+        >>> write_metrics(path, {"val": {"overall_iou": 0.1 + 0.2, "mean_iou": math.nan}})
+        >>> json.loads(path.read_text())
+        {'val': {'overall_iou': 0.30000000000000004, 'mean_iou': None}}
+    """
+    text = json.dumps(_finite(metrics), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2f}" if math.isfinite(value) else _UNKNOWN
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

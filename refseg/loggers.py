@@ -1,0 +1,81 @@
+"""Weights & Biases, with or without an account and a network."""
+
+import netrc
+import os
+import socket
+from typing import Any
+from urllib.parse import urlparse
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_info
+
+_CREDENTIALS = {"WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"}
+
+
+class WeightsAndBiases(WandbLogger):
+    """Lightning's W&B logger, which logs offline where it could not log in, and says so.
+
+    Args:
+        project: name of the W&B project.
+        name: of the run; W&B invents one where it is null.
+        save_dir: folder of W&B's own files, relative to the folder of the run.
+        tags: of the run.
+        notes: on the run.
+        group: of the run.
+        log_model: whether to upload checkpoints.
+    """
+
+    def __init__(
+        self,
+        project: str = "refseg",
+        name: str | None = None,
+        save_dir: str = ".",
+        tags: list[str] | None = None,
+        notes: str | None = None,
+        group: str | None = None,
+        log_model: bool = False,
+    ) -> None:
+        reason = why_offline()
+        if reason:
+            rank_zero_info(
+                f"Logging to W&B offline: {reason}. Upload later with `wandb sync {save_dir}/wandb`"
+            )
+        chosen: dict[str, Any] = {"tags": tags, "notes": notes, "group": group}
+        super().__init__(
+            project=project,
+            name=name,
+            save_dir=save_dir,
+            log_model=log_model and not reason,
+            offline=reason is not None,
+            **{option: value for option, value in chosen.items() if value is not None},
+        )
+
+
+def why_offline(timeout: float = 3.0) -> str | None:
+    """Why W&B cannot be reached, in words; None where it can.
+
+    Args:
+        timeout: seconds to wait for the server.
+    """
+    mode = os.environ.get("WANDB_MODE")
+    if mode:
+        return None if mode in {"online", "shared"} else f"WANDB_MODE is {mode}"
+    import wandb
+
+    address = urlparse(wandb.setup().settings.base_url)
+    if not (os.environ.keys() & _CREDENTIALS or _in_netrc(address.hostname or "")):
+        return "no account (run `wandb login` or set WANDB_API_KEY)"
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((address.hostname, port), timeout).close()
+    except OSError as error:
+        return f"{address.hostname} does not answer ({error})"
+    return None
+
+
+def _in_netrc(host: str) -> bool:
+    """Whether `wandb login` has left a key for `host` in the user's netrc file."""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -1,0 +1,183 @@
+"""What training minimises: per-pixel logistic loss, Dice, and weighted sums of losses.
+
+Every loss takes logits and masks of the same size and returns one number. The arithmetic is float32
+(or float64, if the logits are), in mixed precision too.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from refseg.errors import ConfigError
+
+
+class Loss(nn.Module):
+    """What all losses have in common: how they are called.
+
+    Subclasses write `forward`. A sum of pixels grows with the batch, a mean does not: the learning
+    rate belongs to the reduction.
+    """
+
+    def forward(
+        self,
+        logits: Float[Tensor, " expressions height width"],
+        masks: Bool[Tensor, " expressions height width"],
+    ) -> Float[Tensor, ""]:
+        """Return the loss of a batch.
+
+        Args:
+            logits: before the sigmoid, in network size.
+            masks: the true segmentations, in the same size.
+        """
+        raise NotImplementedError
+
+
+class WeightedLogisticLoss(Loss):
+    """Binary cross-entropy of every pixel, with one weight for foreground and one for background.
+
+    With `reduction="mean"` it is the loss of Hu et al.: the mean over all pixels of the batch,
+    divided by their number, not by the sum of the weights; the paper weighs (1, 1) in low
+    resolution and (1, 1/3) in high resolution. With `reduction="sum"` and equal weights it is the
+    loss of RMI, which trains with one expression per batch.
+
+    Args:
+        positive_weight: of pixels inside of the mask.
+        negative_weight: of pixels outside of it.
+        reduction: "mean" or "sum", over all pixels of all expressions.
+
+    Raises:
+        ConfigError: A weight is negative, or both are 0.
+
+    References:
+        Hu, Rohrbach, Darrell: Segmentation from Natural Language Expressions, ECCV 2016.
+        https://arxiv.org/abs/1603.06180
+
+        Liu et al.: Recurrent Multimodal Interaction for Referring Image Segmentation, ICCV 2017.
+        https://arxiv.org/abs/1703.07939
+
+    Example:
+        >>> loss = WeightedLogisticLoss(negative_weight=0.5)
+        >>> loss(torch.zeros(1, 1, 2), torch.tensor([[[True, False]]]))  # (1 + 1/2) log(2) / 2
+        tensor(0.5199)
+    """
+
+    def __init__(
+        self,
+        positive_weight: float = 1.0,
+        negative_weight: float = 1.0,
+        reduction: Literal["mean", "sum"] = "mean",
+    ) -> None:
+        super().__init__()
+        if min(positive_weight, negative_weight) < 0 or positive_weight + negative_weight == 0:
+            raise ConfigError(
+                "Expected weights of at least 0, not both 0, got "
+                f"positive_weight={positive_weight} and negative_weight={negative_weight}."
+            )
+        self.positive_weight = positive_weight
+        self.negative_weight = negative_weight
+        self.reduction = reduction
+
+    def forward(
+        self,
+        logits: Float[Tensor, " expressions height width"],
+        masks: Bool[Tensor, " expressions height width"],
+    ) -> Float[Tensor, ""]:
+        """Return the weighted cross-entropy of a batch."""
+        logits = _full_precision(logits)
+        foreground = logits.new_tensor(self.positive_weight)
+        weights = torch.where(masks, foreground, self.negative_weight)
+        return functional.binary_cross_entropy_with_logits(
+            logits, masks.to(logits.dtype), weight=weights, reduction=self.reduction
+        )
+
+
+class DiceLoss(Loss):
+    """One minus the soft Dice coefficient of each expression, averaged over expressions.
+
+    Every object weighs the same, however small; the per-pixel loss is ruled by large ones. Dice is
+    2·Σpy / (Σp + Σy) with p the probability and y the mask.
+
+    Args:
+        smoothing: pixels added to numerator and denominator; with 0 an expression without any
+            foreground has no gradient.
+
+    Raises:
+        ConfigError: The smoothing is negative.
+
+    References:
+        Milletari, Navab, Ahmadi: V-Net, 3DV 2016, section 3, which squares the terms of the
+        denominator; unlike it, they are plain sums here. https://arxiv.org/abs/1606.04797
+
+    Example:
+        >>> logits = torch.tensor([[[100.0, 100.0, -100.0]]])
+        >>> DiceLoss(smoothing=1.0)(logits, torch.tensor([[[True, False, False]]]))  # 1 - 3/4
+        tensor(0.2500)
+    """
+
+    def __init__(self, smoothing: float = 1.0) -> None:
+        super().__init__()
+        if smoothing < 0:
+            raise ConfigError(f"Expected a smoothing of at least 0 pixels, got {smoothing}.")
+        self.smoothing = smoothing
+
+    def forward(
+        self,
+        logits: Float[Tensor, " expressions height width"],
+        masks: Bool[Tensor, " expressions height width"],
+    ) -> Float[Tensor, ""]:
+        """Return the mean Dice loss of a batch."""
+        probabilities = _full_precision(logits).sigmoid()
+        shared = (probabilities * masks).sum(dim=(1, 2))
+        total = probabilities.sum(dim=(1, 2)) + masks.sum(dim=(1, 2))
+        # Without smoothing, an empty mask and probabilities that underflow to 0 give 0 / 0.
+        tiny = torch.finfo(total.dtype).tiny
+        dice = (2 * shared + self.smoothing) / (total + self.smoothing).clamp(min=tiny)
+        return (1 - dice).mean()
+
+
+class WeightedSum(Loss):
+    """Several losses, each times its weight, added up.
+
+    Args:
+        losses: the terms.
+        weights: one per loss.
+
+    Raises:
+        ConfigError: There is no loss, or the numbers of losses and weights differ.
+
+    Example:
+        >>> loss = WeightedSum([WeightedLogisticLoss(), DiceLoss()], weights=[1.0, 0.5])
+        >>> logits, masks = torch.zeros(1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
+        >>> loss(logits, masks)  # log(2) + 0.5 * (1 - (2 * 2 + 1) / (2 + 4 + 1))
+        tensor(0.8360)
+    """
+
+    def __init__(self, losses: Sequence[Loss], weights: Sequence[float]) -> None:
+        super().__init__()
+        if not losses or len(losses) != len(weights):
+            raise ConfigError(
+                f"Expected one weight per loss and at least one loss, got {len(losses)} losses "
+                f"and {len(weights)} weights."
+            )
+        self.losses = nn.ModuleList(losses)
+        self.weights = tuple(weights)
+
+    def forward(
+        self,
+        logits: Float[Tensor, " expressions height width"],
+        masks: Bool[Tensor, " expressions height width"],
+    ) -> Float[Tensor, ""]:
+        """Return the weighted sum of all losses of a batch."""
+        terms = [
+            weight * loss(logits, masks)
+            for loss, weight in zip(self.losses, self.weights, strict=True)
+        ]
+        return torch.stack(terms).sum()
+
+
+def _full_precision(logits: Tensor) -> Tensor:
+    return logits if logits.dtype == torch.float64 else logits.float()

@@ -1,0 +1,87 @@
+"""What every backbone promises, and how pixels become its input."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+NormalizationName = Literal["imagenet", "caffe_bgr", "vgg_rgb", "half"]
+
+# name -> (channels are BGR, value that becomes 1, mean, standard deviation)
+_STATISTICS: dict[
+    NormalizationName, tuple[bool, float, tuple[float, float, float], tuple[float, float, float]]
+] = {
+    "imagenet": (False, 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "caffe_bgr": (True, 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "vgg_rgb": (False, 1.0, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
+    "half": (False, 255.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+
+
+class Normalization(nn.Module):
+    """Turns 8-bit RGB pixels into what a set of weights was trained on.
+
+    It belongs to the backbone, because it belongs to the weights: the same batch serves them all.
+
+    Args:
+        name: `imagenet` is torchvision's; `caffe_bgr` is BGR, 0–255, minus the channel means;
+            `vgg_rgb` the same in RGB (Hu et al.); `half` maps 0–255 to [-1, 1].
+
+    Example:
+        >>> images = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
+        >>> Normalization("half")(images).unique()
+        tensor([1.])
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, name: NormalizationName) -> None:
+        super().__init__()
+        self.bgr, self.unit, mean, deviation = _STATISTICS[name]
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+
+    @classmethod
+    def from_statistics(cls, mean: Sequence[float], deviation: Sequence[float]) -> "Normalization":
+        """The normalisation by a model's own statistics: RGB, where white is (1, 1, 1)."""
+        normalization = cls("imagenet")
+        normalization.mean = torch.tensor(mean)[:, None, None]
+        normalization.deviation = torch.tensor(deviation)[:, None, None]
+        return normalization
+
+    def forward(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images 3 height width"]:
+        """Normalise a batch of images."""
+        pixels = images.flip(1) if self.bgr else images
+        return (pixels / self.unit - self.mean) / self.deviation
+
+
+class Backbone(nn.Module, ABC):
+    """Turns images into a grid of feature vectors.
+
+    A backbone knows its own width and stride, so that no config repeats them:
+
+    * `image_dim`: channels of its output;
+    * `stride`: pixels per cell of its output; `h = ceil(height / stride)`.
+    """
+
+    image_dim: int
+    stride: int
+
+    @abstractmethod
+    def forward(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images image_dim h w"]:
+        """Encode a batch of 8-bit RGB images."""
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """Constructor arguments that make this backbone again without any file but a checkpoint.
+
+        They replace the configured ones in a checkpoint, which carries the weights itself.
+        """
+        return {}

@@ -1,0 +1,66 @@
+"""A backbone that learns from scratch in minutes."""
+
+from typing import Literal
+
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+
+from refseg.models.backbones.base import Backbone, Normalization
+from refseg.models.backbones.pyramid import FeaturePyramid, convolution
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = convolution(width, width)
+        self.second = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return functional.relu(features + self.second(self.first(features)))
+
+
+class SmallBackbone(Backbone):
+    """A feature pyramid of residual blocks, small enough to train on two processor cores.
+
+    Strides 2, 4, 8 and 16 on the way down; on the way up the coarse levels, which see the whole
+    scene, are added to the finer ones. Relations between distant objects need the former, outlines
+    the latter.
+
+    Args:
+        width: channels at stride 4; twice as many at strides 8 and 16.
+        image_dim: channels of the output.
+        stride: pixels per cell of the output.
+        blocks: residual blocks per level.
+    """
+
+    def __init__(
+        self, width: int = 48, image_dim: int = 64, stride: Literal[4, 8] = 4, blocks: int = 1
+    ) -> None:
+        super().__init__()
+        self.image_dim, self.stride = image_dim, stride
+        self.normalization = Normalization("half")
+        self.stem = convolution(3, width // 2, stride=2)
+        widths = (width, 2 * width, 2 * width)
+        inputs = (width // 2, width, 2 * width)
+        self.levels = nn.ModuleList(
+            nn.Sequential(
+                convolution(before, after, stride=2), *(_Residual(after) for _ in range(blocks))
+            )
+            for before, after in zip(inputs, widths, strict=True)
+        )
+        kept = widths if stride == 4 else widths[1:]
+        self.pyramid = FeaturePyramid(kept, image_dim)
+
+    def forward(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images image_dim h w"]:
+        """Encode a batch of 8-bit RGB images."""
+        features = self.stem(self.normalization(images))
+        levels: list[Tensor] = []
+        for level in self.levels:
+            features = level(features)
+            levels.append(features)
+        return self.pyramid(levels[-len(self.pyramid.laterals) :])

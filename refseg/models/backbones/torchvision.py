@@ -1,0 +1,167 @@
+"""Backbones from torchvision, with a chosen output stride."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision import models
+
+from refseg.errors import ConfigError
+from refseg.models.backbones.atrous import dilate, margin, strides
+from refseg.models.backbones.base import Backbone, Normalization, NormalizationName
+from refseg.models.backbones.pyramid import FeaturePyramid
+from refseg.models.pretrained import Pretrained, load_weights, read_weights
+
+FAMILIES = ("mobilenet", "resnet", "resnext", "squeezenet", "vgg", "wide_resnet")
+
+
+class TorchvisionBackbone(Pretrained, Backbone):
+    """A network of torchvision without its classifier.
+
+    The output stride is reached in one of two ways. Without a pyramid, every step of the network
+    beyond `stride` is taken out and the kernels after it are dilated (à trous): each cell sees what
+    it would have seen, in a denser grid. With a pyramid, the network stays as it is, and its
+    levels of `stride` and coarser are merged by convolutions that are trained even where the
+    network is frozen.
+
+    Networks whose convolutions shrink the map at its borders (SqueezeNet, VGG) get their images
+    padded with the mean colour, as much as it takes to have `ceil(height / stride)` rows.
+
+    Args:
+        name: of torchvision: a ResNet, ResNeXt, VGG, SqueezeNet or MobileNet, such as `resnet101`.
+        stride: pixels per cell of the output; 32 in LSTM-CNN (VGG-16), 8 in RMI (ResNet-101).
+        weights: none: random; `imagenet` or a name of torchvision's (`IMAGENET1K_V1`):
+            downloaded; else the path of a state dict with torchvision's names (`.pt`, `.pth`,
+            `.safetensors`), with or without the classifier.
+        frozen: leave the network as it is; train what comes after it only.
+        normalization: how the weights want their pixels; torchvision's own want `imagenet`.
+        pyramid_dim: channels of the pyramid's output; none: no pyramid.
+
+    Raises:
+        ConfigError: the network, the stride or the weights do not exist, or do not fit.
+
+    Example:
+        >>> backbone = TorchvisionBackbone("squeezenet1_1", stride=8)
+        >>> backbone.image_dim, backbone(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).shape
+        (512, torch.Size([1, 512, 8, 12]))
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stride: int = 8,
+        weights: str | None = None,
+        frozen: bool = False,
+        normalization: NormalizationName = "imagenet",
+        pyramid_dim: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.stride = stride
+        self.normalization = Normalization(normalization)
+        model = _network(name)
+        if weights is not None:
+            _fill(model, name, weights)
+        units = _units(model)
+        reached = strides(units)  # after each unit
+        if stride not in reached or stride == 1:
+            possible = ", ".join(str(s) for s in sorted({*reached} - {1}))
+            raise ConfigError(f"{name} has no stride {stride}; choose one of {possible}.")
+        self.margin = margin(units, stride)
+        if pyramid_dim is None:
+            units = dilate(units, stride)
+            self.taps = [len(units) - 1]
+        else:
+            last = {step: unit for unit, step in enumerate(reached) if step >= stride}
+            self.taps = [*last.values()]
+        self.hold(nn.Sequential(*units), frozen)
+        dims = self._widths()
+        self.image_dim = dims[-1] if pyramid_dim is None else pyramid_dim
+        self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
+
+    def forward(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images image_dim h w"]:
+        """Encode a batch of 8-bit RGB images."""
+        with self.trunk_gradients():
+            levels = self._levels(self._pad(self.normalization(images)))
+        return levels[-1] if self.pyramid is None else self.pyramid(levels)
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """No weights: the checkpoint has them."""
+        return {"weights": None}
+
+    def _levels(self, features: Tensor) -> list[Tensor]:
+        levels = []
+        for index, unit in enumerate(self.trunk.children()):
+            features = unit(features)
+            if index in self.taps:
+                levels.append(features)
+        return levels
+
+    def _pad(self, pixels: Tensor) -> Tensor:
+        """Pad with the mean colour, 0 after normalisation, for whole cells over all pixels."""
+        before = max(0, self.margin) // 2
+        missing = [-size % self.stride + self.margin for size in pixels.shape[-2:]]
+        bottom, right = (max(0, total - before) for total in missing)
+        return functional.pad(pixels, (before, right, before, bottom))
+
+    @torch.no_grad()
+    def _widths(self) -> list[int]:
+        mode = self.training
+        levels = self.eval()._levels(torch.zeros(1, 3, 64, 64))
+        self.train(mode)
+        return [level.shape[1] for level in levels]
+
+
+def _network(name: str) -> nn.Module:
+    known = [known for known in models.list_models(module=models) if known.startswith(FAMILIES)]
+    if name not in known:
+        raise ConfigError(
+            f"Unknown torchvision network '{name}'; choose one of {', '.join(known)}."
+        )
+    return models.get_model(name)
+
+
+def _units(model: nn.Module) -> list[nn.Module]:
+    """The layers and blocks of a network in the order of the data, up to the classifier."""
+    if isinstance(model, models.ResNet):
+        stem = nn.Sequential(model.conv1, model.bn1, model.relu)
+        stages = (model.layer1, model.layer2, model.layer3, model.layer4)
+        return [stem, model.maxpool, *(block for stage in stages for block in stage)]
+    return [*model.get_submodule("features").children()]
+
+
+def _fill(model: nn.Module, name: str, weights: str) -> None:
+    """Load everything but the classifier."""
+    for classifier in ("fc", "classifier"):
+        if hasattr(model, classifier):
+            setattr(model, classifier, nn.Identity())
+    known = models.get_model_weights(name).__members__
+    if weights == "imagenet" or weights in known:
+        found, source = _download(name, weights), f"torchvision's {name}, {weights},"
+    elif "/" not in weights and "." not in weights:
+        raise ConfigError(
+            f"Unknown weights '{weights}' of {name}; expected imagenet, {', '.join(known)}, or the "
+            "path of a state dict (./FILE)."
+        )
+    else:
+        found, source = read_weights(weights), weights
+    if hasattr(model, "features") and not any(key.startswith("features.") for key in found):
+        found = {f"features.{key}": tensor for key, tensor in found.items()}
+    ours = {k: v for k, v in found.items() if not k.startswith(("fc.", "classifier."))}
+    load_weights(model, ours, source)
+
+
+def _download(name: str, weights: str) -> dict[str, Tensor]:
+    known = models.get_model_weights(name)
+    chosen = known["DEFAULT" if weights == "imagenet" else weights]
+    try:
+        return chosen.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        folder = f"{torch.hub.get_dir()}/checkpoints"
+        raise ConfigError(
+            f"Cannot download the weights {chosen.name} of {name} ({error}). Download {chosen.url} "
+            f"elsewhere, and put the file into {folder} or name its path in `weights`."
+        ) from error

@@ -1,0 +1,155 @@
+"""Backbones from the transformers library: Swin, DINOv2, ConvNeXt, ResNet and others."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional
+
+from refseg.errors import ConfigError
+from refseg.models.backbones.base import Backbone, Normalization, NormalizationName
+from refseg.models.backbones.pyramid import FeaturePyramid
+from refseg.models.pretrained import (
+    Pretrained,
+    PreTrainedConfig,
+    explained,
+    import_transformers,
+    load_config,
+    plain_config,
+)
+
+
+class TransformersBackbone(Pretrained, Backbone):
+    """Any network that `transformers.AutoBackbone` knows, by name or from a folder.
+
+    Images of any size are padded with the mean colour to whole cells, and the cells beyond the
+    image are cut off. Pixels are normalised as the model's own image processor says, else by the
+    statistics of ImageNet.
+
+    Args:
+        name: on the Hugging Face hub, or a folder that `save_pretrained` wrote.
+        stride: pixels per cell of the output, one of those that the network's stages have; none:
+            that of its last stage.
+        frozen: leave the network as it is; train what comes after it only.
+        pyramid_dim: channels of a trained pyramid that merges the stages of `stride` and coarser;
+            none: the last stage of that stride, as it is.
+        normalization: how the weights want their pixels; none: as the image processor says.
+        pretrained: load the weights; else only the architecture, with random weights.
+        architecture: what a checkpoint keeps in place of the files behind `name`, written by
+            `portable_arguments`; not set by hand.
+
+    Raises:
+        ConfigError: there is no such model or stride, or no network to get it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stride: int | None = None,
+        frozen: bool = True,
+        pyramid_dim: int | None = None,
+        normalization: NormalizationName | None = None,
+        pretrained: bool = True,
+        architecture: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.config = config = load_config(name, architecture and architecture["config"])
+        kind, stages = _stages(config, name)
+        self.stride = max(stages) if stride is None else stride
+        if self.stride not in stages:
+            possible = ", ".join(map(str, stages))
+            raise ConfigError(f"{name} has no stride {stride}; choose one of {possible}.")
+        chosen = [s for s in stages if s == self.stride or (pyramid_dim and s > self.stride)]
+        config.out_features = [stages[s] for s in chosen]
+        self.whole = max(chosen)  # pixels that an image is padded to a multiple of
+        if pretrained and architecture is None:
+            with explained(name):
+                trunk = kind.from_pretrained(name, config=config, dtype=torch.float32)
+        else:
+            trunk = kind(config)
+        self.hold(trunk, frozen)
+        for unused in _unused_parameters(kind, config):
+            trunk.get_parameter(unused).requires_grad_(False)
+        self.pyramid = None if pyramid_dim is None else FeaturePyramid(trunk.channels, pyramid_dim)
+        self.image_dim = pyramid_dim or trunk.channels[-1]
+        self.normalization = (
+            Normalization.from_statistics(*_statistics(name, architecture))
+            if normalization is None
+            else Normalization(normalization)
+        )
+
+    def forward(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images image_dim h w"]:
+        """Encode a batch of 8-bit RGB images."""
+        height, width = images.shape[-2:]
+        pixels = self.normalization(images)
+        pixels = functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
+        with self.trunk_gradients():
+            levels = self.trunk(pixels).feature_maps
+        features = levels[-1] if self.pyramid is None else self.pyramid(levels)
+        return features[..., : -(-height // self.stride), : -(-width // self.stride)]
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """The architecture and the normalisation in place of the files behind `name`."""
+        architecture = {
+            "config": plain_config(self.config),
+            "mean": self.normalization.mean.flatten().tolist(),
+            "deviation": self.normalization.deviation.flatten().tolist(),
+        }
+        return {"architecture": architecture}
+
+
+def _stages(config: PreTrainedConfig, name: str) -> tuple[type[Any], dict[int, str]]:
+    """The class of the network, and its last stage at each stride, from fine to coarse."""
+    if getattr(config, "stage_names", None) is None:
+        raise ConfigError(
+            f"'{name}' ({config.model_type}) gives no feature maps; choose one that transformers "
+            "has as a backbone: Swin, DINOv2, ConvNeXt, ResNet, ..."
+        )
+    config.out_features = list(config.stage_names)
+    with explained(name), torch.device("meta"), torch.no_grad():
+        network = import_transformers().AutoBackbone.from_config(config).eval()
+        maps = network(_probe(config)).feature_maps
+    side = _probe(config).shape[-1]
+    strides = [side // features.shape[-1] for features in maps]
+    return type(network), dict(zip(strides, config.stage_names, strict=True))
+
+
+def _unused_parameters(kind: type[Any], config: PreTrainedConfig) -> list[str]:
+    """Parameters that the chosen stages do not depend on (mask tokens, norms of other heads).
+
+    Distributed training waits for the gradient of everything that is trained.
+    """
+    with torch.device("meta"), torch.enable_grad():
+        network = kind(config).eval()
+        maps = network(_probe(config)).feature_maps
+        names, parameters = zip(*network.named_parameters(), strict=True)
+        total = torch.stack([features.sum() for features in maps]).sum()
+        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
+    return [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
+
+
+def _probe(config: PreTrainedConfig) -> Tensor:
+    """An image without memory that every stride divides; patches may be of 14 or 16 pixels."""
+    patch = getattr(config, "patch_size", 1)
+    side = 64 if not isinstance(patch, int) or 64 % patch == 0 else 4 * patch
+    return torch.empty(1, 3, side, side, device="meta")
+
+
+def _statistics(name: str, architecture: dict[str, Any] | None) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that the model's image processor uses."""
+    if architecture is not None:
+        return architecture["mean"], architecture["deviation"]
+    processing = import_transformers().ImageProcessingMixin
+    try:
+        found, _ = processing.get_image_processor_dict(name)
+    except (OSError, ValueError):  # the model comes without a processor
+        found = {}
+    if not found.get("do_normalize", True):
+        return [0.0] * 3, [1.0] * 3
+    imagenet = Normalization("imagenet")
+    mean = found.get("image_mean") or imagenet.mean.flatten().tolist()
+    deviation = found.get("image_std") or imagenet.deviation.flatten().tolist()
+    return mean, deviation

@@ -1,0 +1,41 @@
+"""What every fusion promises."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from refseg.types import TextFeatures
+
+
+class Fusion(nn.Module, ABC):
+    """Joins what an image shows with what an expression says, cell by cell.
+
+    A fusion is built from `(image_dim, word_dim, sentence_dim)` and knows its own width:
+
+    * `fused_dim`: channels of its output.
+    """
+
+    fused_dim: int
+
+    @abstractmethod
+    def forward(
+        self,
+        image_features: Float[Tensor, " images image_dim h w"],
+        text: TextFeatures,
+        image_index: Int64[Tensor, " expressions"],
+    ) -> Float[Tensor, " expressions fused_dim h w"]:
+        """Fuse each expression with the image that it looks at."""
+
+
+class RecurrentFusion(Fusion):
+    """A fusion that reads word by word, and can show how it reads."""
+
+    @abstractmethod
+    def steps(
+        self,
+        image_features: Float[Tensor, " images image_dim h w"],
+        text: TextFeatures,
+        image_index: Int64[Tensor, " expressions"],
+    ) -> Float[Tensor, " words expressions fused_dim h w"]:
+        """The fused map after each word; after its last word an expression's map stays."""

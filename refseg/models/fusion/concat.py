@@ -1,0 +1,60 @@
+"""The fusion of LSTM-CNN: tile the sentence over the image, concatenate, convolve."""
+
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn import functional
+
+from refseg.models.fusion.base import Fusion
+from refseg.models.fusion.projection import VisualProjection
+from refseg.types import TextFeatures
+
+
+class ConcatFusion(Fusion):
+    """Classifies each cell from the sentence, the image and the cell's coordinates.
+
+    Args:
+        image_dim: channels of the image features; supplied by the backbone.
+        word_dim: not used: this fusion reads the sentence only.
+        sentence_dim: length of the sentence vector; supplied by the text encoder.
+        hidden_dim: channels of the result; 500 in the paper.
+        layers: 1×1 convolutions with ReLU, of which the paper has one before the classifier.
+        normalize: scale sentence vector and image features to length one, as the paper does.
+
+    References:
+        Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
+        https://arxiv.org/abs/1603.06180, section 3.3.
+    """
+
+    def __init__(
+        self,
+        image_dim: int,
+        word_dim: int,
+        sentence_dim: int,
+        hidden_dim: int = 500,
+        layers: int = 1,
+        normalize: bool = True,
+    ) -> None:
+        super().__init__()
+        self.fused_dim, self.normalize = hidden_dim, normalize
+        self.visual = VisualProjection(image_dim, hidden_dim, normalize)
+        self.sentence = nn.Linear(sentence_dim, hidden_dim, bias=False)
+        self.further = nn.Sequential(
+            *(
+                layer
+                for _ in range(layers - 1)
+                for layer in (nn.Conv2d(hidden_dim, hidden_dim, 1), nn.ReLU(inplace=True))
+            )
+        )
+
+    def forward(
+        self,
+        image_features: Float[Tensor, " images image_dim h w"],
+        text: TextFeatures,
+        image_index: Int64[Tensor, " expressions"],
+    ) -> Float[Tensor, " expressions fused_dim h w"]:
+        """Fuse each expression with the image that it looks at."""
+        sentence = text.sentence
+        if self.normalize:
+            sentence = functional.normalize(sentence, dim=1, eps=1e-6)
+        said = self.sentence(sentence)[:, :, None, None]
+        return self.further(functional.relu(self.visual(image_features)[image_index] + said))

@@ -1,0 +1,73 @@
+"""The network: backbone, text encoder, fusion and decoder in the order of the data."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from refseg.models.backbones.base import Backbone
+from refseg.models.decoders import Decoder
+from refseg.models.fusion.base import Fusion, RecurrentFusion
+from refseg.models.text_encoders.base import TextEncoder
+from refseg.types import Batch
+
+BackboneFactory = Callable[[], Backbone]
+TextEncoderFactory = Callable[[int], TextEncoder]  # vocab_size
+FusionFactory = Callable[[int, int, int], Fusion]  # image_dim, word_dim, sentence_dim
+DecoderFactory = Callable[[int], Decoder]  # fused_dim
+
+
+class Segmenter(nn.Module):
+    """Segments what each expression of a batch names, encoding every image once.
+
+    Args:
+        backbone: makes the backbone.
+        text_encoder: makes the text encoder from `vocab_size`.
+        fusion: makes the fusion from the widths of both.
+        decoder: makes the decoder from the width of the fusion.
+        vocab_size: number of token ids; supplied by the data.
+    """
+
+    def __init__(
+        self,
+        backbone: BackboneFactory,
+        text_encoder: TextEncoderFactory,
+        fusion: FusionFactory,
+        decoder: DecoderFactory,
+        vocab_size: int,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone()
+        self.text_encoder = text_encoder(vocab_size)
+        self.fusion = fusion(
+            self.backbone.image_dim, self.text_encoder.word_dim, self.text_encoder.sentence_dim
+        )
+        self.decoder = decoder(self.fusion.fused_dim)
+
+    def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
+        """Logits in network size, before the sigmoid."""
+        image_features = self.backbone(batch.images)
+        text = self.text_encoder(batch.tokens, batch.token_mask)
+        fused = self.fusion(image_features, text, batch.image_index)
+        height, width = batch.images.shape[-2:]
+        return self.decoder(fused, (height, width))
+
+    @property
+    def reads_word_by_word(self) -> bool:
+        """Whether `steps` is available."""
+        return isinstance(self.fusion, RecurrentFusion)
+
+    def steps(self, batch: Batch) -> Float[Tensor, " words expressions height width"]:
+        """Logits in network size after each word, for a fusion that reads word by word.
+
+        Raises:
+            TypeError: the fusion reads the sentence at once.
+        """
+        if not isinstance(self.fusion, RecurrentFusion):
+            raise TypeError(f"{type(self.fusion).__name__} reads the sentence at once, not by word")
+        image_features = self.backbone(batch.images)
+        text = self.text_encoder(batch.tokens, batch.token_mask)
+        maps = self.fusion.steps(image_features, text, batch.image_index)
+        height, width = batch.images.shape[-2:]
+        return torch.stack([self.decoder(fused, (height, width)) for fused in maps])

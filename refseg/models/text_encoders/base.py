@@ -1,0 +1,38 @@
+"""What every text encoder promises."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from jaxtyping import Bool, Int64
+from torch import Tensor, nn
+
+from refseg.types import TextFeatures
+
+
+class TextEncoder(nn.Module, ABC):
+    """Turns tokens into one vector per word and one per sentence.
+
+    Tokens are padded on the right, and more padding never changes the features of a word or of a
+    sentence. A text encoder knows its own widths:
+
+    * `word_dim`: length of the vector of a word;
+    * `sentence_dim`: length of the vector of a sentence.
+    """
+
+    word_dim: int
+    sentence_dim: int
+
+    @abstractmethod
+    def forward(
+        self,
+        tokens: Int64[Tensor, " expressions words"],
+        token_mask: Bool[Tensor, " expressions words"],
+    ) -> TextFeatures:
+        """Encode a batch of tokenised expressions."""
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """Constructor arguments that make this encoder again without any file but a checkpoint.
+
+        They replace the configured ones in a checkpoint, which carries the weights itself.
+        """
+        return {}

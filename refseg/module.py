@@ -1,0 +1,176 @@
+"""The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
+
+import torch
+from jaxtyping import Bool, Float
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy import ndarray
+from torch import Tensor, nn
+
+from refseg.data.masks import decode
+from refseg.errors import TrainingError
+from refseg.evaluation import ReferringMetrics, intersection_and_union
+from refseg.losses import WeightedLogisticLoss
+from refseg.models.decoders import BilinearDecoder
+from refseg.models.segmenter import (
+    BackboneFactory,
+    DecoderFactory,
+    FusionFactory,
+    Segmenter,
+    TextEncoderFactory,
+)
+from refseg.schedules import Schedule
+from refseg.types import Batch
+
+
+class ReferringSegmentation(LightningModule):
+    """Trains and evaluates a segmenter.
+
+    Evaluation happens in each image's own size, over every expression, in integer pixel counts.
+
+    Args:
+        backbone: makes the image encoder.
+        text_encoder: makes the text encoder; its `vocab_size` comes from the data.
+        fusion: makes the fusion of words and pixels; its widths come from the encoders.
+        vocab_size: number of token ids; linked from the data, not set by hand.
+        decoder: makes the decoder from fused features to logits.
+        loss: from logits and masks in network size to a scalar.
+        optimizer: makes the optimiser from the trained parameters.
+        lr_scheduler: makes the learning-rate schedule, which advances with every step.
+    """
+
+    def __init__(
+        self,
+        backbone: BackboneFactory,
+        text_encoder: TextEncoderFactory,
+        fusion: FusionFactory,
+        vocab_size: int,
+        decoder: DecoderFactory = BilinearDecoder,
+        loss: nn.Module = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable = Schedule,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
+        self.loss = loss
+        self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
+        self.results: dict[str, dict[str, float]] = {}
+        self.evaluated_step = -1
+        self._metrics: list[ReferringMetrics] = []
+
+    def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
+        """Logits in network size, before the sigmoid."""
+        return self.segmenter(batch)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimiser over what is trained, and its schedule, told the number of steps."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = self.make_optimizer(trained)
+        schedule = self.make_schedule(optimizer)
+        if isinstance(schedule, Schedule):
+            schedule.total_steps = int(self.trainer.estimated_stepping_batches)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def training_step(self, batch: Batch, batch_index: int) -> Float[Tensor, ""]:
+        """The loss of one batch.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        logits = self.segmenter(batch)
+        loss = self.loss(logits, batch.masks)
+        if not torch.isfinite(loss):
+            raise TrainingError(self._not_finite(loss, batch))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def _not_finite(self, loss: Tensor, batch: Batch) -> str:
+        samples = [
+            f"  {batch.image_paths[int(index)]} [{expression_id}] {expression!r}"
+            for index, expression_id, expression in zip(
+                batch.image_index, batch.expression_ids, batch.expressions, strict=True
+            )
+        ]
+        shown = "\n".join(samples[:10])
+        more = f"\n  and {len(samples) - 10} more" if len(samples) > 10 else ""
+        return (
+            f"The loss is {loss.item()} at step {self.global_step}; training stops. Lower the "
+            "learning rate, clip gradients (--trainer.gradient_clip_val 1) or train in 32 bit. "
+            f"The samples of this step:\n{shown}{more}"
+        )
+
+    def validation_step(
+        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
+    ) -> list[Bool[Tensor, " height width"]]:
+        """Count intersections and unions in own size; returns the predictions for the callbacks."""
+        predictions = self.predict_step(batch, batch_index)
+        truths = {truth: torch.from_numpy(decode(truth)) for truth in set(batch.truths)}
+        counts = [
+            intersection_and_union(prediction[None], truths[truth][None])
+            for prediction, truth in zip(predictions, batch.truths, strict=True)
+        ]
+        self._metrics[dataloader_idx].update(
+            torch.cat([intersection for intersection, _ in counts]),
+            torch.cat([union for _, union in counts]),
+            batch.expression_ids,
+        )
+        return predictions
+
+    def test_step(
+        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
+    ) -> list[Bool[Tensor, " height width"]]:
+        """Count intersections and unions, as in validation."""
+        return self.validation_step(batch, batch_index, dataloader_idx)
+
+    def predict_step(
+        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
+    ) -> list[Bool[Tensor, " height width"]]:
+        """The prediction for each expression, in its image's own size, on the CPU.
+
+        Foreground is where the logit, brought to the own size, is above 0: probability above 0.5.
+        """
+        return [(logits > 0).cpu() for logits in batch.to_own_size(self.segmenter(batch).float())]
+
+    def _start_evaluation(self) -> None:
+        self._metrics = [ReferringMetrics().to(self.device) for _ in self._evaluated_splits()]
+
+    def _finish_evaluation(self) -> None:
+        self.results = {}
+        stage = None if self.trainer.testing else "val"
+        splits = self._evaluated_splits()
+        for (name, expected_ids), metrics in zip(splits.items(), self._metrics, strict=True):
+            if expected_ids is not None:
+                metrics.check_ids(torch.tensor(expected_ids))
+            self.results[name] = {key: value.item() for key, value in metrics.compute().items()}
+            figures = {f"{stage or name}/{key}": v for key, v in self.results[name].items()}
+            self.log_dict(figures, rank_zero_only=True)
+        self.evaluated_step = self.global_step
+
+    @property
+    def overall_iou(self) -> float:
+        """Of the first split of the latest evaluation; what the best checkpoint is chosen by."""
+        return next(iter(self.results.values()))["overall_iou"]
+
+    def _evaluated_splits(self) -> dict[str, ndarray | None]:
+        """The splits behind the evaluation's data loaders, with the ids of their expressions.
+
+        The ids are None where only some batches are evaluated.
+        """
+        trainer = self.trainer
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit and others
+        if trainer.testing:
+            splits, limit = [[name] for name in data.split_names], trainer.limit_test_batches
+        else:
+            splits, limit = [data.val_splits], trainer.limit_val_batches
+        whole = limit == 1.0 and not trainer.sanity_checking
+        return {"+".join(names): data.expression_ids(names) if whole else None for names in splits}
+
+    on_validation_epoch_start = _start_evaluation
+    on_validation_epoch_end = _finish_evaluation
+    on_test_epoch_start = _start_evaluation
+    on_test_epoch_end = _finish_evaluation

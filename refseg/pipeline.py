@@ -1,0 +1,205 @@
+"""From a checkpoint to masks for one's own images."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from lightning.pytorch.cli import instantiate_module
+from PIL import Image
+from torch import Tensor
+
+from refseg.checkpoint import read_checkpoint
+from refseg.data import Tokenizer, read_image, tokenizer_from_state
+from refseg.errors import DataError
+from refseg.geometry import Geometry
+from refseg.models.segmenter import Segmenter
+from refseg.models.trust import check_classes
+from refseg.module import ReferringSegmentation
+from refseg.types import Batch
+
+Picture = str | Path | Image.Image | UInt8[np.ndarray, " height width 3"]
+
+
+class Segmentation(NamedTuple):
+    """What an expression names in an image.
+
+    Args:
+        mask: True at the pixels of the object, in the image's own size.
+        score: mean probability of the pixels of the mask, (0.5, 1]; 0 where the mask is empty.
+    """
+
+    mask: Bool[np.ndarray, " height width"]
+    score: float
+
+
+class Reading(NamedTuple):
+    """How a model reads an expression word by word.
+
+    Args:
+        words: as the tokenizer cuts the expression.
+        probabilities: foreground after each word, in the image's own size.
+    """
+
+    words: list[str]
+    probabilities: Float[np.ndarray, " words height width"]
+
+
+class Pipeline:
+    """Segments images by expressions: tokenizer, letterbox, network, and the way back.
+
+    Args:
+        segmenter: the trained network.
+        tokenizer: with the vocabulary that the network was trained with.
+        image_size: side of the network's square, pixels.
+        fill: value of the letterbox's border, 0–255.
+        device: where to compute, `cpu` or `cuda`, say.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        tokenizer: Tokenizer,
+        image_size: int,
+        fill: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        self.segmenter = segmenter.to(device).eval()
+        self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
+        self.device = torch.device(device)
+
+    @overload
+    def segment(self, image: Picture, expressions: str) -> Segmentation: ...
+
+    @overload
+    def segment(self, image: Picture, expressions: Sequence[str]) -> list[Segmentation]: ...
+
+    def segment(
+        self, image: Picture, expressions: str | Sequence[str]
+    ) -> Segmentation | list[Segmentation]:
+        """Segment what each expression names; the image is encoded once.
+
+        Args:
+            image: a file, a PIL image, or 8-bit RGB pixels.
+            expressions: one sentence, or several.
+
+        Returns:
+            A segmentation for one sentence, a list of them for several.
+
+        Raises:
+            DataError: the image cannot be read; a sentence is empty or has no word that the model
+                knows.
+        """
+        if isinstance(expressions, str):
+            return self.segment_all(image, [expressions])[0]
+        return self.segment_all(image, expressions)
+
+    def segment_all(self, image: Picture, expressions: Sequence[str]) -> list[Segmentation]:
+        """Segment what each of several expressions names; as `segment`."""
+        with torch.inference_mode():
+            batch = self._batch(image, list(expressions))
+            logits = batch.to_own_size(self.segmenter(batch).float())
+        return [_segmentation(own.sigmoid()) for own in logits]
+
+    def read(self, image: Picture, expression: str) -> Reading:
+        """The prediction after each word, for a fusion that reads word by word.
+
+        Raises:
+            DataError: as `segment`.
+            TypeError: the fusion reads the sentence at once.
+        """
+        with torch.inference_mode():
+            batch = self._batch(image, [expression])
+            logits = self.segmenter.steps(batch)[:, 0].float()
+            probabilities = batch.geometries[0].invert(logits).sigmoid()
+        return Reading(self.tokenizer.words(expression), probabilities.cpu().numpy())
+
+    def _batch(self, image: Picture, expressions: list[str]) -> Batch:
+        pixels = as_pixels(image)
+        for expression in expressions:
+            self._check(expression)
+        tokens, token_mask = self.tokenizer.encode(expressions)
+        height, width = pixels.shape[:2]
+        geometry = Geometry.letterbox(height, width, self.image_size)
+        fitted = torch.from_numpy(geometry.apply_image(pixels, self.fill))
+        return Batch(
+            images=fitted.permute(2, 0, 1)[None].contiguous(),
+            tokens=torch.from_numpy(tokens),
+            token_mask=torch.from_numpy(token_mask),
+            image_index=torch.zeros(len(expressions), dtype=torch.int64),
+            masks=None,
+            expressions=tuple(expressions),
+            expression_ids=tuple(range(len(expressions))),
+            truths=(),
+            geometries=(geometry,),
+            image_paths=(str(image) if isinstance(image, str | Path) else "",),
+        ).to(self.device)
+
+    def _check(self, expression: str) -> None:
+        unknown = self.tokenizer.unknown_words(expression)
+        if unknown and len(unknown) == len(self.tokenizer.words(expression)):
+            raise DataError(
+                f"No word of {expression!r} is in the vocabulary of this model "
+                f"({self.tokenizer.vocab_size} words); say it in words of its training data."
+            )
+
+
+def load(path: str | Path, device: str = "cpu") -> Pipeline:
+    """Make a pipeline from a checkpoint; nothing else is needed, and nothing in it is executed.
+
+    Args:
+        path: of a checkpoint that `refseg fit` wrote.
+        device: where to compute, `cpu` or `cuda`, say.
+
+    Raises:
+        CheckpointError: the file is no complete checkpoint of refseg, or names foreign classes.
+    """
+    checkpoint = read_checkpoint(path)
+    module = build_module(checkpoint, path)
+    data: dict[str, Any] = checkpoint["ReferringDataModule"]
+    return Pipeline(
+        module.segmenter,
+        tokenizer_from_state(data["tokenizer"]),
+        device=device,
+        **data["transform"],
+    )
+
+
+def build_module(checkpoint: dict[str, Any], path: str | Path) -> ReferringSegmentation:
+    """The module of a checkpoint with its weights.
+
+    Raises:
+        CheckpointError: it names classes that are not refseg's, or the weights do not fit.
+    """
+    parts = ("backbone", "text_encoder", "fusion", "decoder", "vocab_size")
+    arguments = {part: checkpoint["hyper_parameters"][part] for part in parts}
+    check_classes(arguments, path)
+    module = instantiate_module(ReferringSegmentation, arguments)
+    module.load_state_dict(checkpoint["state_dict"])
+    return module
+
+
+def as_pixels(image: Picture) -> UInt8[np.ndarray, " height width 3"]:
+    """8-bit RGB pixels of a file, a PIL image or an array.
+
+    Raises:
+        DataError: the file cannot be read, or the array has another form.
+    """
+    if isinstance(image, str | Path):
+        return read_image(Path(image), upright=True)
+    if isinstance(image, Image.Image):
+        return np.asarray(image.convert("RGB"))
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise DataError(
+            f"Expected 8-bit RGB pixels of shape (height, width, 3), got {image.dtype} "
+            f"{image.shape}; convert them, or pass a file name or a PIL image."
+        )
+    return image
+
+
+def _segmentation(probability: Tensor) -> Segmentation:
+    mask = probability > 0.5
+    score = probability[mask].mean().item() if mask.any() else 0.0
+    return Segmentation(mask.cpu().numpy(), score)

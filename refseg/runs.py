@@ -1,0 +1,143 @@
+"""The folder of a run: what lies where, and what is shown and saved at the end."""
+
+import os
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+
+from refseg.callbacks import ExamplePictures
+from refseg.evaluation import metric_table, write_metrics
+from refseg.files import write_text
+from refseg.module import ReferringSegmentation
+from refseg.visualization import write_png
+
+_VARIABLE = "REFSEG_RUN_FOLDER"  # the processes of a distributed run share the folder
+
+
+class RunFolder:
+    """Where one run of a verb writes: config, checkpoints, logs, pictures, figures.
+
+    Args:
+        path: of the folder; made when something is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._started = time.monotonic()
+
+    @classmethod
+    def choose(cls, verb: str, output: str | None, checkpoint: str | None, name: str) -> "RunFolder":
+        """The folder asked for, else a new one.
+
+        Args:
+            verb: `fit`, `validate`, `test` or `predict`.
+            output: what the user asked for.
+            checkpoint: the results of an evaluation lie in the run that made its checkpoint.
+            name: first part of the name of a new folder.
+        """
+        if output is not None:
+            return cls(Path(output).absolute())
+        if verb != "fit" and checkpoint is not None:
+            folder = Path(checkpoint).absolute().parent
+            folder = folder.parent if folder.name == "checkpoints" else folder
+            return cls(folder / verb)
+        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+        default = Path("runs", f"{name}-{stamp}").absolute()
+        return cls(Path(os.environ.setdefault(_VARIABLE, str(default))))
+
+    def save_config(self, config: dict[str, Any]) -> None:
+        """Write `config.yaml`, with which the run can be made again."""
+        write_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+
+    def start_clock(self) -> None:
+        """The training begins now."""
+        self._started = time.monotonic()
+
+    def finish_fit(
+        self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
+    ) -> None:
+        """Evaluate the best checkpoint on the validation split; show and save what came out."""
+        seconds = time.monotonic() - self._started
+        if trainer.fast_dev_run:
+            return
+        checkpoint = self._evaluate_best(trainer, module, data)
+        parameters = list(module.parameters())
+        self._save(
+            {
+                "metrics": module.results,
+                "parameters": sum(p.numel() for p in parameters),
+                "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+                "training_seconds": round(seconds, 1),
+                "steps": trainer.global_step,
+                "checkpoint": str(checkpoint),
+            }
+        )
+        pictures = [c.sheet for c in trainer.callbacks if isinstance(c, ExamplePictures)]
+        paths = {"checkpoint": checkpoint, "config": self.path / "config.yaml"}
+        for sheet in pictures:
+            if sheet is not None and trainer.is_global_zero:
+                paths["examples"] = self.path / "examples.png"
+                write_png(paths["examples"], sheet)
+        _show(module.results, paths)
+
+    def _evaluate_best(
+        self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
+    ) -> Path:
+        """Leave the figures of the best checkpoint in `module.results`, and say where it is.
+
+        The last weights count as well, even if no validation followed the last step.
+        """
+        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
+        score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+        if module.evaluated_step != trainer.global_step:
+            trainer.validate(module, data, verbose=False)
+        if best and score is not None and score >= module.overall_iou:
+            if score > module.overall_iou:
+                trainer.validate(module, data, ckpt_path=best, weights_only=True, verbose=False)
+            return Path(best)
+        path = self.path / "checkpoints" / "best.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)
+        return path
+
+    def finish_evaluation(self, trainer: Trainer, module: ReferringSegmentation) -> None:
+        """Show and save the figures of `validate` or `test`."""
+        self._save({"metrics": module.results, "checkpoint": str(trainer.ckpt_path)})
+        _show(module.results, {"metrics": self.path / "metrics.json"})
+
+    @rank_zero_only
+    def _save(self, results: dict[str, Any]) -> None:
+        write_metrics(self.path / "metrics.json", results)
+
+
+def place_in(folder: Path, trainer: Namespace) -> None:
+    """Let checkpoints and logs of a trainer's config lie in `folder`, where they name no other.
+
+    Relative folders of loggers and callbacks are meant relative to the run.
+    """
+    trainer.default_root_dir = str(folder)
+    loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
+    for part in [*loggers, *(trainer.callbacks or [])]:
+        arguments = part.get("init_args", {}) if isinstance(part, Namespace) else {}
+        for name in ("save_dir", "dirpath"):
+            if arguments.get(name) is not None:
+                arguments[name] = str(folder / arguments[name])
+
+
+@rank_zero_only
+def _show(results: dict[str, dict[str, float]], paths: dict[str, Path]) -> None:
+    console = Console()
+    console.print(metric_table(results))
+    for name, path in paths.items():
+        console.print(f"{name + ':':<12}{_short(path)}", soft_wrap=True, highlight=False)
+
+
+def _short(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,0 +1,124 @@
+"""Running the runs of a sweep, some at a time, in sight of the user."""
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from refseg.sweeps.interruption import Interruption
+from refseg.sweeps.processes import RunningRun, last_lines, stop
+from refseg.sweeps.runs import Run
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that did not finish.
+
+    Args:
+        run: which one.
+        reason: in words, with the exit code.
+        lines: the last ones of its log.
+    """
+
+    run: Run
+    reason: str
+    lines: Sequence[str]
+
+
+class Interrupted(Exception):  # noqa: N818 - an event, not an error
+    """The user has stopped the sweep; its processes have ended."""
+
+
+class _Display:
+    """The progress bar and a line per running run: its name, time and last word."""
+
+    def __init__(self, console: Console, done: int, total: int) -> None:
+        self.progress = Progress(
+            TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        )
+        self.task = self.progress.add_task("runs", completed=done, total=total)
+        self.running: Sequence[RunningRun] = ()
+
+    def __rich__(self) -> Group:
+        """Drawn anew a few times per second."""
+        lines = Table.grid(padding=(0, 1))
+        lines.add_column(no_wrap=True)
+        lines.add_column(justify="right", no_wrap=True)
+        lines.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+        for one in self.running:
+            last = last_lines(one.run.log, 1)
+            lines.add_row(
+                Text(one.run.name), duration(one.seconds), Text(last[0].strip() if last else "…")
+            )
+        return Group(self.progress, lines)
+
+
+def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> Sequence[Failure]:
+    """Run what is not finished, and go on when a run fails.
+
+    Args:
+        waiting: the runs to make, in order.
+        done: how many of the sweep's runs are finished already, for the display.
+        jobs: how many to run at a time.
+        console: where to show progress; one that is no terminal gets a line per finished run only.
+
+    Raises:
+        Interrupted: the user pressed Ctrl-C; all processes have been ended.
+    """
+    queue, running, failures = deque(waiting), list[RunningRun](), list[Failure]()
+    total = done + len(waiting)
+    display = _Display(console, done, total)
+    live = Live(display, console=console, refresh_per_second=4, transient=True)
+    with Interruption() as interruption, live if console.is_terminal else nullcontext():
+        try:
+            while queue or running:
+                while queue and len(running) < jobs:
+                    running.append(RunningRun(queue.popleft()))
+                display.running = tuple(running)
+                interruption.sleep(POLL_SECONDS)
+                if interruption.count:
+                    console.print(Text("Stopping … (Ctrl-C again to kill)", style="yellow"))
+                    raise Interrupted
+                for ended in [one for one in running if one.process.poll() is not None]:
+                    running.remove(ended)
+                    done += 1
+                    display.progress.update(display.task, completed=done)
+                    failures += _report(ended, f"[{done}/{total}]", console)
+        finally:  # also when a program cannot be started while others run
+            stop(running, interruption)
+    return failures
+
+
+def _report(ended: RunningRun, place: str, console: Console) -> list[Failure]:
+    """Print how a run ended; the failure, if it is one."""
+    run, code = ended.run, ended.process.returncode
+    time_taken = duration(ended.seconds)
+    if code == 0 and run.result() is not None:
+        console.print(Text(f"{place} {run.name}: done in {time_taken}"))
+        return []
+    reason = f"exit code {code}" if code else "it left no complete metrics.json"
+    console.print(Text(f"{place} {run.name}: failed after {time_taken} ({reason})", style="red"))
+    return [Failure(run, reason, last_lines(run.log, 15))]
+
+
+def duration(seconds: float) -> str:
+    """A time in words of its own size.
+
+    Example:
+        >>> duration(9.4), duration(75.0), duration(7_260.0)
+        ('9 s', '1 min 15 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,200 @@
+"""What a sweep shows: each setting's figures over its seeds, as a table and as files."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from refseg.files import write_text
+from refseg.sweeps.definition import Sweep, is_seed
+from refseg.sweeps.execution import duration
+from refseg.sweeps.runs import Result, Run
+
+_TITLES = {"overall_iou": "overall IoU", "mean_iou": "mean IoU"}
+_PRECISION = "precision@"
+_UNKNOWN = "–"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs that differ in their seed only.
+
+    Args:
+        settings: the values of all parameters but the seed.
+        expected: how many runs the sweep has here.
+        results: of those that are finished.
+    """
+
+    settings: Mapping[str, Any]
+    expected: int
+    results: Sequence[Result]
+
+    def values(self, metric: str) -> list[float]:
+        """A metric of each run that has it."""
+        return [result.metrics[metric] for result in self.results if metric in result.metrics]
+
+    def mean(self, metric: str) -> float | None:
+        """The mean over the seeds; None without a run."""
+        values = self.values(metric)
+        return mean(values) if values else None
+
+    def deviation(self, metric: str) -> float | None:
+        """The sample standard deviation (n - 1) over the seeds; None for fewer than two."""
+        values = self.values(metric)
+        return stdev(values) if len(values) > 1 else None
+
+    @property
+    def parameters(self) -> int | None:
+        """Weights of the network, the same for every seed; None without a run."""
+        return self.results[0].parameters if self.results else None
+
+    @property
+    def training_seconds(self) -> float | None:
+        """The mean training time; None without a run."""
+        return mean(result.training_seconds for result in self.results) if self.results else None
+
+
+def summarise(runs: Sequence[Run]) -> list[Group]:
+    """Put together the runs that differ in their seed only, in order of appearance."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(json.dumps(_without_seed(run), default=str), []).append(run)
+    return [
+        Group(
+            settings=_without_seed(members[0]),
+            expected=len(members),
+            results=[result for run in members if (result := run.result()) is not None],
+        )
+        for members in groups.values()
+    ]
+
+
+def metric_names(groups: Sequence[Group]) -> list[str]:
+    """All metrics of all runs, in the order in which the runs wrote them."""
+    names = (name for group in groups for result in group.results for name in result.metrics)
+    return list(dict.fromkeys(names))
+
+
+def shown_metrics(groups: Sequence[Group]) -> list[str]:
+    """The metrics of the table and the figure: the papers' ones, all in [0, 1]."""
+    return [
+        metric
+        for metric in metric_names(groups)
+        if (name := metric.rpartition("/")[2]) in _TITLES or name.startswith(_PRECISION)
+    ]
+
+
+def heading(metric: str) -> str:
+    """A metric as a column's title.
+
+    Example:
+        >>> heading("val/overall_iou"), heading("testA/precision@0.5")
+        ('val overall IoU', 'testA P@0.5')
+    """
+    split, _, name = metric.rpartition("/")
+    return f"{split} {_TITLES.get(name, name.replace(_PRECISION, 'P@'))}"
+
+
+def group_name(sweep: Sweep, group: Group) -> str:
+    """What sets a group apart from the others."""
+    varied = sweep.settings()
+    return ", ".join(sweep.label(name, group.settings[name]) for name in varied) or sweep.name
+
+
+def table(sweep: Sweep, groups: Sequence[Group]) -> Table:
+    """The comparison for the terminal, in percent; the best mean of the sweep's metric is bold."""
+    metrics = shown_metrics(groups)
+    best = _best(sweep, groups)
+    settings = sweep.settings()
+    title = f"{sweep.name}: mean ± standard deviation over the seeds, in %"
+    result = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in settings:
+        result.add_column(sweep.title(name), no_wrap=True)
+    for column in ["runs", *map(heading, metrics), "parameters", "training"]:
+        result.add_column(column, justify="right")
+    for group in groups:
+        finished = len(group.results)
+        figures = [
+            Text(_figure(group, metric), "bold" if (group, metric) == (best, sweep.metric) else "")
+            for metric in metrics
+        ]
+        result.add_row(
+            *(Text(sweep.label(name, group.settings[name])) for name in settings),
+            str(finished) if finished == group.expected else f"{finished} of {group.expected}",
+            *figures,
+            _UNKNOWN if group.parameters is None else f"{group.parameters:,}",
+            _UNKNOWN if group.training_seconds is None else duration(group.training_seconds),
+        )
+    return result
+
+
+def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Path) -> list[Path]:
+    """Write `results.csv` (a row per group) and `results.json` (groups and runs).
+
+    Args:
+        sweep: what was run.
+        runs: all of its runs; unfinished ones are listed without figures.
+        groups: as `summarise` makes them.
+        folder: where to write.
+    """
+    rows = [_row(group, metric_names(groups)) for group in groups]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / "results.csv", text.getvalue())
+    content = {
+        "sweep": sweep.name,
+        "metric": sweep.metric,
+        "groups": rows,
+        "runs": [_record(run) for run in runs],
+    }
+    write_text(folder / "results.json", json.dumps(content, indent=2, default=str) + "\n")
+    return [folder / "results.csv", folder / "results.json"]
+
+
+def _without_seed(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in run.combination.items() if not is_seed(name)}
+
+
+def _row(group: Group, metrics: Sequence[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {**group.settings, "runs": len(group.results)}
+    for metric in metrics:
+        row[f"{metric} mean"] = group.mean(metric)
+        row[f"{metric} sd"] = group.deviation(metric)
+    trainable = group.results[0].trainable_parameters if group.results else None
+    row |= {"parameters": group.parameters, "trainable_parameters": trainable}
+    return row | {"training_seconds": group.training_seconds}
+
+
+def _record(run: Run) -> dict[str, Any]:
+    record = {"folder": run.name, "settings": dict(run.combination), "command": list(run.command)}
+    result = run.result()
+    return {**record, "result": None if result is None else vars(result)}
+
+
+def _best(sweep: Sweep, groups: Sequence[Group]) -> Group | None:
+    if sweep.metric is None:
+        return None
+    scored = [(score, group) for group in groups if (score := group.mean(sweep.metric)) is not None]
+    if not scored:
+        return None
+    pick = max if sweep.maximize else min
+    return pick(scored, key=lambda pair: pair[0])[1]
+
+
+def _figure(group: Group, metric: str) -> str:
+    average, deviation = group.mean(metric), group.deviation(metric)
+    if average is None:
+        return _UNKNOWN
+    # The no-break space keeps the deviation together where a narrow terminal folds the cell.
+    spread = "" if deviation is None else f" ±\u00a0{100 * deviation:.2f}"
+    return f"{100 * average:.2f}{spread}"

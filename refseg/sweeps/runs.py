@@ -1,0 +1,138 @@
+"""One run of a sweep: its folder, whether it is finished, and what came out of it."""
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from refseg.errors import ConfigError
+from refseg.files import write_text
+from refseg.sweeps.command import expand
+from refseg.sweeps.definition import Sweep
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a finished run left in its `metrics.json`.
+
+    Args:
+        metrics: by split and name, such as `val/overall_iou`.
+        parameters: weights of the network.
+        trainable_parameters: those that were trained.
+        training_seconds: wall-clock time of the training alone.
+        checkpoint: path of the best one.
+    """
+
+    metrics: Mapping[str, float]
+    parameters: int
+    trainable_parameters: int
+    training_seconds: float
+    checkpoint: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One combination of a sweep.
+
+    Args:
+        folder: of the run, with `run.json` (what it is), `log.txt` and what the command leaves.
+        combination: the values of the sweep's parameters.
+        command: as `wandb agent` would run it, and the overrides; without the folder and without
+            this machine's paths, so that it tells whether a folder's run is this one.
+    """
+
+    folder: Path
+    combination: Mapping[str, Any]
+    command: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.folder.name
+
+    @property
+    def log(self) -> Path:
+        """What the command printed."""
+        return self.folder / "log.txt"
+
+    def result(self) -> Result | None:
+        """What came out, or None unless this very command has run to its end here."""
+        if _recorded_command(self.folder) != self.command:
+            return None
+        try:
+            content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+            return Result(
+                metrics={
+                    f"{split}/{name}": float(value)
+                    for split, metrics in content["metrics"].items()
+                    for name, value in metrics.items()
+                    if value is not None  # a figure that is undefined, such as 0/0
+                },
+                parameters=int(content["parameters"]),
+                trainable_parameters=int(content["trainable_parameters"]),
+                training_seconds=float(content["training_seconds"]),
+                checkpoint=str(content["checkpoint"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None  # not there, or not as `fit` writes it: the run is made again
+
+    def prepare(self) -> None:
+        """Make the folder anew, with nothing left of a run that did not finish.
+
+        Raises:
+            ConfigError: the folder holds what no sweep has put there.
+        """
+        if self.folder.exists():
+            if _recorded_command(self.folder) is None and any(self.folder.iterdir()):
+                raise ConfigError(
+                    f"{self.folder} is not a run of a sweep, and would be overwritten; move it "
+                    "away or choose another folder with --output."
+                )
+            shutil.rmtree(self.folder)
+        self.folder.mkdir(parents=True)
+        record = {"command": list(self.command), "parameters": dict(self.combination)}
+        write_text(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def plan(sweep: Sweep, output: Path, overrides: Sequence[str] = ()) -> list[Run]:
+    """The runs of a sweep, in order; finished ones are found again by their command.
+
+    The name of a run's folder ends with a digest of its command. So results of an earlier version
+    of the sweep file stay where they are, and only what has changed is run again.
+
+    Args:
+        sweep: what to run.
+        output: folder of the sweep.
+        overrides: words that every command gets at its end.
+    """
+    return [
+        _locate(sweep, output, combination, (*expand(sweep, combination), *overrides))
+        for combination in sweep.combinations()
+    ]
+
+
+def _locate(
+    sweep: Sweep, output: Path, combination: Mapping[str, Any], command: tuple[str, ...]
+) -> Run:
+    digest = hashlib.sha256(json.dumps(command).encode()).hexdigest()[:8]
+    parts = [
+        f"{sweep.title(name)}-{sweep.label(name, combination[name])}" for name in sweep.varied()
+    ]
+    readable = re.sub(r"[^\w.+-]+", "-", "_".join(parts) or sweep.name)[:80]
+    folder = output / f"{readable}_{digest}"
+    # A parameter that got its second value later has changed the readable part only.
+    earlier = sorted(output.glob(f"*_{digest}"))
+    found = (other for other in earlier if _recorded_command(other) == command)
+    return Run(next(found, folder), combination, command)
+
+
+def _recorded_command(folder: Path) -> tuple[str, ...] | None:
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        return tuple(record["command"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,149 @@
+"""The nouns of refseg: what travels between files, networks and figures.
+
+Axes are named once and kept: ``images expressions words`` count things, ``word_dim sentence_dim
+image_dim fused_dim`` are channels, ``h w`` is the feature grid and ``height width`` are pixels.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+from refseg.geometry import Geometry
+
+
+class RunLengths(NamedTuple):
+    """A mask in COCO's compressed run-length encoding, in the image's own size.
+
+    Args:
+        height: pixels.
+        width: pixels.
+        counts: the compressed counts, as `pycocotools.mask.encode` returns them.
+    """
+
+    height: int
+    width: int
+    counts: bytes
+
+
+@dataclass
+class Sample:
+    """One image with the expressions that are asked of it, and the mask each of them names.
+
+    Args:
+        image: RGB, 0–255, in its own size or, after the transform, in network size.
+        masks: one per expression, in the same size as `image`.
+        expressions: the sentences, as the annotators wrote them.
+        expression_ids: the data set's id of each expression (unique within a data set).
+        truths: the mask of each expression in the image's own size, whatever the transform did.
+        image_path: where the image was read from; used in messages.
+        geometry: how `image` was fitted into the network's square; None before that.
+    """
+
+    image: UInt8[np.ndarray, "height width 3"]
+    masks: Bool[np.ndarray, "expressions height width"]
+    expressions: tuple[str, ...]
+    expression_ids: tuple[int, ...]
+    truths: tuple[RunLengths, ...]
+    image_path: str
+    geometry: Geometry | None = None
+
+
+@dataclass
+class Batch:
+    """Images with the expressions of all of them in one flat list.
+
+    Args:
+        images: RGB, 0–255; a backbone normalises for itself.
+        tokens: token ids, padded on the right.
+        token_mask: True at a word, False at padding.
+        image_index: which of `images` each expression looks at.
+        masks: the segmentations in network size, or None where nothing is known (`segment`).
+        expressions: the sentences.
+        expression_ids: as in `Sample`.
+        truths: the segmentations in each image's own size.
+        geometries: per image, the way back to its own size.
+        image_paths: per image, for messages and figures.
+    """
+
+    images: UInt8[Tensor, " images 3 height width"]
+    tokens: Int64[Tensor, " expressions words"]
+    token_mask: Bool[Tensor, " expressions words"]
+    image_index: Int64[Tensor, " expressions"]
+    masks: Bool[Tensor, " expressions height width"] | None
+    expressions: tuple[str, ...]
+    expression_ids: tuple[int, ...]
+    truths: tuple[RunLengths, ...]
+    geometries: tuple[Geometry, ...]
+    image_paths: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Number of expressions."""
+        return len(self.expressions)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **{name: function(value) for name, value in tensors.items()})
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Batch":
+        """The same batch with its tensors on `device`; ids and sentences stay where they are."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def select(self, expressions: Sequence[int]) -> "Batch":
+        """The same batch with some of its expressions only, in this order, and their images."""
+        chosen = torch.as_tensor(expressions, device=self.image_index.device)
+        images, image_index = self.image_index[chosen].unique(return_inverse=True)
+        token_mask = self.token_mask[chosen]
+        read = token_mask.any(0)  # without the padding that only others needed
+        return replace(
+            self,
+            images=self.images[images],
+            tokens=self.tokens[chosen][:, read],
+            token_mask=token_mask[:, read],
+            image_index=image_index,
+            masks=None if self.masks is None else self.masks[chosen],
+            expressions=tuple(self.expressions[i] for i in expressions),
+            expression_ids=tuple(self.expression_ids[i] for i in expressions),
+            truths=tuple(self.truths[i] for i in expressions) if self.truths else (),
+            geometries=tuple(self.geometries[i] for i in images.tolist()),
+            image_paths=tuple(self.image_paths[i] for i in images.tolist()),
+        )
+
+    def to_own_size(
+        self, maps: Float[Tensor, " expressions size_h size_w"]
+    ) -> list[Float[Tensor, " height width"]]:
+        """Bring one map per expression (logits or probabilities) to its image's own size."""
+        own: list[Tensor | None] = [None] * len(maps)
+        for image, geometry in enumerate(self.geometries):
+            asked = (self.image_index == image).nonzero()[:, 0]
+            for expression, inverted in zip(
+                asked.tolist(), geometry.invert(maps[asked]), strict=True
+            ):
+                own[expression] = inverted
+        return [inverted for inverted in own if inverted is not None]
+
+    def pin_memory(self) -> "Batch":
+        """The same batch in page-locked memory (called by the data loader)."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+
+@dataclass
+class TextFeatures:
+    """What a text encoder made of a batch of expressions.
+
+    It carries words **and** sentence: the mLSTM reads words, the LSTM-CNN reads the sentence.
+
+    Args:
+        words: one vector per word; values at padding are unspecified.
+        sentence: one vector per expression.
+        token_mask: True at a word, False at padding.
+    """
+
+    words: Float[Tensor, " expressions words word_dim"]
+    sentence: Float[Tensor, " expressions sentence_dim"]
+    token_mask: Bool[Tensor, " expressions words"]

@@ -1,0 +1,62 @@
+"""Fixtures for all tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from refseg.data.shapes import ShapesOptions, prepare_shapes
+
+# A run of seconds: few and small images, a small network.
+TINY = (
+    "--data.shapes.train_images=12",
+    "--data.shapes.evaluation_images=4",
+    "--data.image_size=48",
+    "--data.batch_size=4",
+    "--data.num_workers=0",
+    "--model.backbone.width=8",
+    "--model.backbone.image_dim=8",
+    "--trainer.max_epochs=1",
+    "--trainer.check_val_every_n_epoch=1",
+    "--trainer.enable_progress_bar=false",
+    "--trainer.accelerator=cpu",
+)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data and reference outputs, kept beside the checkout; else skip."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip(f"{folder} is absent")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what tests generate out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REFSEG_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def shapes_root(_own_cache: None) -> Path:
+    """The images that `TINY` runs use."""
+    return prepare_shapes(ShapesOptions(train_images=12, evaluation_images=4), progress=False)
+
+
+@pytest.fixture(scope="session")
+def photo(shapes_root: Path) -> Path:
+    """A picture with shapes."""
+    return min((shapes_root / "images" / "shapes").iterdir())
+
+
+@pytest.fixture(scope="session")
+def run(shapes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished `refseg fit`."""
+    from refseg.__main__ import main
+
+    folder = tmp_path_factory.mktemp("run")
+    assert main(["fit", "--config", "rmi.yaml", *TINY, "--output", str(folder)]) == 0
+    return folder

@@ -1,0 +1,20 @@
+"""Fixtures for the tests of data."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .fake_refer import write_fake_refer
+
+
+@pytest.fixture(scope="session")
+def fake_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the data set `fake`, which no test may change."""
+    return write_fake_refer(tmp_path_factory.mktemp("fake") / "root")
+
+
+@pytest.fixture
+def own_root(fake_root: Path, tmp_path: Path) -> Path:
+    """A copy of `fake_root` that a test may change."""
+    return Path(shutil.copytree(fake_root, tmp_path / "root"))

@@ -1,0 +1,188 @@
+"""Sentences of mirrored images."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refseg.data.flips import flip, swap_left_right
+from refseg.data.masks import encode
+from refseg.data.refer import read_refer
+from refseg.types import Sample
+
+
+@pytest.mark.parametrize(
+    ("expression", "mirrored"),
+    [
+        ("man on the left", "man on the right"),
+        ("Left guy", "Right guy"),
+        ("LEFT", "RIGHT"),
+        ("leftmost zebra", "rightmost zebra"),
+        ("left-most zebra", "right-most zebra"),
+        ("left-hand side", "right-hand side"),
+        ("lefthand side", "righthand side"),
+        ("rt guy", "lft guy"),
+        ("far right, left of the tree", "far left, right of the tree"),
+        ("topleft pizza", "topright pizza"),
+        ("the circle to the left of the red star", "the circle to the right of the red star"),
+        ("second square from the right", "second square from the left"),
+        ("2nd from left", "2nd from right"),
+        ("2 from left", "2 from right"),
+        ("last one on right", "last one on left"),
+        ("on the right in front", "on the left in front"),
+        ("woman left in red", "woman right in red"),
+        ("man's left arm", "man's right arm"),
+        ("light blue shirt", "light blue shirt"),
+        ("bright upright lamp at night", "bright upright lamp at night"),
+        ("second square from the top", "second square from the top"),
+        ("second row", "second row"),
+        ("woman reading a book", "woman reading a book"),
+        ("the big one", "the big one"),
+        ("eight people", "eight people"),
+        ("chaise à gauche", "chaise à gauche"),
+    ],
+)
+def test_swaps(expression: str, mirrored: str) -> None:
+    assert swap_left_right(expression) == mirrored
+    assert swap_left_right(mirrored) == expression
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "man at 3 o'clock",
+        "at nine o’clock",
+        "person right behind the bench",
+        "dog right in front of the man",
+        "right next to the car",
+        "the slice that is left",
+        "only one left",
+        "bike left behind",
+        "right side up",
+        "left over pizza",
+        "leftovers",
+        "that's right",
+        "the right-click button",
+        "player number 12",
+        "jersey 12",
+        "#3",
+        'sign that reads "stop"',
+        "bus that says left turn",
+        "the word on the cup",
+        "letter on the left",
+        "L shaped couch",
+        "guy on l",
+        "r side",
+        "person in the east",
+        "southwest corner",
+        "western hat",
+        "clockwise from the top",
+        "driver's side mirror",
+        "lef guy",
+        "rigth guy",
+        "the rihgt one",
+        "guy on the ight",
+        "leftt",
+        "lwft",
+        "lefmost",
+        "leFt",
+        "first guy",
+        "third person in the row",
+        "3rd zebra",
+        "last horse",
+    ],
+)
+def test_leaves_alone_what_is_not_safe(expression: str) -> None:
+    assert swap_left_right(expression) is None
+
+
+WORDS = re.findall(
+    r"\S+",
+    """
+    left right leftmost rightmost lft rt lefthand left-hand Left RIGHT leFt rights lefty the on of
+    to in at is one only just behind next front over with from far top last first 2nd 12 2 row
+    man's red light lef rigth reads o'clock l a side most, ’s all it's up click farleft far-right
+    something left's right' "left" slice left. handed angle second number east third 3 away now hand
+    """,
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6), st.sampled_from([" ", "  ", "-"]))
+def test_twice_is_the_identity(words: list[str], between: str) -> None:
+    expression = between.join(words)
+    mirrored = swap_left_right(expression)
+    if mirrored is not None:
+        assert swap_left_right(mirrored) == expression
+
+
+@given(st.text())
+def test_twice_is_the_identity_of_any_text(expression: str) -> None:
+    mirrored = swap_left_right(expression)
+    if mirrored is not None:
+        assert swap_left_right(mirrored) == expression
+
+
+def test_one_slip_of_the_pen_is_noticed() -> None:
+    """Every sentence with "left" or "right" in which one letter is wrong is left alone."""
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    genuine = {"lift", "loft", "deft", "weft", "cleft", "lest", "light", "might", "night", "sight"}
+    genuine |= {"fight", "tight", "eight", "bright", "wright", "rights"}
+    for word in ("left", "right"):
+        slips = {word[:i] + word[i + 1 :] for i in range(len(word))}
+        slips |= {word[:i] + c + word[i + 1 :] for i in range(len(word)) for c in alphabet}
+        slips |= {word[:i] + c + word[i:] for i in range(len(word) + 1) for c in alphabet}
+        slips |= {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
+        for slip in slips - {word, "lefty", "righty", "lft"} - genuine:
+            assert swap_left_right(f"man on the {slip} side") is None, slip
+
+
+def sample(*expressions: str) -> Sample:
+    generator = np.random.default_rng(0)
+    masks = generator.random((len(expressions), 4, 6)) < 0.5
+    return Sample(
+        image=generator.integers(0, 256, (4, 6, 3), np.uint8),
+        masks=masks,
+        expressions=expressions,
+        expression_ids=tuple(range(len(expressions))),
+        truths=tuple(encode(mask) for mask in masks),
+        image_path="noise.png",
+    )
+
+
+def test_flip_mirrors_everything_but_the_truths() -> None:
+    before = sample("left cup", "red cup")
+    after = flip(before)
+    assert after is not None
+    assert after.expressions == ("right cup", "red cup")
+    np.testing.assert_array_equal(after.image, np.fliplr(before.image))
+    np.testing.assert_array_equal(after.masks[1], np.fliplr(before.masks[1]))
+    assert (after.truths, after.expression_ids) == (before.truths, before.expression_ids)
+    again = flip(after)
+    assert again is not None
+    np.testing.assert_array_equal(again.image, before.image)
+    np.testing.assert_array_equal(again.masks, before.masks)
+    assert again.expressions == before.expressions
+
+
+def test_one_unsafe_sentence_keeps_the_sample_as_it_is() -> None:
+    assert flip(sample("left cup", "cup at 3 o'clock")) is None
+
+
+def test_real_sentences_are_mostly_safe(shared: Path) -> None:
+    for dataset, least in (("refcoco", 0.7), ("refcocog", 0.6)):
+        expressions = read_refer(
+            shared / "data" / "pocket", dataset, {"refcoco": "unc", "refcocog": "umd"}[dataset]
+        ).expressions.to_pylist()
+        mirrored = [swap_left_right(expression) for expression in expressions]
+        safe = [
+            (before, after)
+            for before, after in zip(expressions, mirrored, strict=True)
+            if after is not None
+        ]
+        assert len(safe) / len(expressions) > least
+        for before, after in safe:
+            assert swap_left_right(after) == before
+            assert ("left" in before) == ("right" in after) or "right" in before

@@ -1,0 +1,82 @@
+"""Files of every kind become RGB in their own size."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from refseg.data.images import read_image
+from refseg.errors import DataError
+
+COLOUR = (200, 100, 50)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("RGB", "png"),
+        ("RGBA", "png"),
+        ("P", "png"),
+        ("L", "png"),
+        ("LA", "png"),
+        ("1", "png"),
+        ("I;16", "png"),
+        ("CMYK", "tiff"),
+        ("RGB", "jpg"),
+        ("L", "jpg"),
+        ("CMYK", "jpg"),
+    ],
+)
+def test_becomes_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
+    path = tmp_path / f"image.{suffix}"
+    image = Image.new("RGB", (8, 5), COLOUR)
+    grey = int(np.asarray(image.convert("L"))[0, 0])
+    if mode == "I;16":
+        Image.fromarray(np.full((5, 8), grey * 257, np.uint16)).save(path)
+    else:
+        image.convert(mode).save(path)
+    pixels = read_image(path)
+    assert pixels.shape == (5, 8, 3)
+    assert pixels.flags.writeable
+    if mode == "1":
+        assert set(np.unique(pixels)) <= {0, 255}
+    else:
+        expected = (grey,) * 3 if mode in ("L", "LA", "I;16") else COLOUR
+        tolerance = {"P": 51, "RGB": 3, "CMYK": 3}.get(mode, 1)  # 51: steps of the palette
+        assert np.abs(pixels.astype(int) - expected).max() <= tolerance
+
+
+def test_exif_orientation_is_applied_on_demand_only(tmp_path: Path) -> None:
+    stored = np.zeros((20, 30, 3), np.uint8)
+    stored[:, :10] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
+    Image.fromarray(stored).save(tmp_path / "image.png", exif=exif)
+    np.testing.assert_array_equal(read_image(tmp_path / "image.png"), stored)
+    upright = read_image(tmp_path / "image.png", upright=True)
+    np.testing.assert_array_equal(upright, np.rot90(stored, -1))
+
+
+def test_missing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"The image .*cat\.jpg is absent"):
+        read_image(tmp_path / "cat.jpg")
+
+
+@pytest.mark.parametrize("kept", [0, 10, 300, 2000])
+def test_broken(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "cat.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    assert path.stat().st_size > 3000
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"Cannot read the image .*cat\.jpg .*cut short"):
+        read_image(path)
+
+
+def test_something_else(tmp_path: Path) -> None:
+    (tmp_path / "cat.jpg").write_text("<html>404</html>")
+    with pytest.raises(DataError, match="Cannot read the image"):
+        read_image(tmp_path / "cat.jpg")
+    with pytest.raises(DataError, match="Cannot read the image"):
+        read_image(tmp_path)

@@ -1,0 +1,193 @@
+"""Vocabularies, padding, and states that need nothing else."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refseg.data.tokenizers import (
+    Tokenizer,
+    TransformersTokenizer,
+    WordTokenizer,
+    split_words,
+    tokenizer_from_state,
+)
+from refseg.errors import CheckpointError, ConfigError, DataError
+
+TRAINING = ["the red box", "The box on the LEFT", "the man's café"]
+
+
+@pytest.fixture
+def words() -> WordTokenizer:
+    tokenizer = WordTokenizer()
+    tokenizer.build(TRAINING)
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("dog's bowl", ["dog", "'s", "bowl"]),
+        ("dog’s bowl", ["dog", "'s", "bowl"]),
+        ("the 'red' one, #12!", ["the", "red", "one", "12"]),
+        ("2nd_from-left", ["2", "nd", "from", "left"]),
+        ("  Ça va?  ", ["ça", "va"]),
+        ("...", []),
+        ("", []),
+    ],
+)
+def test_split_words(expression: str, expected: list[str]) -> None:
+    assert split_words(expression) == expected
+
+
+def test_frequent_words_come_first_and_ties_in_alphabetical_order(words: WordTokenizer) -> None:
+    assert words.state_dict()["words"] == ["the", "box", "'s", "café", "left", "man", "on", "red"]
+    assert words.vocab_size == 10
+
+
+def test_min_count() -> None:
+    tokenizer = WordTokenizer(min_count=2)
+    tokenizer.build(TRAINING)
+    assert tokenizer.state_dict()["words"] == ["the", "box"]
+    with pytest.raises(DataError, match="No word occurs 9 times in the training split"):
+        WordTokenizer(min_count=9).build(TRAINING)
+
+
+def test_pads_on_the_right_and_cuts() -> None:
+    tokenizer = WordTokenizer(max_words=4)
+    tokenizer.build(TRAINING)
+    tokens, token_mask = tokenizer.encode(["red box", "the the the the the the", "unheard of"])
+    np.testing.assert_array_equal(tokens, [[9, 3, 0, 0], [2, 2, 2, 2], [1, 1, 0, 0]])
+    np.testing.assert_array_equal(token_mask.sum(1), [2, 4, 2])
+
+
+def test_unknown_words(words: WordTokenizer) -> None:
+    assert words.unknown_words("The purple box, Sir") == ["purple", "sir"]
+
+
+@pytest.mark.parametrize("expression", ["", "  ", "...", "?!"])
+def test_no_word_at_all_is_an_error(words: WordTokenizer, expression: str) -> None:
+    with pytest.raises(DataError) as caught:
+        words.encode(["red", expression])
+    assert f"The expression {expression!r} has no word" in str(caught.value)
+
+
+def test_nothing_to_encode(words: WordTokenizer) -> None:
+    tokens, token_mask = words.encode([])
+    assert tokens.shape == token_mask.shape == (0, 0)
+
+
+def test_no_vocabulary_yet() -> None:
+    with pytest.raises(ConfigError, match="no vocabulary yet"):
+        WordTokenizer().encode(["red"])
+    with pytest.raises(ConfigError, match="max_words of at least 1, got 0"):
+        WordTokenizer(max_words=0)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=5))
+def test_padding_marks_exactly_the_words(expressions: list[str]) -> None:
+    tokenizer = WordTokenizer(max_words=3)
+    tokenizer.build(["a", *expressions])
+    with_words = [expression for expression in expressions if split_words(expression)]
+    tokens, token_mask = tokenizer.encode(with_words)
+    assert token_mask.sum(1).tolist() == [min(3, len(split_words(e))) for e in with_words]
+    np.testing.assert_array_equal(token_mask, np.sort(token_mask, 1)[:, ::-1])
+    assert (tokens[token_mask] > 1).all()
+    assert tokens.max(initial=0) < tokenizer.vocab_size
+
+
+def saved_and_loaded(state: dict[str, Any]) -> dict[str, Any]:
+    """Through a file that is opened as a checkpoint is."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def assert_same(one: Tokenizer, other: Tokenizer) -> None:
+    assert type(one) is type(other)
+    assert one.vocab_size == other.vocab_size
+    expressions = ["the red box", "a box on the far left of the man's café", "zyx 12"]
+    for a, b in zip(one.encode(expressions), other.encode(expressions), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert one.state_dict() == other.state_dict()
+
+
+def test_state_of_words(words: WordTokenizer) -> None:
+    assert_same(words, tokenizer_from_state(saved_and_loaded(words.state_dict())))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny tokenizer in BERT's manner, saved as the transformers library does."""
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = "[PAD] [UNK] [CLS] [SEP] the red box on far left of man ' s a caf ##é b ##ox 1 ##2"
+    vocabulary = {piece: number for number, piece in enumerate(pieces.split())}
+    backend = Backend(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizers.Lowercase()
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    path = tmp_path_factory.mktemp("tokenizer")
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        padding_side="left",
+    ).save_pretrained(path)
+    return path
+
+
+def test_transformers_encodes_and_pads_on_the_right(folder: Path) -> None:
+    tokenizer = TransformersTokenizer(str(folder), max_words=6)
+    assert not tokenizer.needs_building
+    tokenizer.build(["words that it does not know"])
+    assert tokenizer.vocab_size == 21
+    tokens, token_mask = tokenizer.encode(["Red café", "the red box on the far left"])
+    np.testing.assert_array_equal(tokens, [[2, 5, 15, 16, 3, 0], [2, 4, 5, 6, 7, 3]])
+    np.testing.assert_array_equal(token_mask.sum(1), [5, 6])
+    assert tokenizer.encode([])[0].shape == (0, 0)
+
+
+def test_transformers_unknown_words(folder: Path) -> None:
+    tokenizer = TransformersTokenizer(str(folder))
+    assert tokenizer.unknown_words("the zebra on 12") == ["zebra"]
+    with pytest.raises(DataError, match=r"The expression '\.\.\.' has no word"):
+        tokenizer.encode(["..."])
+
+
+def test_transformers_state_needs_no_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = TransformersTokenizer(str(folder), max_words=9)
+    state = saved_and_loaded(tokenizer.state_dict())
+    state["name"] = "/nowhere"
+    restored = tokenizer_from_state(state)
+    restored.name = str(folder)  # type: ignore[attr-defined]  # to compare the states
+    assert_same(tokenizer, restored)
+
+
+def test_transformers_of_a_folder_without_tokenizer(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Cannot load the tokenizer '.*nowhere'") as caught:
+        _ = TransformersTokenizer(str(tmp_path / "nowhere")).vocab_size
+    assert "\n" not in str(caught.value)
+
+
+def test_state_of_something_else(words: WordTokenizer) -> None:
+    with pytest.raises(CheckpointError, match=r"of class 'os\.system'; known are WordTokenizer"):
+        tokenizer_from_state({"class": "os.system"})
+    with pytest.raises(CheckpointError, match="of class None"):
+        tokenizer_from_state({})
+    incomplete = words.state_dict()
+    del incomplete["words"]
+    with pytest.raises(CheckpointError, match="the checkpoint's WordTokenizer is incomplete"):
+        tokenizer_from_state(incomplete)

@@ -1,0 +1,29 @@
+"""Normalisations against numbers worked out by hand."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from refseg.models.backbones import Normalization
+from refseg.models.backbones.base import NormalizationName
+
+PIXEL = torch.tensor([255, 51, 0], dtype=torch.uint8)[None, :, None, None]  # red, some green
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("imagenet", [0.515 / 0.229, -0.256 / 0.224, -0.406 / 0.225]),
+        ("caffe_bgr", [-103.939, 51 - 116.779, 255 - 123.68]),
+        ("vgg_rgb", [255 - 123.68, 51 - 116.779, -103.939]),
+        ("half", [1.0, -0.6, -1.0]),
+    ],
+)
+def test_pixel(name: NormalizationName, expected: list[float]) -> None:
+    assert_close(Normalization(name)(PIXEL).flatten(), torch.tensor(expected))
+
+
+def test_statistics_of_a_model() -> None:
+    normalization = Normalization.from_statistics([0.5, 0.1, 0.0], [0.5, 0.1, 2.0])
+    assert_close(normalization(PIXEL).flatten(), torch.tensor([1.0, 1.0, 0.0]))
+    assert not normalization.state_dict()

@@ -1,0 +1,100 @@
+"""Backbones of the transformers library against the library's own models."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+from torch.testing import assert_close
+
+from refseg.errors import ConfigError
+from refseg.models.backbones import TransformersBackbone
+
+transformers = pytest.importorskip("transformers")
+IMAGES = torch.randint(
+    0, 256, (2, 3, 56, 84), generator=torch.Generator().manual_seed(0), dtype=torch.uint8
+)
+
+
+def _imagenet(images: torch.Tensor) -> torch.Tensor:
+    mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
+    return (images / 255 - mean) / torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+
+
+def test_pretrained_weights_are_loaded(transformers_models: Path) -> None:
+    """DINOv2's map is the model's last hidden state without its class token."""
+    folder = transformers_models / "dinov2"
+    backbone = TransformersBackbone(str(folder)).eval()
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    expected = model(pixel_values=_imagenet(IMAGES)).last_hidden_state[:, 1:]
+    assert_close(backbone(IMAGES), expected.transpose(1, 2).reshape(2, 16, 4, 6))
+    assert (backbone.stride, backbone.image_dim) == (14, 16)
+
+
+def test_images_are_padded_to_whole_cells_and_cut(transformers_models: Path) -> None:
+    backbone = TransformersBackbone(str(transformers_models / "dinov2")).eval()
+    padded = functional.pad(_imagenet(IMAGES[..., :50, :70]), (0, 0, 0, 6))
+    expected = backbone.trunk(padded).feature_maps[-1]
+    assert_close(backbone(IMAGES[..., :50, :70]), expected)
+
+
+@pytest.mark.parametrize(("stride", "width"), [(4, 8), (32, 64)])
+def test_stride_chooses_the_stage(transformers_models: Path, stride: int, width: int) -> None:
+    backbone = TransformersBackbone(str(transformers_models / "swin"), stride=stride).eval()
+    assert backbone.image_dim == width
+    assert backbone(IMAGES).shape == (2, width, -(-56 // stride), -(-84 // stride))
+
+
+def test_frozen_trunk_stays_as_it_is(transformers_models: Path) -> None:
+    backbone = TransformersBackbone(str(transformers_models / "swin"), 8, pyramid_dim=8).train()
+    backbone(IMAGES).square().sum().backward()
+    assert not any(module.training for module in backbone.trunk.modules())
+    assert all(p.grad is None and not p.requires_grad for p in backbone.trunk.parameters())
+    assert backbone.pyramid is not None
+    assert all(p.grad is not None and p.grad.any() for p in backbone.pyramid.parameters())
+    assert len(backbone.pyramid.laterals) == 3
+
+
+def test_statistics_come_from_the_image_processor(transformers_models: Path) -> None:
+    folder = transformers_models / "convnext"
+    try:
+        transformers.ConvNextImageProcessor(
+            image_mean=[0.5, 0.25, 0.125], image_std=[0.5, 0.5, 0.25]
+        ).save_pretrained(folder)
+        backbone = TransformersBackbone(str(folder))
+        named = TransformersBackbone(str(folder), normalization="half")
+    finally:
+        (folder / "preprocessor_config.json").unlink()
+    assert backbone.normalization.mean.flatten().tolist() == [0.5, 0.25, 0.125]
+    assert backbone.normalization.deviation.flatten().tolist() == [0.5, 0.5, 0.25]
+    assert named.normalization.mean.flatten().tolist() == [0.5, 0.5, 0.5]
+    without = TransformersBackbone(str(folder))
+    assert_close(without.normalization(IMAGES), _imagenet(IMAGES))
+
+
+@pytest.mark.parametrize("name", ["swin", "dinov2"])
+def test_checkpoint_needs_no_folder(transformers_models: Path, tmp_path: Path, name: str) -> None:
+    arguments = {"name": str(transformers_models / name), "pyramid_dim": 8}
+    backbone = TransformersBackbone(**arguments).eval()
+    torch.save(backbone.portable_arguments(), tmp_path / "arguments.pt")
+    portable = torch.load(tmp_path / "arguments.pt", weights_only=True)
+    again = TransformersBackbone(**arguments | {"name": "./gone"} | portable).eval()
+    again.load_state_dict(backbone.state_dict())
+    assert torch.equal(again(IMAGES), backbone(IMAGES))
+
+
+def test_without_pretraining_weights_are_random(transformers_models: Path) -> None:
+    name = str(transformers_models / "dinov2")
+    torch.manual_seed(7)
+    backbone, loaded = TransformersBackbone(name, pretrained=False), TransformersBackbone(name)
+    assert backbone(IMAGES).shape == loaded(IMAGES).shape
+    assert not torch.allclose(backbone(IMAGES), loaded(IMAGES), atol=1e-2)
+
+
+def test_bad_options_name_the_remedy(transformers_models: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no stride 5; choose one of 4, 8, 16, 32\."):
+        TransformersBackbone(str(transformers_models / "swin"), stride=5)
+    with pytest.raises(ConfigError, match=r"\(bert\) gives no feature maps; choose .* Swin"):
+        TransformersBackbone(str(transformers_models / "bert"))
+    with pytest.raises(ConfigError, match=r"'\./absent' .*a folder that save_pretrained wrote"):
+        TransformersBackbone("./absent")

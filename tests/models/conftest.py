@@ -1,0 +1,107 @@
+"""Batches of random images and words, and tiny transformers models in a folder."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+if TYPE_CHECKING:  # imported when used: type checks at run time start after this file is read
+    from refseg.types import Batch, TextFeatures
+
+VOCAB_SIZE = 50
+
+
+@pytest.fixture
+def make_batch() -> Callable[..., "Batch"]:
+    """Random images, and expressions of the given lengths that look at the given images."""
+
+    def make(
+        lengths: Sequence[int] = (3, 5, 1),
+        image_index: Sequence[int] = (0, 1, 0),
+        size: tuple[int, int] = (64, 64),
+        seed: int = 0,
+    ) -> "Batch":
+        from refseg.geometry import Geometry
+        from refseg.types import Batch, RunLengths
+
+        generator = torch.Generator().manual_seed(seed)
+        images, words = max(image_index) + 1, max(lengths)
+        tokens = torch.randint(3, VOCAB_SIZE, (len(lengths), words), generator=generator)
+        token_mask = torch.arange(words) < torch.tensor(lengths)[:, None]
+        pixels = torch.randint(0, 256, (images, 3, *size), generator=generator, dtype=torch.uint8)
+        return Batch(
+            images=pixels,
+            tokens=tokens * token_mask,
+            token_mask=token_mask,
+            image_index=torch.tensor(image_index),
+            masks=torch.zeros(len(lengths), *size, dtype=torch.bool),
+            expressions=tuple("a" for _ in lengths),
+            expression_ids=tuple(range(len(lengths))),
+            truths=tuple(RunLengths(*size, b"") for _ in lengths),
+            geometries=tuple(Geometry.letterbox(*size, max(size)) for _ in range(images)),
+            image_paths=tuple(f"{image}.jpg" for image in range(images)),
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_text() -> Callable[..., "TextFeatures"]:
+    """Random text features of expressions of the given lengths."""
+
+    def make(
+        lengths: Sequence[int], word_dim: int = 7, sentence_dim: int = 5, seed: int = 0
+    ) -> "TextFeatures":
+        from refseg.types import TextFeatures
+
+        generator = torch.Generator().manual_seed(seed)
+        words = max(lengths)
+        return TextFeatures(
+            words=torch.randn(len(lengths), words, word_dim, generator=generator),
+            sentence=torch.randn(len(lengths), sentence_dim, generator=generator),
+            token_mask=torch.arange(words) < torch.tensor(lengths)[:, None],
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one folder per kind of model, each of a few thousand random weights."""
+    transformers = pytest.importorskip("transformers")
+    transformers.utils.logging.disable_progress_bar()
+    text = {
+        "vocab_size": VOCAB_SIZE,
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 24,
+    }
+    picture = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16}
+    stages = {"hidden_sizes": [8, 8, 12, 16], "depths": [1, 1, 1, 1]}
+    configs = {
+        "bert": transformers.BertConfig(**text),
+        "roberta": transformers.RobertaConfig(**text),
+        "clip_text": transformers.CLIPTextConfig(**text, eos_token_id=2),
+        "clip": transformers.CLIPConfig(
+            text_config={**text, "eos_token_id": 49},
+            vision_config={**picture, "intermediate_size": 16, "image_size": 32},
+        ),
+        "t5": transformers.T5Config(
+            vocab_size=VOCAB_SIZE, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2
+        ),
+        "swin": transformers.SwinConfig(
+            embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], image_size=32, window_size=4
+        ),
+        "dinov2": transformers.Dinov2Config(**picture, image_size=28, patch_size=14),
+        "convnext": transformers.ConvNextConfig(**stages),
+        "resnet": transformers.ResNetConfig(**stages, embedding_size=8, layer_type="basic"),
+    }
+    folder = tmp_path_factory.mktemp("transformers")
+    for name, config in configs.items():
+        torch.manual_seed(0)
+        transformers.AutoModel.from_config(config).save_pretrained(folder / name)
+    return folder

@@ -1,0 +1,416 @@
+"""What every variant of a part promises, checked for all of them.
+
+A new variant takes one line here.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.testing import assert_close
+
+from refseg.models.backbones import (
+    Backbone,
+    SmallBackbone,
+    TorchvisionBackbone,
+    TransformersBackbone,
+)
+from refseg.models.decoders import BilinearDecoder, Decoder
+from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM, RecurrentFusion
+from refseg.models.segmenter import Segmenter
+from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
+from refseg.types import Batch, TextFeatures
+
+MakeBatch = Callable[..., Batch]
+VOCAB_SIZE = 50
+
+
+def _transformers(kind: type, name: str, **options: object) -> Callable[[Path], Callable]:
+    return lambda folder: partial(kind, name=str(folder / name), frozen=False, **options)
+
+
+def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path], Callable]:
+    return lambda _: partial(kind, *arguments, **options)
+
+
+BACKBONES = {
+    "small-4": _plain(SmallBackbone, width=8, image_dim=12),
+    "small-8": _plain(SmallBackbone, width=8, image_dim=12, stride=8, blocks=2),
+    "resnet18-8": _plain(TorchvisionBackbone, "resnet18", stride=8),
+    "resnet18-pyramid": _plain(TorchvisionBackbone, "resnet18", stride=16, pyramid_dim=12),
+    "squeezenet-8": _plain(TorchvisionBackbone, "squeezenet1_1", stride=8),
+    "squeezenet-pyramid": _plain(TorchvisionBackbone, "squeezenet1_1", stride=4, pyramid_dim=12),
+    "mobilenet-16": _plain(TorchvisionBackbone, "mobilenet_v3_small", stride=16),
+    "swin-last": _transformers(TransformersBackbone, "swin"),
+    "swin-pyramid": _transformers(TransformersBackbone, "swin", stride=8, pyramid_dim=12),
+    "dinov2": _transformers(TransformersBackbone, "dinov2"),
+    "convnext-8": _transformers(TransformersBackbone, "convnext", stride=8),
+    "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
+}
+TEXT_ENCODERS = {
+    "lstm": _plain(LSTMEncoder, embedding_dim=8, hidden_dim=6),
+    "bert": _transformers(TransformersEncoder, "bert"),
+    "bert-pooler": _transformers(TransformersEncoder, "bert", sentence="pooler"),
+    "roberta": _transformers(TransformersEncoder, "roberta"),
+    "clip_text": _transformers(TransformersEncoder, "clip_text"),
+    "clip-pooler": _transformers(TransformersEncoder, "clip", sentence="pooler"),
+    "t5": _transformers(TransformersEncoder, "t5"),
+}
+FUSIONS = {
+    "concat": partial(ConcatFusion, hidden_dim=6),
+    "concat-deep": partial(ConcatFusion, hidden_dim=6, layers=3, normalize=False),
+    "mlstm": partial(MultimodalLSTM, hidden_dim=6),
+    "mlstm-state": partial(MultimodalLSTM, hidden_dim=6, output="state", normalize=False),
+    "mlstm-one-at-once": partial(MultimodalLSTM, hidden_dim=6, expressions_at_once=1),
+}
+DECODERS = {"bilinear": BilinearDecoder}
+# Each part occurs at least once with a pretrained and once with an untrained neighbour.
+NETWORKS = {
+    "rmi": ("small-4", "lstm", "mlstm", "bilinear"),
+    "lstm-cnn": ("squeezenet-8", "lstm", "concat", "bilinear"),
+    "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
+    "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
+}
+
+
+@pytest.fixture(scope="module", params=BACKBONES)
+def built_backbone(request: pytest.FixtureRequest, transformers_models: Path) -> Backbone:
+    torch.manual_seed(0)
+    return BACKBONES[request.param](transformers_models)()
+
+
+@pytest.fixture
+def backbone(built_backbone: Backbone) -> Backbone:
+    return deepcopy(built_backbone)
+
+
+@pytest.fixture(scope="module", params=TEXT_ENCODERS)
+def built_text_encoder(request: pytest.FixtureRequest, transformers_models: Path) -> TextEncoder:
+    torch.manual_seed(0)
+    return TEXT_ENCODERS[request.param](transformers_models)(VOCAB_SIZE)
+
+
+@pytest.fixture
+def text_encoder(built_text_encoder: TextEncoder) -> TextEncoder:
+    return deepcopy(built_text_encoder)
+
+
+@pytest.fixture(params=FUSIONS)
+def fusion(request: pytest.FixtureRequest) -> Fusion:
+    torch.manual_seed(0)
+    return FUSIONS[request.param](9, 7, 5)
+
+
+@pytest.fixture(params=DECODERS)
+def decoder(request: pytest.FixtureRequest) -> Decoder:
+    torch.manual_seed(0)
+    return DECODERS[request.param](6)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def built_segmenter(request: pytest.FixtureRequest, transformers_models: Path) -> Segmenter:
+    torch.manual_seed(0)
+    image, text, fusion, decoder = NETWORKS[request.param]
+    network = Segmenter(
+        BACKBONES[image](transformers_models),
+        TEXT_ENCODERS[text](transformers_models),
+        FUSIONS[fusion],
+        DECODERS[decoder],
+        VOCAB_SIZE,
+    )
+    # Fresh heads are nearly constant; trained ones are not.
+    nn.init.normal_(network.decoder.classifier.weight)
+    return network
+
+
+@pytest.fixture
+def segmenter(built_segmenter: Segmenter) -> Segmenter:
+    return deepcopy(built_segmenter)
+
+
+def _without_gradient(part: nn.Module) -> list[str]:
+    """Names of trained parameters that the last backward pass did not reach."""
+    return [
+        name
+        for name, parameter in part.named_parameters()
+        if parameter.requires_grad and (parameter.grad is None or not parameter.grad.any())
+    ]
+
+
+def _repeat_padding(batch: Batch, columns: int) -> Batch:
+    """The same batch with more padding, under which stand arbitrary words."""
+    generator = torch.Generator().manual_seed(1)
+    tokens = torch.randint(0, VOCAB_SIZE, batch.tokens.shape, generator=generator)
+    tokens = torch.where(batch.token_mask, batch.tokens, tokens)
+    more = torch.randint(0, VOCAB_SIZE, (len(tokens), columns), generator=generator)
+    batch.tokens = torch.cat([tokens, more], dim=1)
+    batch.token_mask = functional.pad(batch.token_mask, (0, columns))
+    return batch
+
+
+class TestBackbone:
+    """From images to grids."""
+
+    @pytest.mark.parametrize("size", [(64, 96), (61, 83), (57, 80)])
+    def test_width_and_stride_are_true(
+        self, backbone: Backbone, make_batch: MakeBatch, size: tuple[int, int]
+    ) -> None:
+        features = backbone.eval()(make_batch(size=size).images)
+        cells = [-(-side // backbone.stride) for side in size]
+        assert list(features.shape) == [2, backbone.image_dim, *cells]
+
+    def test_batch_of_two_equals_two_of_one(
+        self, backbone: Backbone, make_batch: MakeBatch
+    ) -> None:
+        images = make_batch().images
+        backbone.eval()
+        together, apart = backbone(images), torch.cat([backbone(image[None]) for image in images])
+        assert_close(together, apart, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(together[0], together[1], rtol=1e-2, atol=0)  # it looks
+
+    def test_gradient_reaches_every_trained_parameter(
+        self, backbone: Backbone, make_batch: MakeBatch
+    ) -> None:
+        features = backbone(make_batch(size=(64, 96)).images)
+        (features * torch.randn_like(features)).sum().backward()
+        assert _without_gradient(backbone) == []
+
+    def test_state_does_not_depend_on_files(self, backbone: Backbone) -> None:
+        """A normalisation is a constant of the class, no weight."""
+        assert not any(name.startswith("normalization") for name in backbone.state_dict())
+
+
+class TestTextEncoder:
+    """From tokens to vectors."""
+
+    def test_widths_are_true(self, text_encoder: TextEncoder, make_batch: MakeBatch) -> None:
+        batch = make_batch(lengths=(3, 5, 1, 5), image_index=(0, 0, 0, 0))
+        text = text_encoder.eval()(batch.tokens, batch.token_mask)
+        assert text.words.shape == (4, 5, text_encoder.word_dim)
+        assert text.sentence.shape == (4, text_encoder.sentence_dim)
+        assert text.token_mask.equal(batch.token_mask)
+
+    def test_padding_changes_nothing(
+        self, text_encoder: TextEncoder, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch()
+        text_encoder.eval()
+        before = text_encoder(batch.tokens, batch.token_mask)
+        padded = _repeat_padding(batch, 5)
+        after = text_encoder(padded.tokens, padded.token_mask)
+        assert_close(after.sentence, before.sentence, rtol=1e-4, atol=1e-5)
+        said = before.token_mask
+        assert_close(after.words[:, :5][said], before.words[said], rtol=1e-4, atol=1e-5)
+
+    def test_batch_of_many_equals_many_of_one(
+        self, text_encoder: TextEncoder, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch()
+        text_encoder.eval()
+        together = text_encoder(batch.tokens, batch.token_mask)
+        for row, length in enumerate(batch.token_mask.sum(1).tolist()):
+            tokens, token_mask = batch.tokens[[row], :length], batch.token_mask[[row], :length]
+            alone = text_encoder(tokens, token_mask)
+            assert_close(together.sentence[[row]], alone.sentence, rtol=1e-4, atol=1e-5)
+            assert_close(together.words[[row], :length], alone.words, rtol=1e-4, atol=1e-5)
+
+    def test_sentence_without_words_is_zero(
+        self, text_encoder: TextEncoder, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch(lengths=(3, 0), image_index=(0, 0))
+        text = text_encoder.eval()(batch.tokens, batch.token_mask)
+        assert not text.sentence[1].any()
+        assert text.words[0].isfinite().all()
+        assert text.sentence[0].any()
+
+    def test_gradient_reaches_every_trained_parameter(
+        self, text_encoder: TextEncoder, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch(lengths=(3, 5, 4))
+        text = text_encoder(batch.tokens, batch.token_mask)
+        words = text.words[text.token_mask]
+        loss = (words * torch.randn_like(words)).sum()
+        (loss + (text.sentence * torch.randn_like(text.sentence)).sum()).backward()
+        assert _without_gradient(text_encoder) == []
+
+    def test_words_matter(self, text_encoder: TextEncoder, make_batch: MakeBatch) -> None:
+        batch, other = make_batch(), make_batch(seed=1)
+        text_encoder.eval()
+        before = text_encoder(batch.tokens, batch.token_mask).sentence
+        after = text_encoder(other.tokens, batch.token_mask).sentence
+        # A pooled sentence reads one token through attention: it moves, be it little.
+        assert ((before - after).abs().amax(1) > 1e-4).all()
+
+
+class TestFusion:
+    """From both to one map per expression."""
+
+    lengths = (2, 4, 1)
+
+    def _features(self, images: int) -> Tensor:
+        generator = torch.Generator().manual_seed(2)
+        return torch.randn(images, 9, 3, 4, generator=generator)
+
+    def test_width_is_true(self, fusion: Fusion, make_text: Callable[..., TextFeatures]) -> None:
+        fused = fusion(self._features(2), make_text(self.lengths), torch.tensor([1, 0, 1]))
+        assert fused.shape == (3, fusion.fused_dim, 3, 4)
+
+    def test_image_index_chooses_the_image(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        features, text = self._features(3), make_text(self.lengths)
+        for index in ([0, 1, 2], [2, 0, 1], [1, 1, 0], [2, 2, 2]):
+            fused = fusion(features, text, torch.tensor(index))
+            as_own_image = fusion(features[index], text, torch.arange(3))
+            assert_close(fused, as_own_image)
+
+    def test_permuted_expressions_give_permuted_maps(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        features, text = self._features(2), make_text(self.lengths)
+        index, order = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 1])
+        permuted = TextFeatures(text.words[order], text.sentence[order], text.token_mask[order])
+        fused = fusion(features, text, index)
+        assert_close(fusion(features, permuted, index[order]), fused[order])
+        assert not torch.allclose(fused[0], fused[2])  # same image, other words
+
+    def test_padding_changes_nothing(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        text, index = make_text(self.lengths), torch.tensor([0, 1, 0])
+        before = fusion(self._features(2), text, index)
+        words = functional.pad(text.words, (0, 0, 0, 5))
+        token_mask = functional.pad(text.token_mask, (0, 5))
+        words = torch.where(token_mask[..., None], words, 100 * torch.randn_like(words))
+        after = fusion(self._features(2), TextFeatures(words, text.sentence, token_mask), index)
+        assert_close(after, before)
+
+    def test_expressions_do_not_touch_each_other(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        features, text = self._features(2), make_text(self.lengths)
+        index = torch.tensor([1, 0, 1])
+        together = fusion(features, text, index)
+        for row, image in enumerate(index.tolist()):
+            own = TextFeatures(text.words[[row]], text.sentence[[row]], text.token_mask[[row]])
+            alone = fusion(features[[image]], own, torch.tensor([0]))
+            assert_close(together[[row]], alone, rtol=1e-4, atol=1e-6)
+
+    def test_gradient_reaches_parameters_words_and_image(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        features = self._features(2).requires_grad_()
+        text = make_text(self.lengths)
+        text.words.requires_grad_()
+        text.sentence.requires_grad_()
+        fused = fusion(features, text, torch.tensor([1, 0, 1]))
+        (fused * torch.randn_like(fused)).sum().backward()
+        assert _without_gradient(fusion) == []
+        assert features.grad is not None
+        assert features.grad.flatten(1).any(1).all()
+        read = text.words.grad if text.words.grad is not None else text.sentence.grad
+        assert read is not None
+        assert read.flatten(1).any(1).all()
+        if text.words.grad is not None:
+            assert not text.words.grad[~text.token_mask].any()
+
+    def test_empty_features_give_finite_gradients(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        """Cells and sentences of zeros occur: after a ReLU, and where nothing was said."""
+        features = torch.zeros(1, 9, 3, 4, requires_grad=True)
+        text = make_text(self.lengths)
+        text.sentence = torch.zeros_like(text.sentence).requires_grad_()
+        fusion(features, text, torch.tensor([0, 0, 0])).sum().backward()
+        assert features.grad is not None
+        assert features.grad.isfinite().all()
+        assert features.grad.abs().max() < 1e9
+
+    def test_steps_are_the_forward_passes_of_prefixes(
+        self, fusion: Fusion, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        if not isinstance(fusion, RecurrentFusion):
+            assert not hasattr(fusion, "steps")
+            return
+        features, text, index = self._features(2), make_text(self.lengths), torch.tensor([1, 0, 1])
+        steps = fusion.steps(features, text, index)
+        assert len(steps) == 4
+        assert_close(steps[-1], fusion(features, text, index))
+        for read in range(1, 5):
+            mask = text.token_mask & (torch.arange(4) < read)
+            prefix = TextFeatures(text.words, text.sentence, mask)
+            assert_close(steps[read - 1], fusion(features, prefix, index))
+
+
+class TestDecoder:
+    """From maps to logits."""
+
+    @pytest.mark.parametrize("size", [(12, 16), (11, 30)])
+    def test_size_is_as_asked(self, decoder: Decoder, size: tuple[int, int]) -> None:
+        logits = decoder(torch.randn(3, 6, 3, 4), size)
+        assert logits.shape == (3, *size)
+
+    def test_gradient_reaches_every_trained_parameter(self, decoder: Decoder) -> None:
+        fused = torch.randn(3, 6, 3, 4, requires_grad=True)
+        decoder(fused, (12, 16)).square().sum().backward()
+        assert _without_gradient(decoder) == []
+        assert fused.grad is not None
+        assert fused.grad.flatten(1).any(1).all()
+
+
+class TestSegmenter:
+    """All of them together."""
+
+    def test_logits_are_in_network_size(self, segmenter: Segmenter, make_batch: MakeBatch) -> None:
+        logits = segmenter.eval()(make_batch(size=(64, 48)))
+        assert logits.shape == (3, 64, 48)
+
+    def test_gradient_reaches_words_and_image(
+        self, segmenter: Segmenter, make_batch: MakeBatch
+    ) -> None:
+        logits = segmenter(make_batch(lengths=(3, 5, 4)))
+        (logits * torch.randn_like(logits)).sum().backward()
+        assert _without_gradient(segmenter.backbone) == []
+        assert _without_gradient(segmenter.text_encoder) == []
+
+    def test_padding_changes_nothing(self, segmenter: Segmenter, make_batch: MakeBatch) -> None:
+        batch = make_batch()
+        before = segmenter.eval()(batch)
+        assert_close(segmenter(_repeat_padding(batch, 5)), before, rtol=1e-4, atol=1e-5)
+
+    def test_one_image_with_three_expressions_equals_three_images(
+        self, segmenter: Segmenter, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch(image_index=(0, 0, 0))
+        together = segmenter.eval()(batch)
+        batch.images, batch.image_index = batch.images.expand(3, -1, -1, -1), torch.arange(3)
+        assert_close(segmenter(batch), together, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(together[0], together[1], atol=1e-4)  # it reads the words
+
+    def test_batch_of_two_equals_two_batches_of_one(
+        self, segmenter: Segmenter, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch(lengths=(3, 5), image_index=(1, 0))
+        together = segmenter.eval()(batch)
+        for row, image in enumerate([1, 0]):
+            alone = make_batch(lengths=(3, 5), image_index=(1, 0))
+            alone.images, alone.image_index = alone.images[[image]], torch.tensor([0])
+            alone.tokens, alone.token_mask = alone.tokens[[row]], alone.token_mask[[row]]
+            assert_close(segmenter(alone), together[[row]], rtol=1e-4, atol=1e-5)
+
+    def test_bfloat16_stays_finite_and_close(
+        self, segmenter: Segmenter, make_batch: MakeBatch
+    ) -> None:
+        batch = make_batch()
+        exact = segmenter.eval()(batch)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = segmenter(batch)
+            rough.float().square().mean().backward()
+        assert (rough.float() - exact).abs().mean() < 0.1 * exact.std() + 0.05
+        gradients = [p.grad for p in segmenter.parameters() if p.grad is not None]
+        assert all(gradient.isfinite().all() for gradient in gradients)

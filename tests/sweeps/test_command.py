@@ -1,0 +1,72 @@
+"""Commands of a sweep, against the agent of W&B."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
+from refseg.config_files import find_config
+from refseg.errors import ConfigError
+from refseg.sweeps import Sweep, read_sweep
+from refseg.sweeps.command import expand, on_this_machine
+
+COMBINATION = {"model.fusion": "f/a.yaml", "deep": True, "flat": False, "n": None, "sizes": [1, 2]}
+
+
+def sweep_with(*command: str) -> Sweep:
+    """A sweep of one run."""
+    parameters = {name: (value,) for name, value in COMBINATION.items()}
+    return Sweep(Path("s.yaml"), "s", "train.py", command, parameters)
+
+
+def as_wandb_agent(sweep: Sweep, combination: dict[str, Any]) -> list[str]:
+    """What `wandb agent` would run, by W&B's own code for the arguments."""
+    arguments = {name: {"value": value} for name, value in combination.items()}
+    macros = create_sweep_command_args({"args": arguments})
+    macros |= {"env": [], "interpreter": ["python"], "program": [sweep.program]}
+    words: list[str] = []
+    for word in create_sweep_command(list(sweep.command)):
+        words += macros[word[2:-1]] if word.startswith("${") else [word]
+    return words
+
+
+@pytest.mark.parametrize(
+    "macro", ["args", "args_no_equals", "args_no_hyphens", "args_no_boolean_flags", "args_json"]
+)
+def test_expands_as_the_agent_of_wandb(macro: str) -> None:
+    sweep = sweep_with("${env}", "${interpreter}", "${program}", "--x", f"${{{macro}}}", "-y")
+    assert expand(sweep, COMBINATION) == as_wandb_agent(sweep, COMBINATION)
+
+
+def test_the_runs_of_the_package_are_those_of_wandb() -> None:
+    sweep = read_sweep(find_config("sweeps/fusion.yaml"))
+    for combination in sweep.combinations():
+        assert expand(sweep, combination) == as_wandb_agent(sweep, combination)
+    assert expand(sweep, sweep.combinations()[0])[:4] == ["refseg", "fit", "--config", "rmi.yaml"]
+
+
+def test_arguments_as_json_can_be_read_back() -> None:
+    (text,) = expand(sweep_with("${args_json}"), COMBINATION)
+    assert json.loads(text) == COMBINATION
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("refseg", "fit"), "expected \\${args} among its words"),
+        (("refseg", "${argz}", "${args}"), "got \\${argz}"),
+        (("refseg", "--x=${args}", "${args}"), "got --x=\\${args}"),
+    ],
+)
+def test_refuses_a_command_that_would_not_do(command: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        expand(sweep_with(*command), COMBINATION)
+
+
+def test_refseg_and_python_mean_this_installation() -> None:
+    assert on_this_machine(["refseg", "fit"]) == [sys.executable, "-m", "refseg", "fit"]
+    assert on_this_machine(["python", "a.py"]) == [sys.executable, "a.py"]
+    assert on_this_machine(["julia", "refseg"]) == ["julia", "refseg"]

@@ -1,0 +1,133 @@
+"""Sweep files: what is understood, and what is said about the rest."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from refseg.config_files import PACKAGE_CONFIGS, find_config
+from refseg.errors import ConfigError
+from refseg.sweeps import Sweep, read_sweep
+
+GOOD: dict[str, Any] = {
+    "program": "refseg",
+    "method": "grid",
+    "command": ["${program}", "fit", "${args}"],
+    "parameters": {"model.fusion": {"values": ["a.yaml", "b.yaml"]}, "lr": {"value": 0.1}},
+}
+
+
+def write(folder: Path, **changes: object) -> Path:
+    """Write a sweep file; a change to None leaves the key out."""
+    content = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return path
+
+
+def test_reads_what_wandb_reads(tmp_path: Path) -> None:
+    parameters = {
+        "z": {"values": [1, None], "distribution": "categorical"},
+        "a": {"value": [3, 4], "distribution": "constant"},
+    }
+    metric = {"name": "val/overall_iou", "goal": "maximize"}
+    path = write(tmp_path, name="n", parameters=parameters, metric=metric, run_cap=1, entity="me")
+    sweep = read_sweep(path)
+    assert (sweep.name, sweep.metric, sweep.maximize) == ("n", "val/overall_iou", True)
+    assert list(sweep.parameters.items()) == [("z", (1, None)), ("a", ([3, 4],))]
+    assert sweep.combinations() == [{"z": 1, "a": [3, 4]}]
+
+
+def test_fills_in_the_defaults_of_wandb(tmp_path: Path) -> None:
+    sweep = read_sweep(write(tmp_path, command=None, metric={"name": "loss"}))
+    assert sweep.name == "mine"
+    assert sweep.command == ("${env}", "${interpreter}", "${program}", "${args}")
+    assert not sweep.maximize
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "bayes"}, "method: only W&B can run a bayes search"),
+        ({"method": "random"}, "method: only W&B can run a random search"),
+        ({"method": "all"}, "method: expected grid, got 'all'"),
+        ({"method": None}, "method: expected grid, got None"),
+        ({"methods": "grid"}, "unknown key methods; a sweep has"),
+        ({"program": None}, "program: expected a name"),
+        ({"command": "refseg fit"}, "command: expected a list"),
+        ({"run_cap": 0}, "run_cap: expected a whole number from 1, got 0"),
+        ({"run_cap": True}, "run_cap: expected a whole number from 1, got True"),
+        ({"metric": "loss"}, "metric: expected `name`"),
+        ({"metric": {"name": "loss", "goal": "max"}}, "metric.goal: expected one of"),
+        ({"parameters": None}, "parameters: expected names"),
+        ({"parameters": {}}, "parameters: expected names"),
+        ({"parameters": {"lr": 0.1}}, "parameters.lr: expected `value"),
+        ({"parameters": {"lr": {"values": 0.1}}}, "parameters.lr.values: expected a list"),
+        ({"parameters": {"lr": {"values": []}}}, "parameters.lr.values: expected a list"),
+        ({"parameters": {"lr": {"values": [1, 2, 1]}}}, "parameters.lr.values: a value stands"),
+        ({"parameters": {"lr": {"min": 0, "max": 1}}}, "parameters.lr: a grid knows"),
+        (
+            {"parameters": {"lr": {"values": [1], "distribution": "normal"}}},
+            "parameters.lr: a grid knows `value` and `values`, got distribution, values",
+        ),
+        (
+            {"parameters": {"model": {"parameters": {"lr": {"value": 1}}}}},
+            "parameters.model: nested parameters are not options",
+        ),
+    ],
+)
+def test_names_file_and_key_of_what_it_does_not_understand(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path = write(tmp_path, **changes)
+    with pytest.raises(ConfigError, match=re.escape(f"{path}: ") + re.escape(message)):
+        read_sweep(path)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
+def test_refuses_what_is_no_sweep(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        read_sweep(path)
+
+
+def test_labels_are_short_where_they_are_unambiguous() -> None:
+    grid = {"model.fusion": ("x/a.yaml", "y/a.yaml", "x/b.yaml"), "seed_everything": (0, 1)}
+    sweep = Sweep(Path("s.yaml"), "s", "refseg", ("${args}",), grid)
+    assert sweep.title("model.fusion") == "fusion"
+    assert sweep.title("seed_everything") == "seed"
+    labels = [sweep.label("model.fusion", value) for value in grid["model.fusion"]]
+    assert labels == ["x/a.yaml", "y/a.yaml", "b"]
+    assert sweep.settings() == ["model.fusion"]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE_CONFIGS / "sweeps").glob("*.yaml")), ids=str)
+def test_sweeps_of_the_package_are_valid_for_wandb(path: Path) -> None:
+    """The rules of W&B's JSON schema of a grid, as far as our files use it.
+
+    The schema is in the package `sweeps`, which cannot be installed beside numpy 2.
+    """
+    content = yaml.safe_load(path.read_text())
+    texts = {"program", "name", "description", "method"}
+    assert set(content) <= texts | {"metric", "command", "parameters"}
+    assert all(isinstance(content[key], str) for key in texts)
+    assert content["method"] == "grid"
+    assert set(content["metric"]) == {"name", "goal"}
+    assert content["metric"]["goal"] in {"minimize", "maximize"}
+    assert isinstance(content["command"], list)
+    for name, form in content["parameters"].items():
+        assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name)
+        assert list(form) in (["value"], ["values"])
+        assert isinstance(form.get("values", []), list)
+
+
+def test_the_fusion_sweep_compares_every_fusion_of_the_package() -> None:
+    sweep = read_sweep(find_config("sweeps/fusion.yaml"))
+    fusions = sorted(path.name for path in (PACKAGE_CONFIGS / "fusion").glob("*.yaml"))
+    assert sorted(sweep.parameters["model.fusion"]) == [f"fusion/{name}" for name in fusions]
+    assert len(sweep.parameters["seed_everything"]) == 3
+    assert len(sweep.combinations()) == 3 * len(fusions)
+    assert "--data.shapes.level=2" in sweep.command

@@ -1,0 +1,75 @@
+"""Imports go down only, and what must stay light stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "refseg"
+FLOORS = {
+    "types": 0, "errors": 0, "geometry": 0, "files": 0, "checkpoint": 0, "config_files": 0,
+    "data": 1, "models": 1, "losses": 1, "evaluation": 1, "visualization": 1, "schedules": 1,
+    "module": 2, "callbacks": 2, "pipeline": 2, "loggers": 2, "sweeps": 2,
+    "command_line": 3, "runs": 3, "commands": 3, "cli": 4, "__main__": 4,
+}  # fmt: skip
+FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+
+
+def room(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "refseg" and len(parts) > 1 else None
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_go_down_only(path: Path) -> None:
+    here = path.parts[0].removesuffix(".py")
+    if here == "__init__":
+        return
+    for module in imports(path):
+        there = room(module)
+        if there is None or there == here or there == "__version__":
+            continue
+        assert FLOORS[there] < FLOORS[here] or FLOORS[there] == FLOORS[here] != 1, (
+            f"{path} (floor {FLOORS[here]}) imports {module} (floor {FLOORS[there]})"
+        )
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_lightning_and_wandb_stay_where_they_belong(path: Path) -> None:
+    top = {module.split(".")[0] for module in imports(path)}
+    here = path.parts[0].removesuffix(".py")
+    if FLOORS.get(here, 9) < 2 and path != Path("data/datamodule.py"):
+        assert "lightning" not in top
+    if here != "loggers":
+        assert "wandb" not in top
+
+
+def test_no_file_has_a_name_that_says_nothing() -> None:
+    assert not {path.stem for path in FILES} & {"utils", "util", "helpers", "misc", "common"}
+
+
+@pytest.mark.parametrize("words", ["--help", "segment --help", "sweep --help"])
+def test_help_imports_no_torch(words: str) -> None:
+    code = (
+        "import sys; from refseg.__main__ import main\n"
+        f"try: main({words.split()})\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'lightning', 'numpy'} & set(sys.modules), 'slow'"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: refseg" in done.stdout
+    assert "example" in done.stdout

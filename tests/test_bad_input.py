@@ -1,0 +1,124 @@
+"""What a user gets wrong ends in one short message and exit code 2."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from refseg.__main__ import main
+from .conftest import TINY
+
+FIT = ["fit", "--config", "rmi.yaml"]
+
+
+def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The message of a call that must fail."""
+    assert main(words) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("refseg: error: ")
+    assert "Traceback" not in message
+    assert len(message) < 700
+    return message
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["frobnicate"], "Unknown verb 'frobnicate'; choose one of fit, validate"),
+        (["fit"], "name a config, as in `--config rmi.yaml`"),
+        (["fit", "--config", "nope.yaml"], "No config nope.yaml in"),
+        ([*FIT, "--data.dataset=refcoco"], "needs a folder: give it with --data.root"),
+        ([*FIT, "--data.root=/no/where", "--data.dataset=refcoco"], "/no/where is absent"),
+        ([*FIT, *TINY, "--data.val_splits=[testZ]"], "Unknown split 'testZ' of shapes (shapes); "),
+        ([*FIT, "--model.fusion=Nope"], "known are ConcatFusion, MultimodalLSTM"),
+        ([*FIT, "--model.fusion.hidden_dimm=3"], "Did you mean 'hidden_dim'?"),
+        ([*FIT, "--data.batch_size=many"], "data.batch_size"),
+        ([*FIT, "--nonsense=3"], "--nonsense"),
+        (["test", "--ckpt_path=/no/where.ckpt"], "found none at /no/where.ckpt"),
+    ],
+)
+def test_options(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert expected in complain(words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model: [unclosed", "is not valid YAML"),
+        ("just words", "holds no options"),
+        ("model: {fusion: {class_path: refseg.models.fusion.Nope}}", "known are ConcatFusion"),
+        ("model: {fusion: {class_path: ConcatFusion, init_args: {nope: 1}}}", "'nope'"),
+        ("modell: 3", "'modell'"),
+    ],
+)
+def test_configs(
+    text: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    assert expected in complain([*FIT, "--config", str(path)], capsys)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_that_are_missing_or_broken(
+    workers: int, shapes_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(shapes_root, root)
+    images = sorted((root / "images" / "shapes").iterdir())
+    words = [*FIT, *TINY, f"--data.root={root}", f"--data.num_workers={workers}"]
+    for image in images:
+        image.write_bytes(image.read_bytes()[:200])
+    message = complain([*words, "--output", str(tmp_path / "a")], capsys)
+    assert "Cannot read the image" in message
+    assert "ref_id" in message
+    for image in images:
+        image.unlink()
+    message = complain([*words, "--output", str(tmp_path / "b")], capsys)
+    assert "is absent" in message
+    assert "ref_id" in message
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [("", "has no word"), ("?!", "has no word"), ("qwertz uiopü", "in the vocabulary")],
+)
+def test_expressions(
+    expression: str, expected: str, run: Path, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = str(run / "checkpoints" / "best.ckpt")
+    words = ["segment", str(photo), expression, "--checkpoint", checkpoint]
+    assert expected in complain(words, capsys)
+
+
+def test_photos(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = str(run / "checkpoints" / "best.ckpt")
+    words = ["segment", str(tmp_path / "no.jpg"), "red star", "--checkpoint", checkpoint]
+    assert "no.jpg is absent" in complain(words, capsys)
+    (tmp_path / "text.jpg").write_text("no picture")
+    words[1] = str(tmp_path / "text.jpg")
+    assert "Cannot read the image" in complain(words, capsys)
+
+
+def test_a_checkpoint_of_something_else(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "other.ckpt"
+    other.write_bytes(photo.read_bytes())
+    for words in (
+        ["segment", str(photo), "red star", "--checkpoint", str(other)],
+        ["test", "--ckpt_path", str(other)],
+        [*FIT, *TINY, "--ckpt_path", str(other), "--output", str(tmp_path)],
+    ):
+        assert "other.ckpt" in complain(words, capsys)
+
+
+def test_help_never_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert main([]) == 2
+    assert "refseg fit --config rmi.yaml" in capsys.readouterr().out
+    for verb in ("fit", "validate", "test", "predict"):
+        with pytest.raises(SystemExit) as exit_:
+            main([verb, "--help"])
+        assert exit_.value.code == 0
+        assert f"refseg {verb} --" in capsys.readouterr().out

@@ -1,0 +1,128 @@
+"""The verbs of the trainer, as a user calls them, on a handful of built-in images."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from refseg.__main__ import main
+from .conftest import TINY
+
+
+def figures(folder: Path) -> dict[str, dict[str, float]]:
+    return json.loads((folder / "metrics.json").read_text())["metrics"]
+
+
+def test_fit_leaves_a_checkpoint_its_config_figures_and_pictures(run: Path) -> None:
+    results = json.loads((run / "metrics.json").read_text())
+    assert set(results["metrics"]) == {"val"}
+    thresholds = [f"precision@0.{digit}" for digit in range(5, 10)]
+    assert list(results["metrics"]["val"]) == ["overall_iou", "mean_iou", *thresholds]
+    assert results["parameters"] == results["trainable_parameters"] > 1000
+    assert results["checkpoint"] == str(run / "checkpoints" / "best.ckpt")
+    assert Path(results["checkpoint"]).is_file()
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["model"]["fusion"]["class_path"].endswith("MultimodalLSTM")
+    with Image.open(run / "examples.png") as sheet:
+        assert min(sheet.size) > 200
+    assert list((run / "logs").glob("events.out.tfevents.*"))
+
+
+def test_test_repeats_the_figures_of_fit_bit_for_bit(run: Path, tmp_path: Path) -> None:
+    checkpoint = str(run / "checkpoints" / "best.ckpt")
+    with_config = ["--config", str(run / "config.yaml"), "--ckpt_path", checkpoint]
+    assert main(["test", *with_config, "--output", str(tmp_path / "a")]) == 0
+    assert main(["validate", "--ckpt_path", checkpoint, "--output", str(tmp_path / "b")]) == 0
+    assert list(figures(tmp_path / "a")) == ["val", "testA", "testB"]
+    assert figures(tmp_path / "a")["val"] == figures(run)["val"]
+    assert figures(tmp_path / "b") == figures(run)
+
+
+def test_results_of_a_checkpoint_lie_beside_it_by_default(run: Path) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    assert main(["validate", "--ckpt_path", str(checkpoint)]) == 0
+    assert figures(run / "validate") == figures(run)
+
+
+def test_predict_writes_a_mask_per_expression(run: Path, tmp_path: Path) -> None:
+    checkpoint = str(run / "checkpoints" / "best.ckpt")
+    words = ["predict", "--ckpt_path", checkpoint, "--output", str(tmp_path)]
+    assert main([*words, "--data.test_splits=[testA]"]) == 0
+    lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert len({record["expression_id"] for record in records}) == len(records) > 4
+    for record in records:
+        with Image.open(tmp_path / record["mask"]) as mask, Image.open(record["image"]) as image:
+            assert mask.size == image.size
+            assert set(mask.convert("L").get_flattened_data()) <= {0, 255}
+
+
+def test_a_run_goes_on_where_it_was_stopped(run: Path, tmp_path: Path) -> None:
+    last = str(run / "checkpoints" / "last.ckpt")
+    before = torch.load(last, weights_only=True)["global_step"]
+    words = ["fit", "--config", str(run / "config.yaml"), "--output", str(tmp_path)]
+    assert main([*words, "--ckpt_path", last, "--trainer.max_epochs=2"]) == 0
+    after = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["global_step"]
+    assert after == 2 * before
+
+
+def test_the_same_seed_gives_the_same_weights(run: Path, tmp_path: Path) -> None:
+    assert main(["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]) == 0
+    first, second = (
+        torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+        for folder in (run, tmp_path)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert figures(run) == figures(tmp_path)
+
+
+def test_bf16_mixed_precision(tmp_path: Path) -> None:
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
+    assert main([*words, "--trainer.precision=bf16-mixed"]) == 0
+    state = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert {value.dtype for value in state.values()} <= {torch.float32, torch.int64}
+    assert 0 <= figures(tmp_path)["val"]["overall_iou"] <= 1
+
+
+def test_lstm_cnn_and_dice(tmp_path: Path) -> None:
+    loss = "{class_path: DiceLoss}"
+    words = ["fit", "--config", "lstm_cnn.yaml", *TINY, "--output", str(tmp_path)]
+    assert main([*words, f"--model.loss={loss}"]) == 0
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["model"]["fusion"]["class_path"].endswith("ConcatFusion")
+    assert config["model"]["loss"]["class_path"].endswith("DiceLoss")
+
+
+def test_an_interrupted_training_can_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from refseg.module import ReferringSegmentation
+
+    original = ReferringSegmentation.training_step
+
+    def interrupt(self: ReferringSegmentation, batch: object, batch_index: int) -> object:
+        if self.global_step == 1:
+            raise KeyboardInterrupt
+        return original(self, batch, batch_index)
+
+    monkeypatch.setattr(ReferringSegmentation, "training_step", interrupt)
+    words = ["fit", "--config", "rmi.yaml", *TINY]
+    with pytest.raises(SystemExit):
+        main([*words, "--output", str(tmp_path)])
+    saved = tmp_path / "checkpoints" / "interrupted.ckpt"
+    assert torch.load(saved, weights_only=True)["global_step"] == 1
+    assert f"--ckpt_path {saved}" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
+    assert main([*words, "--model.optimizer.lr=1e30", "--trainer.gradient_clip_val=null"]) == 2
+    message = capsys.readouterr().err
+    assert "The loss is nan at step" in message
+    assert ".jpg [" in message
+    assert "Traceback" not in message

@@ -1,0 +1,79 @@
+"""The letterbox, there and back."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from refseg.geometry import Geometry
+
+SIDES = st.integers(1, 700)
+
+
+@given(height=SIDES, width=SIDES, size=st.integers(1, 512))
+def test_the_scaled_image_lies_inside_and_touches_two_sides(
+    height: int, width: int, size: int
+) -> None:
+    g = Geometry.letterbox(height, width, size)
+    assert g.top >= 0
+    assert g.top + g.scaled_height <= size
+    assert g.left >= 0
+    assert g.left + g.scaled_width <= size
+    assert max(g.scaled_height, g.scaled_width) == size
+    assert abs((size - g.scaled_height) - 2 * g.top) <= 1
+    assert abs((size - g.scaled_width) - 2 * g.left) <= 1
+
+
+@given(
+    height=st.integers(20, 90),
+    width=st.integers(20, 90),
+    size=st.integers(96, 200),
+    slope=st.floats(-2, 2),
+)
+def test_inverting_a_linear_map_gives_the_linear_map(
+    height: int, width: int, size: int, slope: float
+) -> None:
+    """Bilinear resizing keeps linear functions of the position, but for the clamped border."""
+    g = Geometry.letterbox(height, width, size)
+    rows = (torch.arange(g.scaled_height, dtype=torch.float64) + 0.5) * height / g.scaled_height
+    columns = (torch.arange(g.scaled_width, dtype=torch.float64) + 0.5) * width / g.scaled_width
+    square = torch.full((1, size, size), 1e6, dtype=torch.float64)  # the border must not leak in
+    inside = rows[:, None] + slope * columns[None, :]
+    square[0, g.top : g.top + g.scaled_height, g.left : g.left + g.scaled_width] = inside
+    back = g.invert(square.float())[0]
+    expected = (torch.arange(height) + 0.5)[:, None] + slope * (torch.arange(width) + 0.5)[None, :]
+    assert back.shape == (height, width)
+    torch.testing.assert_close(back, expected, atol=2e-3, rtol=1e-4)
+
+
+def test_masks_come_back_as_they_were() -> None:
+    rng = np.random.default_rng(0)
+    for height, width in [(375, 500), (640, 427), (333, 1000), (128, 128)]:
+        g = Geometry.letterbox(height, width, 320)
+        rows, columns = np.mgrid[:height, :width]
+        y, x = rng.uniform(0.3, 0.7, 2) * (height, width)
+        mask = ((rows - y) / (0.25 * height)) ** 2 + ((columns - x) / (0.2 * width)) ** 2 < 1
+        fitted = torch.from_numpy(g.apply_masks(mask[None])).float()
+        back = g.invert(fitted)[0].numpy() > 0.5
+        iou = (back & mask).sum() / (back | mask).sum()
+        assert iou > 0.97
+        # area is neither dilated nor eroded, unlike with the papers' "any touched pixel"
+        assert abs(back.sum() / mask.sum() - 1) < 0.01
+
+
+def test_the_border_is_the_fill_and_the_image_is_centred() -> None:
+    image = np.full((10, 20, 3), 200, np.uint8)
+    fitted = Geometry.letterbox(10, 20, 40).apply_image(image, fill=7)
+    assert (fitted[:10] == 7).all()
+    assert (fitted[10:30] == 200).all()
+    assert (fitted[30:] == 7).all()
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_an_image_of_the_right_size_is_left_alone(size: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    g = Geometry.letterbox(size, size, size)
+    assert (g.apply_image(image) == image).all()
+    maps = torch.rand(2, size, size)
+    assert torch.equal(g.invert(maps), maps)

@@ -1,0 +1,50 @@
+"""Batches: choosing expressions, moving, and the way back to own sizes."""
+
+import torch
+
+from refseg.geometry import Geometry
+from refseg.types import Batch, RunLengths
+
+
+def make_batch() -> Batch:
+    """Two images of different sizes; the first has expressions 10 and 12, the second 11."""
+    return Batch(
+        images=torch.arange(2 * 3 * 8 * 8, dtype=torch.uint8).reshape(2, 3, 8, 8),
+        tokens=torch.tensor([[5, 6, 0], [7, 8, 9], [4, 0, 0]]),
+        token_mask=torch.tensor([[True, True, False], [True] * 3, [True, False, False]]),
+        image_index=torch.tensor([0, 1, 0]),
+        masks=torch.zeros(3, 8, 8, dtype=torch.bool),
+        expressions=("a b", "c d e", "f"),
+        expression_ids=(10, 11, 12),
+        truths=tuple(RunLengths(4, 8, b"%d" % i) for i in range(3)),
+        geometries=(Geometry.letterbox(4, 8, 8), Geometry.letterbox(16, 16, 8)),
+        image_paths=("one.jpg", "two.jpg"),
+    )
+
+
+def test_own_size_follows_each_expressions_image() -> None:
+    maps = torch.stack([torch.full((8, 8), float(i)) for i in range(3)])
+    own = make_batch().to_own_size(maps)
+    assert [tuple(m.shape) for m in own] == [(4, 8), (16, 16), (4, 8)]
+    assert [m.unique().tolist() for m in own] == [[0.0], [1.0], [2.0]]
+
+
+def test_select_keeps_only_the_images_that_are_asked_and_drops_useless_padding() -> None:
+    batch = make_batch()
+    chosen = batch.select([2, 0])
+    assert chosen.expression_ids == (12, 10)
+    assert chosen.image_paths == ("one.jpg",)
+    assert chosen.image_index.tolist() == [0, 0]
+    assert chosen.tokens.tolist() == [[4, 0], [5, 6]]
+    assert torch.equal(chosen.images, batch.images[:1])
+    second = batch.select([1])
+    assert second.image_paths == ("two.jpg",)
+    assert second.image_index.tolist() == [0]
+    assert torch.equal(second.images[0], batch.images[1])
+
+
+def test_moving_keeps_ids_and_sentences() -> None:
+    moved = make_batch().to("meta")
+    assert moved.images.device.type == moved.token_mask.device.type == "meta"
+    assert moved.expression_ids == (10, 11, 12)
+    assert len(moved) == 3
