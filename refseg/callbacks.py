@@ -16,6 +16,7 @@ from torch import Tensor
 from refseg import __version__
 from refseg.data import decode, read_image
 from refseg.files import replacing
+from refseg.module import ReferringSegmentation
 from refseg.types import Batch
 from refseg.visualization import Example, example_sheet, word_strip, write_mask
 
@@ -87,7 +88,7 @@ class ExamplePictures(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: list[Tensor],  # type: ignore[override]  # what our validation_step returns
+        outputs: Any,  # noqa: ANN401 - as in Lightning; what `validation_step` returns
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -95,12 +96,15 @@ class ExamplePictures(Callback):
         """Keep one expression of each image, until there are enough."""
         if not trainer.is_global_zero or dataloader_idx:
             return
+        assert isinstance(pl_module, ReferringSegmentation)
         for image in range(len(batch.image_paths)):
             if len(self._examples) == self.count:
                 return
             asked = (batch.image_index == image).nonzero()[:, 0].tolist()
             expression = asked[len(self._examples) % len(asked)]
-            self._examples.append(self._example(batch, expression, outputs[expression]))
+            self._examples.append(
+                self._example(batch, expression, outputs["predictions"][expression])
+            )
             if len(self._strips) < self.strips and pl_module.segmenter.reads_word_by_word:
                 self._strips.append(self._strip(pl_module, batch, expression))
 
@@ -137,13 +141,13 @@ class ExamplePictures(Callback):
 
     @staticmethod
     @torch.no_grad()
-    def _strip(module: LightningModule, batch: Batch, expression: int) -> ndarray:
+    def _strip(module: ReferringSegmentation, batch: Batch, expression: int) -> ndarray:
         alone = batch.select([expression])
         logits = module.segmenter.steps(alone)[:, 0].float()
         probabilities = alone.geometries[0].invert(logits).sigmoid().cpu().numpy()
         return word_strip(
             image=read_image(Path(alone.image_paths[0])),
-            words=module.trainer.datamodule.tokenizer.words(alone.expressions[0]),
+            words=module.data.tokenizer.words(alone.expressions[0]),
             probabilities=probabilities,
             truth=decode(alone.truths[0]),
         )
@@ -165,13 +169,14 @@ class PredictionWriter(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: list[Tensor],
+        outputs: Any,  # noqa: ANN401 - as in Lightning; what `predict_step` returns
         batch: Batch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
         """Write the masks of one batch."""
-        split = trainer.datamodule.split_names[dataloader_idx]
+        assert isinstance(pl_module, ReferringSegmentation)
+        split = pl_module.data.split_names[dataloader_idx]
         for index, prediction in enumerate(outputs):
             mask = Path("masks", split, f"{batch.expression_ids[index]}.png")
             write_mask(self.folder / mask, prediction.numpy())

@@ -11,12 +11,12 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 # The short class names of a config are those of classes that are imported.
-import refseg.loggers
 import refseg.models.backbones
 import refseg.models.fusion
 import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
 from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint, PredictionWriter
+from refseg.checkpoint import read_checkpoint
 from refseg.command_line import (
     explain,
     log_to_sweep,
@@ -25,6 +25,8 @@ from refseg.command_line import (
 )
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
+from refseg.loggers import WeightsAndBiases
+from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.runs import RunFolder, place_in
 
@@ -78,19 +80,29 @@ class RefsegCLI(LightningCLI):
         )
         parser.link_arguments("data.vocab_size", "model.vocab_size", apply_on="instantiate")
 
+    def _parse_ckpt_path(self) -> None:
+        """Check what the checkpoint names before Lightning takes the model's options from it."""
+        checkpoint = self.config[self.config.subcommand].get("ckpt_path")
+        if checkpoint and (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
+            check_classes(read_checkpoint(checkpoint)["hyper_parameters"], checkpoint)
+        super()._parse_ckpt_path()
+
     def before_instantiate_classes(self) -> None:
         """Give everything that is written its place in the folder of the run."""
-        config = self.config[self.subcommand]
+        verb = str(self.subcommand)
+        config = self.config[verb]
         checkpoint = config.get("ckpt_path")
-        name = Path(str(config.config[0])).stem if config.get("config") else self.subcommand
-        self.run_folder = RunFolder.choose(self.subcommand, config.output, checkpoint, name)
+        name = Path(str(config.config[0])).stem if config.get("config") else verb
+        self.run_folder = RunFolder.choose(verb, config.output, checkpoint, name)
         config.output = None  # the saved config makes a new run, it does not overwrite this one
         config.ckpt_path = None
         self._dump_config()
         config.ckpt_path = checkpoint
+        if verb in {"validate", "test"}:
+            config.verbose = False  # we show the figures
         config.weights_only = True  # nothing in a checkpoint is executed
         place_in(self.run_folder.path, config.trainer)
-        if checkpoint and self.subcommand != "fit":
+        if checkpoint and verb != "fit":
             config.data.vocabulary_from = checkpoint
         self.run_folder.path.mkdir(parents=True, exist_ok=True)
 
@@ -106,6 +118,9 @@ class RefsegCLI(LightningCLI):
     def before_fit(self) -> None:
         """Save the config before the first step: a run that dies can be made again."""
         self.run_folder.save_config(self.config_dump)
+        for logger in self.trainer.loggers:
+            if isinstance(logger, WeightsAndBiases):
+                logger.log_hyperparams(self.config_dump)
         self.run_folder.start_clock()
 
     def after_fit(self) -> None:
@@ -131,7 +146,7 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
     _quieten()
     words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
     sys.argv = ["refseg", verb, *resolve_configs(words)]  # what distributed processes run again
-    RefsegCLI(
+    command = RefsegCLI(
         ReferringSegmentation,
         ReferringDataModule,
         save_config_callback=None,
@@ -139,6 +154,9 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         parser_class=RefsegParser,
         parser_kwargs={name: {"epilog": text} for name, text in EXAMPLES.items()},
     )
+    for logger in command.trainer.loggers:
+        if isinstance(logger, WeightsAndBiases):
+            logger.close()
     return 0
 
 
@@ -151,6 +169,7 @@ def _quieten() -> None:
         r".*does not have many workers.*",  # small images are read faster than they are used
         r".*isinstance\(treespec, LeafSpec\).*",  # Lightning 2.6 on torch 2.9 and later
         r".*The number of training batches .* is smaller than the logging interval.*",
+        r"It is recommended to use `self.log\(.*sync_dist=True.*",  # our metrics are synchronised
         r"The dirpath has changed.*",  # evaluating into another folder than the training's
         r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run
     )

@@ -82,6 +82,7 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
     if checkpoint is None or named is not None:
         return list(words)
     from refseg.checkpoint import read_checkpoint  # imports torch
+    from refseg.models.trust import check_classes
 
     config = read_checkpoint(checkpoint).get("refseg", {}).get("config")
     if config is None:
@@ -89,6 +90,7 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
             f"{checkpoint} was made without the command line and holds no config; "
             "name one with --config."
         )
+    check_classes(yaml.safe_load(config), checkpoint)
     handle, name = tempfile.mkstemp(prefix="refseg-", suffix=".yaml")
     with os.fdopen(handle, "w") as file:
         file.write(config)

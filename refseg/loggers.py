@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from lightning.pytorch.loggers import WandbLogger
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_only
 
 _CREDENTIALS = {"WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"}
 
@@ -37,10 +37,9 @@ class WeightsAndBiases(WandbLogger):
     ) -> None:
         reason = why_offline()
         if reason:
-            rank_zero_info(
-                f"Logging to W&B offline: {reason}. Upload later with `wandb sync {save_dir}/wandb`"
-            )
-        chosen: dict[str, Any] = {"tags": tags, "notes": notes, "group": group}
+            _say(f"W&B offline: {reason}. Upload later: wandb sync {save_dir}/wandb/offline-run-*")
+        mode = "offline" if reason else None
+        chosen: dict[str, Any] = {"tags": tags, "notes": notes, "group": group, "mode": mode}
         super().__init__(
             project=project,
             name=name,
@@ -49,6 +48,16 @@ class WeightsAndBiases(WandbLogger):
             offline=reason is not None,
             **{option: value for option, value in chosen.items() if value is not None},
         )
+
+    def close(self) -> None:
+        """Write out what is buffered and end the W&B run: nothing more will be logged."""
+        if self._experiment is not None:
+            self._experiment.finish()
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    print(line)
 
 
 def why_offline(timeout: float = 3.0) -> str | None:

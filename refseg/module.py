@@ -1,5 +1,7 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from lightning.pytorch import LightningModule
@@ -8,7 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
 from torch import Tensor, nn
 
-from refseg.data.masks import decode
+from refseg.data import ReferringDataModule, decode
 from refseg.errors import TrainingError
 from refseg.evaluation import ReferringMetrics, intersection_and_union
 from refseg.losses import WeightedLogisticLoss
@@ -52,7 +54,7 @@ class ReferringSegmentation(LightningModule):
         lr_scheduler: LRSchedulerCallable = Schedule,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=["loss"])
         self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
         self.loss = loss
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
@@ -75,6 +77,16 @@ class ReferringSegmentation(LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint independent of the files that the encoders started from."""
+        arguments = dict(checkpoint["hyper_parameters"])
+        for name in ("backbone", "text_encoder"):
+            portable = getattr(self.segmenter, name).portable_arguments()
+            if portable:
+                init_args = {**arguments[name].get("init_args", {}), **portable}
+                arguments[name] = {**arguments[name], "init_args": init_args}
+        checkpoint["hyper_parameters"] = arguments
 
     def training_step(self, batch: Batch, batch_index: int) -> Float[Tensor, ""]:
         """The loss of one batch.
@@ -106,7 +118,7 @@ class ReferringSegmentation(LightningModule):
 
     def validation_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> list[Bool[Tensor, " height width"]]:
+    ) -> dict[str, list[Tensor]]:
         """Count intersections and unions in own size; returns the predictions for the callbacks."""
         predictions = self.predict_step(batch, batch_index)
         truths = {truth: torch.from_numpy(decode(truth)) for truth in set(batch.truths)}
@@ -119,11 +131,11 @@ class ReferringSegmentation(LightningModule):
             torch.cat([union for _, union in counts]),
             batch.expression_ids,
         )
-        return predictions
+        return {"predictions": predictions}
 
     def test_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> list[Bool[Tensor, " height width"]]:
+    ) -> dict[str, list[Tensor]]:
         """Count intersections and unions, as in validation."""
         return self.validation_step(batch, batch_index, dataloader_idx)
 
@@ -152,6 +164,11 @@ class ReferringSegmentation(LightningModule):
         self.evaluated_step = self.global_step
 
     @property
+    def data(self) -> ReferringDataModule:
+        """What the trainer trains or evaluates on."""
+        return self.trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit, .test, …
+
+    @property
     def overall_iou(self) -> float:
         """Of the first split of the latest evaluation; what the best checkpoint is chosen by."""
         return next(iter(self.results.values()))["overall_iou"]
@@ -161,8 +178,7 @@ class ReferringSegmentation(LightningModule):
 
         The ids are None where only some batches are evaluated.
         """
-        trainer = self.trainer
-        data = trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit and others
+        trainer, data = self.trainer, self.data
         if trainer.testing:
             splits, limit = [[name] for name in data.split_names], trainer.limit_test_batches
         else:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,14 +13,14 @@ from torch import Tensor
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
-from refseg.errors import DataError
+from refseg.errors import CheckpointError, DataError
 from refseg.geometry import Geometry
 from refseg.models.segmenter import Segmenter
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.types import Batch
 
-Picture = str | Path | Image.Image | UInt8[np.ndarray, " height width 3"]
+Picture = str | Path | Image.Image | np.ndarray  # 8-bit RGB pixels, checked by `as_pixels`
 
 
 class Segmentation(NamedTuple):
@@ -70,34 +70,21 @@ class Pipeline:
         self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
         self.device = torch.device(device)
 
-    @overload
-    def segment(self, image: Picture, expressions: str) -> Segmentation: ...
-
-    @overload
-    def segment(self, image: Picture, expressions: Sequence[str]) -> list[Segmentation]: ...
-
-    def segment(
-        self, image: Picture, expressions: str | Sequence[str]
-    ) -> Segmentation | list[Segmentation]:
-        """Segment what each expression names; the image is encoded once.
+    def segment(self, image: Picture, expression: str) -> Segmentation:
+        """Segment what an expression names.
 
         Args:
             image: a file, a PIL image, or 8-bit RGB pixels.
-            expressions: one sentence, or several.
-
-        Returns:
-            A segmentation for one sentence, a list of them for several.
+            expression: the sentence.
 
         Raises:
             DataError: the image cannot be read; a sentence is empty or has no word that the model
                 knows.
         """
-        if isinstance(expressions, str):
-            return self.segment_all(image, [expressions])[0]
-        return self.segment_all(image, expressions)
+        return self.segment_all(image, [expression])[0]
 
     def segment_all(self, image: Picture, expressions: Sequence[str]) -> list[Segmentation]:
-        """Segment what each of several expressions names; as `segment`."""
+        """Segment what each of several expressions names; the image is encoded once."""
         with torch.inference_mode():
             batch = self._batch(image, list(expressions))
             logits = batch.to_own_size(self.segmenter(batch).float())
@@ -177,7 +164,11 @@ def build_module(checkpoint: dict[str, Any], path: str | Path) -> ReferringSegme
     arguments = {part: checkpoint["hyper_parameters"][part] for part in parts}
     check_classes(arguments, path)
     module = instantiate_module(ReferringSegmentation, arguments)
-    module.load_state_dict(checkpoint["state_dict"])
+    try:
+        module.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(f"The weights in {path} do not fit its own model: {reason}") from None
     return module
 
 

@@ -33,7 +33,9 @@ class RunFolder:
         self._started = time.monotonic()
 
     @classmethod
-    def choose(cls, verb: str, output: str | None, checkpoint: str | None, name: str) -> "RunFolder":
+    def choose(
+        cls, verb: str, output: str | None, checkpoint: str | None, name: str
+    ) -> "RunFolder":
         """The folder asked for, else a new one.
 
         Args:
@@ -65,7 +67,7 @@ class RunFolder:
     ) -> None:
         """Evaluate the best checkpoint on the validation split; show and save what came out."""
         seconds = time.monotonic() - self._started
-        if trainer.fast_dev_run:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by its constructor
             return
         checkpoint = self._evaluate_best(trainer, module, data)
         parameters = list(module.parameters())
@@ -79,7 +81,8 @@ class RunFolder:
                 "checkpoint": str(checkpoint),
             }
         )
-        pictures = [c.sheet for c in trainer.callbacks if isinstance(c, ExamplePictures)]
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # as above
+        pictures = [c.sheet for c in callbacks if isinstance(c, ExamplePictures)]
         paths = {"checkpoint": checkpoint, "config": self.path / "config.yaml"}
         for sheet in pictures:
             if sheet is not None and trainer.is_global_zero:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from refseg.__main__ import main
+
 from .conftest import TINY
 
 FIT = ["fit", "--config", "rmi.yaml"]

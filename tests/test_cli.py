@@ -9,6 +9,7 @@ import yaml
 from PIL import Image
 
 from refseg.__main__ import main
+
 from .conftest import TINY
 
 

@@ -127,7 +127,7 @@ def _run_and_compare(
     paths = save(sweep, runs, groups, output)
     if any(group.results for group in groups):
         paths.append(save_figure(sweep, groups, output / "results.png"))
-        console.print(table(sweep, groups))
+        console.print(table(sweep, groups, console.width))
     for path in paths:
         console.print(Text(str(path)), soft_wrap=True)
     for failure in failures:

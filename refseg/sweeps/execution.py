@@ -49,10 +49,12 @@ class _Display:
 
     def __rich__(self) -> Group:
         """Drawn anew a few times per second."""
-        lines = Table.grid(padding=(0, 1))
+        lines = Table.grid(padding=(0, 1), expand=True)
         lines.add_column(no_wrap=True)
         lines.add_column(justify="right", no_wrap=True)
-        lines.add_column(no_wrap=True, overflow="ellipsis", style="dim")
+        lines.add_column(
+            no_wrap=True, overflow="ellipsis", style="dim", ratio=1
+        )  # what is left over
         for one in self.running:
             last = last_lines(one.run.log, 1)
             lines.add_row(

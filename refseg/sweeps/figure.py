@@ -19,6 +19,7 @@ def save_figure(sweep: Sweep, groups: Sequence[Group], path: Path) -> Path:
         path: of the PNG to write.
     """
     from matplotlib.figure import Figure  # takes half a second, which `--help` need not wait for
+    from matplotlib.ticker import PercentFormatter
 
     metrics = shown_metrics(groups)
     width = 0.8 / len(groups)
@@ -48,6 +49,7 @@ def save_figure(sweep: Sweep, groups: Sequence[Group], path: Path) -> Path:
         )
     axes.set_xticks(range(len(metrics)), [heading(m) for m in metrics], rotation=20, ha="right")
     axes.set_ylim(bottom=0.0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.set_title(f"{sweep.name}: mean, standard deviation and runs")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)

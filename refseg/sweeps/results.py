@@ -109,31 +109,51 @@ def group_name(sweep: Sweep, group: Group) -> str:
     return ", ".join(sweep.label(name, group.settings[name]) for name in varied) or sweep.name
 
 
-def table(sweep: Sweep, groups: Sequence[Group]) -> Table:
-    """The comparison for the terminal, in percent; the best mean of the sweep's metric is bold."""
+def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
+    """The comparison for the terminal, in percent; the best mean of the sweep's metric is bold.
+
+    A row is a group; where that is too wide, it is a column.
+
+    Args:
+        sweep: what was run.
+        groups: as `summarise` makes them.
+        width: of the terminal, in characters.
+    """
+    headings, rows = _cells(sweep, groups)
+    title = f"{sweep.name}: mean ± standard deviation over the seeds, in %"
+    columns = [
+        [Text(heading), *(cells[index] for cells in rows)] for index, heading in enumerate(headings)
+    ]
+    if sum(max(cell.cell_len for cell in column) + 2 for column in columns) > width:
+        columns = [[Text(heading) for heading in headings], *rows]
+    result = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, (heading, *_) in enumerate(columns):
+        result.add_column(heading, justify="right" if index else "left")
+    for row in list(zip(*columns, strict=True))[1:]:
+        result.add_row(*row)
+    return result
+
+
+def _cells(sweep: Sweep, groups: Sequence[Group]) -> tuple[list[str], list[list[Text]]]:
+    """The headings, and under them what stands there for each group."""
     metrics = shown_metrics(groups)
     best = _best(sweep, groups)
-    settings = sweep.settings()
-    title = f"{sweep.name}: mean ± standard deviation over the seeds, in %"
-    result = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in settings:
-        result.add_column(sweep.title(name), no_wrap=True)
-    for column in ["runs", *map(heading, metrics), "parameters", "training"]:
-        result.add_column(column, justify="right")
+    settings = " × ".join(map(sweep.title, sweep.settings())) or "sweep"
+    rows = []
     for group in groups:
         finished = len(group.results)
+        runs = str(finished) if finished == group.expected else f"{finished} of {group.expected}"
         figures = [
             Text(_figure(group, metric), "bold" if (group, metric) == (best, sweep.metric) else "")
             for metric in metrics
         ]
-        result.add_row(
-            *(Text(sweep.label(name, group.settings[name])) for name in settings),
-            str(finished) if finished == group.expected else f"{finished} of {group.expected}",
-            *figures,
-            _UNKNOWN if group.parameters is None else f"{group.parameters:,}",
-            _UNKNOWN if group.training_seconds is None else duration(group.training_seconds),
+        parameters = _UNKNOWN if group.parameters is None else f"{group.parameters:,}"
+        seconds = group.training_seconds
+        training = _UNKNOWN if seconds is None else duration(seconds)
+        rows.append(
+            [Text(group_name(sweep, group)), Text(runs), *figures, Text(parameters), Text(training)]
         )
-    return result
+    return [settings, "runs", *map(heading, metrics), "parameters", "training"], rows
 
 
 def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Path) -> list[Path]:
@@ -195,6 +215,5 @@ def _figure(group: Group, metric: str) -> str:
     average, deviation = group.mean(metric), group.deviation(metric)
     if average is None:
         return _UNKNOWN
-    # The no-break space keeps the deviation together where a narrow terminal folds the cell.
-    spread = "" if deviation is None else f" ±\u00a0{100 * deviation:.2f}"
+    spread = "" if deviation is None else f" ± {100 * deviation:.2f}"
     return f"{100 * average:.2f}{spread}"

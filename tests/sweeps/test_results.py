@@ -52,7 +52,7 @@ def test_says_what_it_does_not_know(tmp_path: Path) -> None:
     assert second.mean("val/overall_iou") is None
     assert metric_names([first, second]) == ["val/overall_iou"]
     console = Console(width=120, record=True)
-    console.print(table(sweep_for(), [first, second]))
+    console.print(table(sweep_for(), [first, second], 120))
     shown = console.export_text().split("\n")
     assert next(line for line in shown if line.strip().startswith("a ")).split()[:5] == (
         ["a", "1", "of", "3", "50.00"]
@@ -69,10 +69,24 @@ def test_the_best_is_bold(maximize: bool, best: str) -> None:
         for name, value in (("a.yaml", 0.6), ("b.yaml", 0.7))
     ]
     console = Console(width=120, record=True, force_terminal=True, color_system="standard")
-    console.print(table(sweep_for(maximize=maximize), groups))
+    console.print(table(sweep_for(maximize=maximize), groups, 120))
     rows = [line for line in console.export_text(styles=True).splitlines() if "0.00" in line]
     assert len(rows) == 2
     assert [best in row for row in rows] == ["\x1b[1m" in row for row in rows]
+
+
+def test_a_table_that_is_too_wide_is_turned() -> None:
+    metrics = {f"val/precision@{limit}": 0.25 for limit in (0.5, 0.6, 0.7, 0.8, 0.9)}
+    groups = [
+        Group({"model.fusion": name}, 2, [Result(metrics, 1_000, 1, 61.0, "c")] * 2)
+        for name in ("a.yaml", "b.yaml")
+    ]
+    console = Console(width=60, record=True)
+    console.print(table(sweep_for(), groups, console.width))
+    words = [line.split() for line in console.export_text().splitlines()]
+    assert ["fusion", "a", "b"] in words
+    assert ["val", "P@0.5", "25.00", "±", "0.00", "25.00", "±", "0.00"] in words
+    assert ["training", "1", "min", "1", "s", "1", "min", "1", "s"] in words
 
 
 def test_a_run_is_finished_by_its_own_command_only(tmp_path: Path) -> None:

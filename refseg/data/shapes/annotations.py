@@ -56,17 +56,37 @@ def box(one: SceneObject, margin: int = 1) -> tuple[int, int, int, int]:
     return floor(one.x - reach), floor(one.y - reach), ceil(one.x + reach), ceil(one.y + reach)
 
 
+def fill(
+    polygons: Sequence[Float[np.ndarray, "_ 2"]],
+    corners: tuple[int, int, int, int],
+    subpixels: int = SUBPIXELS,
+) -> UInt8[np.ndarray, " height width"]:
+    """Whatever lies in an odd number of polygons, 0/255, on a grid finer than pixels.
+
+    Args:
+        polygons: pixels.
+        corners: left, top, right, bottom of the grid, pixels.
+        subpixels: cells of the grid along a pixel's side.
+    """
+    left, top, right, bottom = corners
+    grid = np.zeros(((bottom - top) * subpixels, (right - left) * subpixels), dtype=np.uint8)
+    points = [
+        np.rint(((polygon - (left, top)) * subpixels - 0.5) * 16).astype(np.int32)
+        for polygon in polygons
+    ]
+    cv2.fillPoly(grid, points, 255.0, cv2.LINE_8, 4)
+    return grid
+
+
 def coverage(
     polygons: Sequence[Float[np.ndarray, "_ 2"]],
     corners: tuple[int, int, int, int],
     subpixels: int = SUBPIXELS,
 ) -> UInt8[np.ndarray, " height width"]:
-    """The union of the polygons, 0/255, on a grid finer than pixels, cut to `corners`."""
-    left, top, right, bottom = corners
-    grid = np.zeros(((bottom - top) * subpixels, (right - left) * subpixels), dtype=np.uint8)
-    for polygon in polygons:
-        points = (polygon - np.array([left, top])) * subpixels - 0.5
-        cv2.fillPoly(grid, [np.rint(points * 16).astype(np.int32)], 255.0, cv2.LINE_8, 4)
+    """The union of the polygons; arguments as for `fill`."""
+    grid = fill(polygons[:1], corners, subpixels)
+    for polygon in polygons[1:]:
+        grid |= fill([polygon], corners, subpixels)
     return grid
 
 

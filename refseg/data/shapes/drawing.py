@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from refseg.data.shapes.annotations import box, coverage, object_outline
+from refseg.data.shapes.annotations import box, coverage, fill, object_outline
 from refseg.data.shapes.scenes import COLOURS, Scene, SceneObject
 
 DARK_STRIPES = frozenset({"yellow", "pink", "white", "orange"})
@@ -36,7 +36,7 @@ def _background(
 ) -> Float32[np.ndarray, " height width 3"]:
     """A dull background, plain, graded or textured: no object has its colours."""
     first, second = (
-        generator.uniform(98, 176) + generator.uniform(-16, 16, 3).astype(np.float32)
+        generator.uniform(92, 160) + generator.uniform(-16, 16, 3).astype(np.float32)
         for _ in range(2)
     )
     kind = generator.integers(4)
@@ -55,7 +55,7 @@ def _background(
         coarse = coarse.mean(axis=2, keepdims=True) * 1.2 + coarse * 0.35
         cloud = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         plain += cloud * np.float32(generator.uniform(8, 18))
-        np.clip(plain, 70, 205, out=plain)
+        np.clip(plain, 70, 190, out=plain)
         return plain
     waves = _ramp(width, height, float(generator.uniform(0, 2 * pi)))
     turns = float(generator.uniform(4, 14))
@@ -78,8 +78,7 @@ def _paint(
     generator: np.random.Generator,
 ) -> None:
     left, top, right, bottom = box(one)
-    fine = coverage(object_outline(one), (left, top, right, bottom), _SUBPIXELS)
-    alpha = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    alpha = _alpha(one, (left, top, right, bottom))
     colour = np.array(COLOURS[one.colour], dtype=np.float32)
     colour += generator.uniform(-10, 10, 3).astype(np.float32)
     paint = np.empty((bottom - top, right - left, 3), dtype=np.float32)
@@ -95,8 +94,28 @@ def _paint(
         slice(rows.start - top, rows.stop - top),
         slice(columns.start - left, columns.stop - left),
     )
-    weight = alpha[inside].astype(np.float32)[..., None] / 255
+    weight = alpha[inside][..., None]
     image[rows, columns] += (paint[inside] - image[rows, columns]) * weight
+
+
+def _alpha(
+    one: SceneObject, corners: tuple[int, int, int, int]
+) -> Float32[np.ndarray, " height width"]:
+    """The part of each pixel that the object covers.
+
+    OpenCV fills every subpixel that a polygon touches, so that small shapes would grow by a
+    twentieth; the mean with what is left when the surroundings are filled has the right area.
+    """
+    left, top, right, bottom = corners
+    outside = np.array([[-9.0, -9.0], [9.0, -9.0], [9.0, 9.0], [-9.0, 9.0]]) * (right - left)
+    outside += (left, top)
+    grown = coverage(object_outline(one), corners, _SUBPIXELS)
+    shrunk = np.zeros_like(grown)
+    for polygon in object_outline(one):
+        shrunk |= ~fill([outside, polygon], corners, _SUBPIXELS)
+    fine = cv2.addWeighted(grown, 0.5, shrunk, 0.5, 0.0, dtype=cv2.CV_32F)
+    alpha = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    return (alpha / 255).astype(np.float32)
 
 
 def _stripes(

@@ -6,6 +6,8 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+import cv2
+import numpy as np
 import platformdirs
 
 from refseg.errors import ConfigError
@@ -23,6 +25,8 @@ class ShapesOptions:
 
     The same options and library versions give the same bytes. `val`, `testA` and `testB` do not
     change with `train_images`, and the levels show (all but) the same images with other sentences.
+    The mask of an object is what can be seen of it; at most a tenth is hidden by others. `testB`
+    is made of pairs of colour and shape that occur in no other split.
 
     Args:
         level: difficulty of the sentences. 1: attributes and places; 2 adds order, superlatives
@@ -75,7 +79,12 @@ class ShapesOptions:
 
 def provenance(options: ShapesOptions) -> dict[str, object]:
     """Everything the bytes of a set depend on."""
-    libraries = {name: version(name) for name in ("numpy", _opencv(), "pycocotools")}
+    # OpenCV is installed under one of several names, so it is asked itself.
+    libraries = {
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+        "pycocotools": version("pycocotools"),
+    }
     return {"format": FORMAT, "options": asdict(options), "libraries": libraries}
 
 
@@ -98,10 +107,3 @@ def shapes_folder(options: ShapesOptions, cache: Path | None = None) -> Path:
         cache = Path(os.environ.get("REFSEG_CACHE") or platformdirs.user_cache_dir("refseg"))
     digest = sha256(repr(provenance(options)).encode()).hexdigest()[:12]
     return cache / f"shapes-level{options.level}-seed{options.seed}-{digest}"
-
-
-def _opencv() -> str:
-    """The distribution that provides `cv2`: it comes under several names."""
-    from importlib.metadata import packages_distributions
-
-    return sorted(packages_distributions().get("cv2", ["opencv-python-headless"]))[0]

@@ -3,7 +3,7 @@
 from functools import cache
 from random import Random
 
-from refseg.data.shapes.wording import vocabulary
+from refseg.data.shapes.words import vocabulary
 
 _SHORTEST = 4
 
