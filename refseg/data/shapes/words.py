@@ -132,7 +132,7 @@ OPENERS = (
 CLOSERS = ("please", "in this picture", "in the image", "here")
 
 _COLOURS = ("red", "green", "blue", "yellow", "orange", "pink", "black", "white")
-_GLUE = ("the that which is not neither nor and of all from counting colored without with stripes",)
+_GLUE = ("the that which is not neither nor and of all from counting without with stripes",)
 
 
 def vocabulary() -> frozenset[str]:
