@@ -49,19 +49,11 @@ def overview() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code: 0 done, 1 partly failed, 2 wrong input."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in {"-h", "--help"}:
-        print(overview())
-        return 0 if words else 2
-    if words[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"refseg {version('refseg')}")
-        return 0
     from refseg.errors import RefsegError
 
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _run(words[0], words[1:])
+        return _run(words[0] if words else "", words[1:])
     except RefsegError as error:
         message = str(error)
         if message.startswith("Caught "):  # from a data loader's worker, with its traceback
@@ -79,6 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(verb: str, words: list[str]) -> int:
+    if verb in {"", "-h", "--help"}:
+        print(overview(), flush=True)
+        return 0 if verb else 2
+    if verb == "--version":
+        from importlib.metadata import version
+
+        print(f"refseg {version('refseg')}")
+        return 0
     if verb in TRAINER_VERBS:
         from refseg.cli import run_trainer
 

@@ -70,8 +70,15 @@ class RunFolder:
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by its constructor
             return
         checkpoint = self._evaluate_best(trainer, module, data)
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # as above
+        pictures = [c.sheet for c in callbacks if isinstance(c, ExamplePictures)]
+        paths = {"checkpoint": checkpoint, "config": self.path / "config.yaml"}
+        for sheet in pictures:
+            if sheet is not None and trainer.is_global_zero:
+                paths["examples"] = self.path / "examples.png"
+                write_png(paths["examples"], sheet)
         parameters = list(module.parameters())
-        self._save(
+        self._save(  # last of all: who finds it finds a finished run
             {
                 "metrics": module.results,
                 "parameters": sum(p.numel() for p in parameters),
@@ -81,13 +88,6 @@ class RunFolder:
                 "checkpoint": str(checkpoint),
             }
         )
-        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # as above
-        pictures = [c.sheet for c in callbacks if isinstance(c, ExamplePictures)]
-        paths = {"checkpoint": checkpoint, "config": self.path / "config.yaml"}
-        for sheet in pictures:
-            if sheet is not None and trainer.is_global_zero:
-                paths["examples"] = self.path / "examples.png"
-                write_png(paths["examples"], sheet)
         _show(module.results, paths)
 
     def _evaluate_best(

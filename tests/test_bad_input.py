@@ -15,7 +15,7 @@ FIT = ["fit", "--config", "rmi.yaml"]
 def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """The message of a call that must fail."""
     assert main(words) == 2
-    message = capsys.readouterr().err
+    message = capsys.readouterr().err.lstrip()
     assert message.startswith("refseg: error: ")
     assert "Traceback" not in message
     assert len(message) < 700

@@ -1,5 +1,6 @@
 """W&B without an account."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -54,9 +55,15 @@ def test_a_run_logs_offline_and_says_so_in_one_line(
     (offline,) = (tmp_path / "wandb").glob("offline-run-*")
     names = {path.name.rpartition("_")[0].rpartition("_")[0] for path in offline.rglob("*.png")}
     assert {"examples", "words"} <= names
-    record = next(offline.glob("*.wandb")).read_bytes()
-    for key in (b"train/loss", b"val/overall_iou", b"lr-AdamW", b"MultimodalLSTM", b"weight_decay"):
-        assert key in record
+    wanted = (b"train/loss", b"val/overall_iou", b"lr-AdamW", b"MultimodalLSTM", b"weight_decay")
+    missing = {*wanted}
+    for _ in range(100):  # W&B writes from a process of its own, a little later
+        record = next(offline.glob("*.wandb")).read_bytes()
+        missing = {key for key in wanted if key not in record}
+        if not missing:
+            break
+        time.sleep(0.2)
+    assert not missing
 
 
 def test_under_a_wandb_agent_the_logger_is_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
