@@ -1,12 +1,14 @@
 """From the words of a command line to those that the parser of the trainer understands."""
 
+import atexit
 import difflib
 import importlib
 import inspect
 import os
 import re
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -31,18 +33,59 @@ def resolve_configs(words: Sequence[str]) -> list[str]:
     for word in words:
         name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
         if value.endswith(_YAML):
-            path = find_config(value)
-            check_yaml(path)
-            value = str(path)
+            value = str(with_nested_files(find_config(value)))
         resolved.append(f"{name}{equals}{value}")
     return resolved
 
 
-def check_yaml(path: Path) -> None:
-    """Make sure that a config is YAML: the parser would not say in which file the mistake is.
+def with_nested_files(path: Path) -> Path:
+    """The config, or a copy of it in which the files that it names are found.
+
+    The parser looks for them beside the config only. One's own copy of `rmi.yaml` names
+    `trainer/default.yaml` too, and means the package's.
 
     Raises:
-        ConfigError: it is not, or holds no options.
+        ConfigError: a file that it names is nowhere, or it is not YAML, or holds no options.
+    """
+    content = read_yaml(path)
+    if all((path.parent / name).is_file() for name in _named_files(content)):
+        return path
+    return _temporary_config(path.name, _locate(content, path.parent))
+
+
+def _named_files(value: object) -> Iterator[str]:
+    if isinstance(value, str) and value.endswith(_YAML):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _named_files(item)
+
+
+def _locate(value: object, folder: Path) -> object:
+    if isinstance(value, dict):
+        return {key: _locate(item, folder) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_locate(item, folder) for item in value]
+    if isinstance(value, str) and value.endswith(_YAML):
+        beside = folder / value
+        return str(beside.absolute() if beside.is_file() else find_config(value))
+    return value
+
+
+def _temporary_config(name: str, content: object) -> Path:
+    """A file for the parser, which is there as long as the program runs."""
+    folder = Path(tempfile.mkdtemp(prefix="refseg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / name
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def read_yaml(path: Path) -> dict[str, object]:
+    """The options in a config; the parser would not say in which file a mistake is.
+
+    Raises:
+        ConfigError: it is not YAML, or holds no options.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -51,6 +94,7 @@ def check_yaml(path: Path) -> None:
         raise ConfigError(f"The config {path} is not valid YAML: {reason}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"The config {path} holds no options of the form `name: value`.")
+    return content
 
 
 def value_of(option: str, words: Sequence[str]) -> str | None:
@@ -90,11 +134,9 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
             f"{checkpoint} was made without the command line and holds no config; "
             "name one with --config."
         )
-    check_classes(yaml.safe_load(config), checkpoint)
-    handle, name = tempfile.mkstemp(prefix="refseg-", suffix=".yaml")
-    with os.fdopen(handle, "w") as file:
-        file.write(config)
-    return [f"--config={Path(name)}", *words]
+    content = yaml.safe_load(config)
+    check_classes(content, checkpoint)
+    return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
 
 
 def explain(message: str) -> str:

@@ -7,19 +7,24 @@ import pytest
 
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 
-# A run of seconds: few and small images, a small network.
-TINY = (
+# A run of seconds: few and small images …
+TINY_DATA = (
     "--data.shapes.train_images=12",
     "--data.shapes.evaluation_images=4",
     "--data.image_size=48",
     "--data.batch_size=4",
     "--data.num_workers=0",
-    "--model.backbone.width=8",
-    "--model.backbone.image_dim=8",
     "--trainer.max_epochs=1",
     "--trainer.check_val_every_n_epoch=1",
     "--trainer.enable_progress_bar=false",
     "--trainer.accelerator=cpu",
+)
+# … and a small network.
+TINY = (
+    *TINY_DATA,
+    "--model.backbone.width=8",
+    "--model.backbone.image_dim=8",
+    "--model.backbone.colour_dim=4",
 )
 
 

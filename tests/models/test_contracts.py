@@ -39,8 +39,8 @@ def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path]
 
 
 BACKBONES = {
-    "small-4": _plain(SmallBackbone, width=8, image_dim=12),
-    "small-8": _plain(SmallBackbone, width=8, image_dim=12, stride=8, blocks=2),
+    "small-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4),
+    "small-8": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, blocks=2),
     "resnet18-8": _plain(TorchvisionBackbone, "resnet18", stride=8),
     "resnet18-pyramid": _plain(TorchvisionBackbone, "resnet18", stride=16, pyramid_dim=12),
     "squeezenet-8": _plain(TorchvisionBackbone, "squeezenet1_1", stride=8),

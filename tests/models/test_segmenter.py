@@ -19,7 +19,7 @@ MakeBatch = Callable[..., Batch]
 def _segmenter(fusion: Callable[[int, int, int], Fusion]) -> Segmenter:
     torch.manual_seed(0)
     return Segmenter(
-        partial(SmallBackbone, width=8, image_dim=12),
+        partial(SmallBackbone, width=8, image_dim=12, colour_dim=4),
         partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
         fusion,
         BilinearDecoder,

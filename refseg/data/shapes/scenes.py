@@ -19,7 +19,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 }
 """RGB of each colour word."""
 
-SIZES = {"small": 0.15, "medium": 0.215, "large": 0.31}
+SIZES = {"small": 0.18, "medium": 0.26, "large": 0.37}
 """Diameter of each size word, in units of the image's short side."""
 
 PATTERNS = ("filled", "striped")
@@ -122,7 +122,7 @@ def sample_scene(random: Random, unseen: bool) -> Scene:
 
 def _sides(random: Random) -> tuple[int, int]:
     short = random.randint(128, 176)
-    long = min(round(short * random.uniform(1.0, 1.5)), 240)
+    long = min(round(short * random.uniform(1.0, 1.35)), 240)
     return (long, short) if random.random() < 0.6 else (short, long)
 
 
@@ -134,11 +134,11 @@ def _looks(
     while len(chosen) < count:
         colour, shape = random.choice(chosen)
         dice = random.random()
-        if dice < 0.28:
+        if dice < 0.12:
             options: tuple[tuple[str, str], ...] = ((colour, shape),)
-        elif dice < 0.58:
+        elif dice < 0.40:
             options = tuple(pair for pair in pairs if pair[1] == shape)
-        elif dice < 0.84:
+        elif dice < 0.66:
             options = tuple(pair for pair in pairs if pair[0] == colour)
         else:
             options = pairs

@@ -2,10 +2,12 @@
 
 from typing import Literal
 
+import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.errors import ConfigError
 from refseg.models.backbones.base import Backbone, Normalization
 from refseg.models.backbones.pyramid import FeaturePyramid, convolution
 
@@ -29,17 +31,33 @@ class SmallBackbone(Backbone):
     scene, are added to the finer ones. Relations between distant objects need the former, outlines
     the latter.
 
+    The pyramid learns colours late, and sentences name them early. Part of the result is therefore
+    made of the average colour of each cell alone, by two 1×1 convolutions.
+
     Args:
         width: channels at stride 4; twice as many at strides 8 and 16.
         image_dim: channels of the output.
         stride: pixels per cell of the output.
         blocks: residual blocks per level.
+        colour_dim: those channels of the output that are made of the average colour alone.
+
+    Raises:
+        ConfigError: `colour_dim` leaves no channel of `image_dim` to the pyramid.
     """
 
     def __init__(
-        self, width: int = 48, image_dim: int = 64, stride: Literal[4, 8] = 4, blocks: int = 1
+        self,
+        width: int = 48,
+        image_dim: int = 64,
+        stride: Literal[4, 8] = 4,
+        blocks: int = 1,
+        colour_dim: int = 24,
     ) -> None:
         super().__init__()
+        if not 0 < colour_dim < image_dim:
+            raise ConfigError(
+                f"Expected colour_dim between 0 and image_dim, {image_dim}, got {colour_dim}."
+            )
         self.image_dim, self.stride = image_dim, stride
         self.normalization = Normalization("half")
         self.stem = convolution(3, width // 2, stride=2)
@@ -52,15 +70,21 @@ class SmallBackbone(Backbone):
             for before, after in zip(inputs, widths, strict=True)
         )
         kept = widths if stride == 4 else widths[1:]
-        self.pyramid = FeaturePyramid(kept, image_dim)
+        self.pyramid = FeaturePyramid(kept, image_dim - colour_dim)
+        self.colour = nn.Sequential(
+            convolution(3, colour_dim, kernel=1), convolution(colour_dim, colour_dim, kernel=1)
+        )
 
     def forward(
         self, images: UInt8[Tensor, " images 3 height width"]
     ) -> Float[Tensor, " images image_dim h w"]:
         """Encode a batch of 8-bit RGB images."""
-        features = self.stem(self.normalization(images))
+        pixels = self.normalization(images)
+        features = self.stem(pixels)
         levels: list[Tensor] = []
         for level in self.levels:
             features = level(features)
             levels.append(features)
-        return self.pyramid(levels[-len(self.pyramid.laterals) :])
+        merged = self.pyramid(levels[-len(self.pyramid.laterals) :])
+        average = functional.adaptive_avg_pool2d(pixels, merged.shape[-2:])
+        return torch.cat([merged, self.colour(average)], dim=1)
