@@ -169,6 +169,7 @@ def _quieten() -> None:
         r".*does not have many workers.*",  # small images are read faster than they are used
         r".*isinstance\(treespec, LeafSpec\).*",  # Lightning 2.6 on torch 2.9 and later
         r".*The number of training batches .* is smaller than the logging interval.*",
+        r"Found .* module\(s\) in eval mode at the start of training.*",  # frozen backbones
         r"It is recommended to use `self.log\(.*sync_dist=True.*",  # our metrics are synchronised
         r"The dirpath has changed.*",  # evaluating into another folder than the training's
         r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run

@@ -1,11 +1,15 @@
 """Fixtures for all tests."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from refseg.data.shapes import ShapesOptions, prepare_shapes
+
+# A shell starts its background jobs deaf to Ctrl-C, and so would be what tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A run of seconds: few and small images …
 TINY_DATA = (

@@ -57,4 +57,6 @@ class ConcatFusion(Fusion):
         if self.normalize:
             sentence = functional.normalize(sentence, dim=1, eps=1e-6)
         said = self.sentence(sentence)[:, :, None, None]
-        return self.further(functional.relu(self.visual(image_features)[image_index] + said))
+        return self.further(
+            functional.relu(self.visual(image_features).index_select(0, image_index) + said)
+        )

@@ -88,9 +88,11 @@ class MultimodalLSTM(RecurrentFusion):
         order = lengths.argsort(descending=True, stable=True)
         states: list[Tensor] = []
         for rows in order.split(self.expressions_at_once or len(order)):
-            readings = self._read(visual[image_index[rows]], text.words[rows], lengths[rows])
+            # index_select, since the gradient of indexing depends on the order of the threads
+            seen = visual.index_select(0, image_index[rows])
+            readings = self._read(seen, text.words.index_select(0, rows), lengths[rows])
             states += deque(readings, maxlen=1)[0]  # earlier states are let go as it reads
-        return self._result(torch.cat(states)[order.argsort()], image_features)
+        return self._result(torch.cat(states).index_select(0, order.argsort()), image_features)
 
     def steps(
         self,

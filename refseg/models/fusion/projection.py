@@ -29,7 +29,7 @@ class VisualProjection(nn.Module):
     def forward(
         self, image_features: Float[Tensor, " images image_dim h w"]
     ) -> Float[Tensor, " images output_dim h w"]:
-        """Project every image; `[image_index]` of the result is what each expression looks at."""
+        """Project every image once, however many expressions look at it."""
         if self.normalize:
             image_features = functional.normalize(image_features, dim=1, eps=1e-6)
         h, w = image_features.shape[-2:]

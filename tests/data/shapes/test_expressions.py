@@ -234,8 +234,8 @@ def _has(scene: Scene, word: str) -> Test:
     if word in COLOUR_OF:
         return lambda one: one.colour == COLOUR_OF[word]
     if word in SIZE_OF:
-        # Between the sizes lie 18 % and 26 % of the short side.
-        return lambda one: sum(one.diameter > x * short for x in (0.18, 0.26)) == SIZE_OF[word]
+        # Between the sizes lie 22 % and 31 % of the short side.
+        return lambda one: sum(one.diameter > x * short for x in (0.22, 0.31)) == SIZE_OF[word]
     assert word in STRIPED_OF, f"unknown word {word!r}"
     return lambda one: (one.pattern == "striped") == STRIPED_OF[word]
 
