@@ -71,7 +71,9 @@ def why_offline(timeout: float = 3.0) -> str | None:
         return None if mode in {"online", "shared"} else f"WANDB_MODE is {mode}"
     import wandb
 
-    address = urlparse(wandb.setup().settings.base_url)
+    # W&B reads the environment once per process, and a notebook may have changed it since
+    server = os.environ.get("WANDB_BASE_URL") or wandb.setup().settings.base_url
+    address = urlparse(server)
     if not (os.environ.keys() & _CREDENTIALS or _in_netrc(address.hostname or "")):
         return "no account (run `wandb login` or set WANDB_API_KEY)"
     port = address.port or (443 if address.scheme == "https" else 80)
