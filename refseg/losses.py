@@ -4,6 +4,7 @@ Every loss takes logits and masks of the same size and returns one number. The a
 (or float64, if the logits are), in mixed precision too.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,13 +16,14 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 
 
-class Loss(nn.Module):
+class Loss(nn.Module, ABC):
     """What all losses have in common: how they are called.
 
     Subclasses write `forward`. A sum of pixels grows with the batch, a mean does not: the learning
     rate belongs to the reduction.
     """
 
+    @abstractmethod
     def forward(
         self,
         logits: Float[Tensor, " expressions height width"],
@@ -33,7 +35,6 @@ class Loss(nn.Module):
             logits: before the sigmoid, in network size.
             masks: the true segmentations, in the same size.
         """
-        raise NotImplementedError
 
 
 class WeightedLogisticLoss(Loss):

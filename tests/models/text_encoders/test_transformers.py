@@ -76,7 +76,7 @@ def test_tokenizer_of_another_model_is_refused(transformers_models: Path, vocab_
 
 
 def test_model_may_have_embeddings_to_spare(transformers_models: Path) -> None:
-    TransformersEncoder(46, str(transformers_models / "bert"))
+    assert TransformersEncoder(46, str(transformers_models / "bert")).word_dim > 0
 
 
 def test_bad_options_name_the_remedy(transformers_models: Path) -> None:
