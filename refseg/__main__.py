@@ -7,7 +7,11 @@ answer at once.
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refseg.errors import RefsegError
 
 TRAINER_VERBS = {
     "fit": "train a model, evaluate it, and leave a checkpoint, its config and example pictures",
@@ -18,6 +22,10 @@ TRAINER_VERBS = {
 COMMANDS = {
     "segment": "segment what an expression names in a photograph of yours",
     "sweep": "run a sweep file (fusion × seed, say) on this machine, and compare",
+}
+GROUPS = {
+    "data": "list, download, verify and look at data sets",
+    "bench": "measure speed and memory",
 }
 EXAMPLES = """\
 examples:
@@ -31,20 +39,17 @@ examples:
 
 def overview() -> str:
     """The text of `refseg --help`."""
-    verbs = {**TRAINER_VERBS, **COMMANDS}
-    lines = [f"  {verb:<10}{meaning}" for verb, meaning in verbs.items()]
-    return "\n".join(
-        [
-            "usage: refseg VERB [options]",
-            "",
-            "Referring image segmentation: a picture and a sentence go in, a mask comes out.",
-            "",
-            "verbs:",
-            *lines,
-            "",
-            EXAMPLES,
-        ]
+    return _page(
+        "refseg VERB [options]",
+        "Referring image segmentation: a picture and a sentence go in, a mask comes out.",
+        {**TRAINER_VERBS, **COMMANDS, **GROUPS},
+        EXAMPLES,
     )
+
+
+def _page(usage: str, purpose: str, verbs: Mapping[str, str], examples: str) -> str:
+    lines = [f"  {verb:<10}{meaning}" for verb, meaning in verbs.items()]
+    return "\n".join([f"usage: {usage}", "", purpose, "", "verbs:", *lines, "", examples])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,12 +89,33 @@ def _run(verb: str, words: list[str]) -> int:
 
         return run_trainer(verb, words)
     if verb in COMMANDS:
-        command = importlib.import_module(f"refseg.commands.{verb}")
-        return int(command.run(command.parser().parse_args(words)))
+        return _run_command(f"refseg.commands.{verb}", words)
+    if verb in GROUPS:
+        return _run_group(verb, words)
+    raise _unknown("verb", verb, [*TRAINER_VERBS, *COMMANDS, *GROUPS])
+
+
+def _run_group(group: str, words: list[str]) -> int:
+    package = importlib.import_module(f"refseg.commands.{group}")
+    verb = words[0] if words else ""
+    if verb in {"", "-h", "--help"}:
+        usage = f"refseg {group} VERB [options]"
+        print(_page(usage, f"{GROUPS[group].capitalize()}.", package.VERBS, package.EXAMPLES))
+        return 0 if verb else 2
+    if verb not in package.VERBS:
+        raise _unknown(f"verb of `refseg {group}`", verb, [*package.VERBS])
+    return _run_command(f"refseg.commands.{group}.{verb}", words[1:])
+
+
+def _run_command(module: str, words: list[str]) -> int:
+    command = importlib.import_module(module)
+    return int(command.run(command.parser().parse_args(words)))
+
+
+def _unknown(what: str, word: str, known: Sequence[str]) -> "RefsegError":
     from refseg.errors import ConfigError
 
-    known = ", ".join([*TRAINER_VERBS, *COMMANDS])
-    raise ConfigError(f"Unknown verb '{verb}'; choose one of {known}.")
+    return ConfigError(f"Unknown {what} '{word}'; choose one of {', '.join(known)}.")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,18 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
     assert not {path.stem for path in FILES} & {"utils", "util", "helpers", "misc", "common"}
 
 
-@pytest.mark.parametrize("words", ["--help", "segment --help", "sweep --help"])
+HELP = [
+    "--help",
+    *(f"{path.parent.name} --help" for path in (PACKAGE / "commands").glob("*/__init__.py")),
+    *(f"{path.stem} --help" for path in (PACKAGE / "commands").glob("[a-z]*.py")),
+    *(
+        f"{path.parent.name} {path.stem} --help"
+        for path in (PACKAGE / "commands").glob("*/[a-z]*.py")
+    ),
+]
+
+
+@pytest.mark.parametrize("words", HELP)
 def test_help_imports_no_torch(words: str) -> None:
     code = (
         "import sys; from refseg.__main__ import main\n"

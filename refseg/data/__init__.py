@@ -6,8 +6,7 @@ from refseg.data.dataset import ReferringDataset
 from refseg.data.flips import swap_left_right
 from refseg.data.images import read_image
 from refseg.data.masks import decode, encode, encode_segmentation
-from refseg.data.pickles import load_python2_pickle
-from refseg.data.refer import read_refer
+from refseg.data.readers import OnBadRecord, load_python2_pickle, read_refer, read_references
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import (
@@ -22,6 +21,7 @@ from refseg.data.worker_errors import original_message
 __all__ = [
     "Augmentation",
     "Collate",
+    "OnBadRecord",
     "References",
     "ReferringDataModule",
     "ReferringDataset",
@@ -39,6 +39,7 @@ __all__ = [
     "prepare_shapes",
     "read_image",
     "read_refer",
+    "read_references",
     "swap_left_right",
     "tokenizer_from_state",
 ]

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from refseg.checkpoint import read_checkpoint
 from refseg.data.collate import Collate
 from refseg.data.dataset import ReferringDataset
-from refseg.data.refer import read_refer
+from refseg.data.readers import OnBadRecord, read_references
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
@@ -58,6 +58,8 @@ class ReferringDataModule(LightningDataModule):
             the text encoder.
         augmentation: random changes in training; none by default.
         fill: value of the border around images that are not square, 0–255.
+        on_bad_record: `error` stops at the first bad record of the annotations, `skip` leaves bad
+            records out and says how many.
         shapes: what the built-in set contains.
         vocabulary_from: a checkpoint whose tokenizer is used instead of building one.
     """
@@ -78,6 +80,7 @@ class ReferringDataModule(LightningDataModule):
         tokenizer: Tokenizer | None = None,
         augmentation: Augmentation | None = None,
         fill: int = 0,
+        on_bad_record: OnBadRecord = "error",
         shapes: ShapesOptions = _DEFAULT_SHAPES,
         vocabulary_from: Path | None = None,
     ) -> None:
@@ -103,6 +106,7 @@ class ReferringDataModule(LightningDataModule):
         self.tokenizer: Tokenizer = WordTokenizer() if tokenizer is None else tokenizer
         self.transform = Transform(image_size, fill=fill)
         self.augmentation = augmentation
+        self.on_bad_record: OnBadRecord = on_bad_record
         self.shapes = shapes
         self.vocabulary_from = vocabulary_from
         self._references: References | None = None
@@ -115,7 +119,9 @@ class ReferringDataModule(LightningDataModule):
             root = self.root
             if root is None:
                 root = prepare_shapes(self.shapes)
-            self._references = read_refer(root, self.dataset, self.split_by)
+            self._references = read_references(
+                root, self.dataset, self.split_by, self.on_bad_record
+            )
         return self._references
 
     @property

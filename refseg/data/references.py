@@ -1,6 +1,7 @@
 """The columnar table of references: one row per expression, whatever files it came from."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,8 @@ SCHEMA = pa.schema(
 """The columns. Ids of objects and classes are lists, as an expression may name several objects or
 none; columns with few different values are dictionaries, so that a value is stored once."""
 
+_SKIPPED = b"skipped"
+
 SPLIT_ORDER = ("train", "val", "test", "testA", "testB", "testC")
 
 
@@ -65,14 +68,25 @@ class References:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        table = table.select(SCHEMA.names).cast(SCHEMA)
+        metadata = table.schema.metadata
+        table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(metadata)
         self.table: pa.Table = table.unify_dictionaries().combine_chunks()
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[object]]) -> "References":
-        """Build the table from one sequence per column of `SCHEMA` (what readers do)."""
+    def from_columns(
+        cls, columns: Mapping[str, Sequence[object]], skipped: Sequence[str] = ()
+    ) -> "References":
+        """Build the table from one sequence per column of `SCHEMA` (what readers do).
+
+        Args:
+            columns: of equal length.
+            skipped: what was wrong with each record that was left out.
+        """
         arrays = [pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names]
-        return cls(pa.Table.from_arrays(arrays, schema=SCHEMA))
+        table = pa.Table.from_arrays(arrays, schema=SCHEMA)
+        if skipped:
+            table = table.replace_schema_metadata({_SKIPPED: json.dumps(list(skipped))})
+        return cls(table)
 
     @classmethod
     def concat(cls, parts: Iterable["References"]) -> "References":
@@ -92,6 +106,12 @@ class References:
         images = len(self.images().offsets) - 1
         references = pc.count_distinct(self.table["reference_id"]).as_py()
         return f"References({len(self)} expressions, {references} references, {images} images)"
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """What was wrong with each record that was left out (`on_bad_record="skip"`)."""
+        metadata = self.table.schema.metadata or {}
+        return tuple(json.loads(metadata.get(_SKIPPED, b"[]")))
 
     @property
     def source(self) -> str:

@@ -9,7 +9,7 @@ import torch
 
 from refseg.data.collate import Collate, collate
 from refseg.data.dataset import ReferringDataset
-from refseg.data.refer import read_refer
+from refseg.data.readers.refer import read_refer
 from refseg.data.tokenizers import WordTokenizer
 from refseg.data.transforms import Transform
 from refseg.errors import DataError

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from refseg.data.collate import Collate
 from refseg.data.dataset import ReferringDataset
 from refseg.data.masks import decode
-from refseg.data.refer import read_refer
+from refseg.data.readers.refer import read_refer
 from refseg.data.references import References
 from refseg.data.tokenizers import WordTokenizer
 from refseg.data.transforms import Transform

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from refseg.data.flips import flip, swap_left_right
 from refseg.data.masks import encode
-from refseg.data.refer import read_refer
+from refseg.data.readers.refer import read_refer
 from refseg.types import Sample
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from refseg.data.masks import masks_of
-from refseg.data.refer import read_refer
+from refseg.data.readers.refer import read_refer
 
 
 def blind_oracle(

@@ -16,7 +16,7 @@ import cv2
 import pytest
 
 import refseg
-from refseg.data.refer import read_refer
+from refseg.data.readers.refer import read_refer
 from refseg.data.shapes import ShapesOptions, prepare_shapes, shapes_folder
 from refseg.data.shapes.scenes import UNSEEN_PAIRS
 from refseg.errors import ConfigError, DataError

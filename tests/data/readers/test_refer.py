@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from refseg.data.masks import decode
-from refseg.data.refer import read_refer
+from refseg.data.readers.refer import read_refer
 from refseg.errors import DataError
 
-from .fake_refer import annotations, python2_pickle, write_annotations
+from ..fake_refer import annotations, python2_pickle, write_annotations
 
 
 def test_reads_the_fake_set(fake_root: Path) -> None:
@@ -240,3 +240,20 @@ def test_a_wrong_record_is_named(fake_root: Path, tmp_path: Path, case: str) -> 
         read_refer(tmp_path, "fake")
     name = "instances.json" if message.startswith("instances") else "refs(unc).p"
     assert str(caught.value).startswith(str(tmp_path / "fake" / name))
+
+
+def test_bad_references_are_left_out_on_request(own_root: Path) -> None:
+    refs, instances = annotations()
+    del refs[2]["image_id"]
+    refs[5]["sentences"][0]["sent"] = "…"
+    write_annotations(own_root, refs, instances)
+    with pytest.raises(DataError, match=r"ref_id 2: the key 'image_id' is missing"):
+        read_refer(own_root, "fake")
+    references = read_refer(own_root, "fake", on_bad_record="skip")
+    left = set(references.table["reference_id"].to_pylist())
+    assert left == set(range(len(refs))) - {2, 5}
+    assert [message.split("refs(unc).p, ")[1][:9] for message in references.skipped] == [
+        "ref_id 2:",
+        "ref_id 5:",
+    ]
+    assert references.split("train").skipped == references.skipped

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from refseg.data.pickles import load_python2_pickle
+from refseg.data.readers.pickles import load_python2_pickle
 from refseg.errors import DataError
 
-from .fake_refer import python2_pickle
+from ..fake_refer import python2_pickle
 
 PLAIN = [{"ref_id": 1, "sentences": [{"sent": "a red box"}], "box": (1.5, None, True, 2**40)}]
 

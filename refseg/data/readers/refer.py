@@ -1,17 +1,15 @@
 """The reader of the REFER layout: `refs(<split_by>).p`, `instances.json` and a folder of images."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from refseg.data.masks import encode_segmentation
-from refseg.data.pickles import load_python2_pickle
+from refseg.data.readers.pickles import load_python2_pickle
+from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.references import SCHEMA, References
 from refseg.errors import DataError
 from refseg.types import RunLengths
-
-_T = TypeVar("_T")
 
 IMAGE_FOLDERS = (
     "images/train2014",
@@ -40,7 +38,12 @@ class _Instances(NamedTuple):
     annotations: dict[int, _Annotation]
 
 
-def read_refer(root: Path, dataset: str, split_by: str | None = None) -> References:
+def read_refer(
+    root: Path,
+    dataset: str,
+    split_by: str | None = None,
+    on_bad_record: OnBadRecord = "error",
+) -> References:
     """Read a data set in REFER layout, as RefCOCO, RefCOCO+ and RefCOCOg are published.
 
     Images are found through `image_id` and `instances.json`: the `file_name` of a reference carries
@@ -53,6 +56,7 @@ def read_refer(root: Path, dataset: str, split_by: str | None = None) -> Referen
         dataset: name of the folder with the annotations, such as `refcoco+`.
         split_by: who made the splits, such as `unc`, `google` or `umd`; may be left out where the
             folder has only one.
+        on_bad_record: `error` raises at the first bad reference, `skip` leaves it out.
 
     Raises:
         DataError: a file is missing or broken, or a record is not what the format promises.
@@ -62,49 +66,54 @@ def read_refer(root: Path, dataset: str, split_by: str | None = None) -> Referen
     instances = _read_instances(instances_path)
     refs = load_python2_pickle(refs_path)
     if not isinstance(refs, list) or not refs:
-        raise DataError(f"{refs_path}: expected a list of references, got {_kind(refs)}.")
+        raise DataError(f"{refs_path}: expected a list of references, got {shown(refs)}.")
 
     folder = _find_images(root, dataset, instances)
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     masks: dict[int, RunLengths] = {}
     seen: set[int] = set()
     seen_expressions: set[int] = set()
+    bad = BadRecords(on_bad_record)
     for position, ref in enumerate(refs):
-        record = _record(refs_path, ref, position)
-        reference_id = _get(ref, "ref_id", int, record)
-        if reference_id in seen:
-            raise DataError(f"{record}: this ref_id occurs twice.")
-        seen.add(reference_id)
-        annotation_id = _get(ref, "ann_id", int, record)
-        image_id = _get(ref, "image_id", int, record)
-        image = _image_of(instances, image_id, annotation_id, record, instances_path)
-        if annotation_id not in masks:
-            masks[annotation_id] = encode_segmentation(
-                instances.annotations[annotation_id].segmentation,
-                image.height,
-                image.width,
-                f"{record}: annotation {annotation_id} of {instances_path}",
-            )
-        same_for_all = {
-            "source": f"{dataset} ({split_by})",
-            "reference_id": reference_id,
-            "annotation_ids": [annotation_id],
-            "category_ids": [_get(ref, "category_id", int, record)],
-            "image_id": image_id,
-            "split": _text(ref, "split", record),
-            "image_path": str(folder / image.file_name),
-            "height": image.height,
-            "width": image.width,
-            "rle": masks[annotation_id].counts,
-        }
-        for expression_id, expression, raw in _sentences(ref, record):
-            if expression_id in seen_expressions:
-                raise DataError(f"{record}: the sent_id {expression_id} occurs twice.")
-            seen_expressions.add(expression_id)
-            row = {"expression_id": expression_id, "expression": expression, "raw": raw}
-            for name, value in (same_for_all | row).items():
-                columns[name].append(value)
-    return References.from_columns(columns)
+        with bad.guard():
+            record = _record(refs_path, ref, position)
+            reference_id = get(ref, "ref_id", int, record)
+            if reference_id in seen:
+                raise DataError(f"{record}: this ref_id occurs twice.")
+            annotation_id = get(ref, "ann_id", int, record)
+            image_id = get(ref, "image_id", int, record)
+            image = _image_of(instances, image_id, annotation_id, record, instances_path)
+            if annotation_id not in masks:
+                masks[annotation_id] = encode_segmentation(
+                    instances.annotations[annotation_id].segmentation,
+                    image.height,
+                    image.width,
+                    f"{record}: annotation {annotation_id} of {instances_path}",
+                )
+            same_for_all = {
+                "source": f"{dataset} ({split_by})",
+                "reference_id": reference_id,
+                "annotation_ids": [annotation_id],
+                "category_ids": [get(ref, "category_id", int, record)],
+                "image_id": image_id,
+                "split": get_text(ref, "split", record),
+                "image_path": str(folder / image.file_name),
+                "height": image.height,
+                "width": image.width,
+                "rle": masks[annotation_id].counts,
+            }
+            sentences = _sentences(ref, record)
+            ids = [expression_id for expression_id, _, _ in sentences]
+            for expression_id in ids:
+                if expression_id in seen_expressions or ids.count(expression_id) > 1:
+                    raise DataError(f"{record}: the sent_id {expression_id} occurs twice.")
+            seen_expressions.update(ids)
+            seen.add(reference_id)
+            for expression_id, expression, raw in sentences:
+                row = {"expression_id": expression_id, "expression": expression, "raw": raw}
+                for name, value in (same_for_all | row).items():
+                    columns[name].append(value)
+    return References.from_columns(columns, skipped=bad.messages)
 
 
 def _find_refs(root: Path, dataset: str, split_by: str | None) -> tuple[Path, str]:
@@ -169,23 +178,23 @@ def _read_instances(path: Path) -> _Instances:
             f"{path} is not complete JSON ({error}); download or unpack it again."
         ) from None
     images: dict[int, _Image] = {}
-    for position, image in enumerate(_get(content, "images", list, str(path))):
+    for position, image in enumerate(get(content, "images", list, str(path))):
         record = f"{path}, image number {position}"
         found = _Image(
-            _get(image, "file_name", str, record),
-            _get(image, "height", int, record),
-            _get(image, "width", int, record),
+            get(image, "file_name", str, record),
+            get(image, "height", int, record),
+            get(image, "width", int, record),
         )
-        if images.setdefault(_get(image, "id", int, record), found) != found:
+        if images.setdefault(get(image, "id", int, record), found) != found:
             raise DataError(f"{record}: an earlier image has the same id and differs.")
     annotations: dict[int, _Annotation] = {}
-    for position, annotation in enumerate(_get(content, "annotations", list, str(path))):
+    for position, annotation in enumerate(get(content, "annotations", list, str(path))):
         record = f"{path}, annotation number {position}"
         segmented = _Annotation(
-            _get(annotation, "image_id", int, record),
-            _get(annotation, "segmentation", object, record),
+            get(annotation, "image_id", int, record),
+            get(annotation, "segmentation", object, record),
         )
-        if annotations.setdefault(_get(annotation, "id", int, record), segmented) != segmented:
+        if annotations.setdefault(get(annotation, "id", int, record), segmented) != segmented:
             raise DataError(f"{record}: an earlier annotation has the same id and differs.")
     return _Instances(images, annotations)
 
@@ -206,54 +215,21 @@ def _image_of(
 
 
 def _sentences(ref: object, record: str) -> list[tuple[int, str, str]]:
-    sentences = _get(ref, "sentences", list, record)
+    sentences = get(ref, "sentences", list, record)
     if not sentences:
         raise DataError(f"{record}: it has no sentence.")
     rows = []
     for sentence in sentences:
-        expression_id = _get(sentence, "sent_id", int, record)
-        expression = _text(sentence, "sent", record)
+        expression_id = get(sentence, "sent_id", int, record)
+        expression = get_text(sentence, "sent", record)
         if not any(character.isalnum() for character in expression):
             raise DataError(
                 f"{record}: its sentence {expression_id} has no word: {expression[:60]!r}."
             )
-        rows.append((expression_id, expression, _text(sentence, "raw", record)))
+        rows.append((expression_id, expression, get_text(sentence, "raw", record)))
     return rows
 
 
 def _record(path: Path, ref: object, position: int) -> str:
     ref_id = ref.get("ref_id") if isinstance(ref, dict) else None
     return f"{path}, ref_id {ref_id}" if type(ref_id) is int else f"{path}, record {position}"
-
-
-def _text(record: object, key: str, where: str) -> str:
-    """A text, put right where UTF-8 went through Python 2 as bytes."""
-    value = _get(record, key, str, where)
-    try:
-        value = value.encode("latin1").decode("utf-8")
-        value.encode("utf-8")
-    except UnicodeError:
-        value = value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-    return value
-
-
-def _get(record: object, key: str, kind: type[_T], where: str) -> _T:
-    if not isinstance(record, Mapping):
-        raise DataError(f"{where}: expected a record with the key '{key}', got {_kind(record)}.")
-    if key not in record:
-        raise DataError(f"{where}: the key '{key}' is missing.")
-    value = record[key]
-    if not isinstance(value, kind) or (kind is int and not _is_id(value)):
-        raise DataError(
-            f"{where}: expected '{key}' to be of type {kind.__name__}, got {_kind(value)}."
-        )
-    return value
-
-
-def _is_id(value: object) -> bool:
-    return type(value) is int and -(2**63) <= value < 2**63
-
-
-def _kind(value: object) -> str:
-    text = repr(value)
-    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"

@@ -1,0 +1,92 @@
+"""Checked access to the records of a file, and what becomes of a bad one."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+
+from refseg.errors import DataError
+
+_T = TypeVar("_T")
+
+OnBadRecord = Literal["error", "skip"]
+"""Whether a bad record ends the reading, or is left out and counted."""
+
+
+class BadRecords:
+    """Lets the first bad record raise, or leaves bad records out and remembers why.
+
+    Args:
+        policy: `error` raises at the first one; `skip` leaves it out.
+
+    Example:
+        >>> bad = BadRecords("skip")
+        >>> for record in ({"id": 1}, {}):
+        ...     with bad.guard():
+        ...         print(get(record, "id", int, "file.json"))
+        1
+        >>> bad.messages
+        ["file.json: the key 'id' is missing."]
+    """
+
+    def __init__(self, policy: OnBadRecord = "error") -> None:
+        self.policy = policy
+        self.messages: list[str] = []
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """The work on one record: a `DataError` in it is raised, or remembered."""
+        try:
+            yield
+        except DataError as error:
+            if self.policy == "error":
+                raise
+            self.messages.append(str(error))
+
+
+def get(record: object, key: str, kind: type[_T], where: str) -> _T:
+    """The value of a key of a record, of the type that the format promises.
+
+    Args:
+        record: what should be a mapping.
+        key: its key.
+        kind: the type of the value; `int` means an id of at most 64 bits, and no bool.
+        where: file and record, for the message.
+
+    Raises:
+        DataError: it is no mapping, lacks the key, or has a value of another type.
+    """
+    if not isinstance(record, Mapping):
+        raise DataError(f"{where}: expected a record with the key '{key}', got {shown(record)}.")
+    if key not in record:
+        raise DataError(f"{where}: the key '{key}' is missing.")
+    value = record[key]
+    if not isinstance(value, kind) or (kind is int and not _is_id(value)):
+        raise DataError(
+            f"{where}: expected '{key}' to be of type {kind.__name__}, got {shown(value)}."
+        )
+    return value
+
+
+def get_text(record: object, key: str, where: str) -> str:
+    """A text, put right where UTF-8 went through Python 2 as bytes.
+
+    Raises:
+        DataError: as `get`.
+    """
+    value = get(record, key, str, where)
+    try:
+        value = value.encode("latin1").decode("utf-8")
+        value.encode("utf-8")
+    except UnicodeError:
+        value = value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+    return value
+
+
+def shown(value: object) -> str:
+    """A value with its type, short enough for a message."""
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"
+
+
+def _is_id(value: object) -> bool:
+    return type(value) is int and -(2**63) <= value < 2**63
