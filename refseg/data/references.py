@@ -31,6 +31,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("width", pa.int32()),
         ("rle", pa.dictionary(pa.int32(), pa.binary())),  # several expressions share a mask
+        ("mask_kind", _NAMES),  # "mask", or "box" where only a box was published: it is filled
     ]
 )
 """The columns. Ids of objects and classes are lists, as an expression may name several objects or
@@ -79,9 +80,11 @@ class References:
         """Build the table from one sequence per column of `SCHEMA` (what readers do).
 
         Args:
-            columns: of equal length.
+            columns: of equal length; without `mask_kind`, all are "mask" (segmentations).
             skipped: what was wrong with each record that was left out.
         """
+        if "mask_kind" not in columns:
+            columns = {**columns, "mask_kind": ["mask"] * len(columns["expression"])}
         arrays = [pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names]
         table = pa.Table.from_arrays(arrays, schema=SCHEMA)
         if skipped:

@@ -49,6 +49,7 @@ def test_columns_come_back() -> None:
     assert references.truth(2) == RLES[0]
     assert references.truth(3) == RLES[1]
     assert references.record(2) == "fake (unc), ref_id 1, sent_id 2"
+    assert references.table["mask_kind"].to_pylist() == ["mask"] * 4
     assert repr(references) == "References(4 expressions, 2 references, 3 images)"
 
 
@@ -113,6 +114,7 @@ def test_fingerprint_is_of_the_content() -> None:
         {"category_ids": [[1], [2], [3], [1]]},
         {"height": [4, 4, 4, 5]},
         {"rle": [RLES[0].counts] * 4},
+        {"mask_kind": ["mask", "mask", "box", "mask"]},
         {"images": "b a b d"},
         {"splits": "train val train testA"},
     ],

@@ -101,6 +101,7 @@ def read_refer(
                 "height": image.height,
                 "width": image.width,
                 "rle": masks[annotation_id].counts,
+                "mask_kind": "mask",
             }
             sentences = _sentences(ref, record)
             ids = [expression_id for expression_id, _, _ in sentences]
