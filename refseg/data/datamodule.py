@@ -18,7 +18,7 @@ from refseg.checkpoint import read_checkpoint
 from refseg.data.collate import Collate
 from refseg.data.dataset import ReferringDataset
 from refseg.data.readers import OnBadRecord, read_references
-from refseg.data.references import References
+from refseg.data.references import SPLIT_UNIONS, References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
@@ -135,7 +135,9 @@ class ReferringDataModule(LightningDataModule):
         """The names of the splits that `test_dataloader` gives, in its order."""
         if self.test_splits is not None:
             return self.test_splits
-        names = [name for name in self.references.splits if name not in self.train_splits]
+        parts = (part for name in self.train_splits for part in SPLIT_UNIONS.get(name, ()))
+        trained = {*self.train_splits, *parts}
+        names = [name for name in self.references.splits if name not in trained]
         if not names:
             raise DataError(
                 f"{self.references.source} has no split besides those of training; name one with "

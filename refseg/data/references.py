@@ -38,8 +38,13 @@ SCHEMA = pa.schema(
 none; columns with few different values are dictionaries, so that a value is stored once."""
 
 _SKIPPED = b"skipped"
+_NOTES = b"notes"
 
 SPLIT_ORDER = ("train", "val", "test", "testA", "testB", "testC")
+
+SPLIT_UNIONS = {"trainval": ("train", "val"), "val_miniv": ("val", "miniv")}
+"""Names that stand for several splits, unless a data set has a split of that very name: ReferIt is
+trained on `trainval`, and `val_miniv` is all of PhraseCut's validation set."""
 
 
 class ImageGroups(NamedTuple):
@@ -75,21 +80,23 @@ class References:
 
     @classmethod
     def from_columns(
-        cls, columns: Mapping[str, Sequence[object]], skipped: Sequence[str] = ()
+        cls,
+        columns: Mapping[str, Sequence[object]],
+        skipped: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> "References":
         """Build the table from one sequence per column of `SCHEMA` (what readers do).
 
         Args:
             columns: of equal length; without `mask_kind`, all are "mask" (segmentations).
             skipped: what was wrong with each record that was left out.
+            notes: what was put right in records that were kept.
         """
         if "mask_kind" not in columns:
             columns = {**columns, "mask_kind": ["mask"] * len(columns["expression"])}
         arrays = [pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names]
         table = pa.Table.from_arrays(arrays, schema=SCHEMA)
-        if skipped:
-            table = table.replace_schema_metadata({_SKIPPED: json.dumps(list(skipped))})
-        return cls(table)
+        return cls(_with_messages(table, skipped, notes))
 
     @classmethod
     def concat(cls, parts: Iterable["References"]) -> "References":
@@ -98,7 +105,11 @@ class References:
         Ids are unique within a data set only: after joining two data sets, tell rows apart by
         `source` and id.
         """
-        return cls(pa.concat_tables([SCHEMA.empty_table(), *(part.table for part in parts)]))
+        parts = list(parts)
+        table = pa.concat_tables([SCHEMA.empty_table(), *(part.table for part in parts)])
+        skipped = [message for part in parts for message in part.skipped]
+        notes = [message for part in parts for message in part.notes]
+        return cls(_with_messages(table, skipped, notes))
 
     def __len__(self) -> int:
         """Number of expressions."""
@@ -113,8 +124,16 @@ class References:
     @property
     def skipped(self) -> tuple[str, ...]:
         """What was wrong with each record that was left out (`on_bad_record="skip"`)."""
+        return self._messages(_SKIPPED)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was put right in records that were kept (a wrong image size, for one)."""
+        return self._messages(_NOTES)
+
+    def _messages(self, key: bytes) -> tuple[str, ...]:
         metadata = self.table.schema.metadata or {}
-        return tuple(json.loads(metadata.get(_SKIPPED, b"[]")))
+        return tuple(json.loads(metadata.get(key, b"[]")))
 
     @property
     def source(self) -> str:
@@ -133,22 +152,37 @@ class References:
         """The column of sentences."""
         return self.table["expression"]
 
-    def split(self, names: str | Sequence[str]) -> "References":
-        """The rows of one or several splits.
+    def single_splits(self, names: str | Sequence[str]) -> list[str]:
+        """The names of splits with `trainval` and the like (`SPLIT_UNIONS`) taken apart.
 
         Args:
-            names: of splits, as the data set writes them.
+            names: of splits, as the data set writes them, or of unions of splits.
 
         Raises:
             DataError: the data set has no split of that name.
         """
-        wanted = [names] if isinstance(names, str) else list(names)
-        for name in wanted:
-            if name not in self.splits:
+        present = self.splits
+        single: list[str] = []
+        for name in [names] if isinstance(names, str) else names:
+            parts = (name,) if name in present else SPLIT_UNIONS.get(name, (name,))
+            if not set(parts) <= set(present):
                 raise DataError(
                     f"Unknown split '{name}' of {self.source}; choose one of "
-                    f"{', '.join(self.splits) or '(it has no rows at all)'}."
+                    f"{', '.join(present) or '(it has no rows at all)'}."
                 )
+            single += parts
+        return list(dict.fromkeys(single))
+
+    def split(self, names: str | Sequence[str]) -> "References":
+        """The rows of one or several splits, each row once.
+
+        Args:
+            names: of splits, as the data set writes them, or of unions of splits (`trainval`).
+
+        Raises:
+            DataError: the data set has no split of that name.
+        """
+        wanted = self.single_splits(names)
         # Compared as texts: the values of a dictionary column may include some without rows.
         is_wanted = pc.is_in(self.table["split"].cast(pa.string()), pa.array(wanted, pa.string()))
         return References(self.table.filter(is_wanted))
@@ -185,6 +219,12 @@ class References:
                 column = pa.chunked_array([[Path(path).name for path in column.to_pylist()]])
             _update(digest, field.name, column)
         return digest.hexdigest()
+
+
+def _with_messages(table: pa.Table, skipped: Sequence[str], notes: Sequence[str]) -> pa.Table:
+    messages = {_SKIPPED: list(skipped), _NOTES: list(notes)}
+    stored = {key: json.dumps(texts) for key, texts in messages.items() if texts}
+    return table.replace_schema_metadata(stored or None)
 
 
 def _distinct(column: pa.ChunkedArray) -> list[str]:

@@ -44,6 +44,13 @@ def test_chosen_splits(fake_root: Path) -> None:
     assert sorted(ids(list(data.val_dataloader()))) == list(range(118, 130))
 
 
+def test_training_on_a_union_of_splits(fake_root: Path) -> None:
+    data = make(fake_root, train_splits=["trainval"], val_splits=["testA"])
+    data.setup("fit")
+    assert sorted(ids(list(data.train_dataloader()))) == [*range(100, 124), *range(136, 142)]
+    assert data.split_names == ["testA", "testB"]
+
+
 def test_images_are_shuffled_in_training_and_each_is_seen_once(fake_root: Path) -> None:
     data = make(fake_root, expressions_per_image=1)
     torch.manual_seed(0)

@@ -73,6 +73,31 @@ def test_unknown_split_names_those_that_exist() -> None:
         table().split("train").split("val")
 
 
+def test_unions_of_splits_are_names_too() -> None:
+    references = table()
+    assert references.single_splits(["trainval", "train", "testB"]) == ["train", "val", "testB"]
+    assert references.split("trainval").table["expression_id"].to_pylist() == [0, 1, 2]
+    assert len(references.split(["train", "trainval"])) == 3, "no row twice"
+    with pytest.raises(DataError, match="Unknown split 'val_miniv' of fake"):
+        references.split("val_miniv")  # there is no miniv
+
+
+def test_a_split_of_its_own_comes_before_the_union() -> None:
+    references = table("train val trainval testB")
+    assert references.split("trainval").table["expression_id"].to_pylist() == [2]
+
+
+def test_messages_stay_with_the_table() -> None:
+    columns = {name: table().table[name].to_pylist() for name in SCHEMA.names}
+    first = References.from_columns(columns, skipped=["a is broken"], notes=["b was mended"])
+    assert (first.skipped, first.notes) == (("a is broken",), ("b was mended",))
+    assert first.split("val").notes == first.notes
+    second = References.from_columns(columns, skipped=["c is broken"])
+    assert second.notes == ()
+    both = References.concat([first, second])
+    assert (both.skipped, both.notes) == (("a is broken", "c is broken"), first.notes)
+
+
 def test_images_in_order_of_appearance() -> None:
     references = table()
     for part in (references, References.concat([references.split("train"), references])):
