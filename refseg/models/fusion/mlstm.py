@@ -132,9 +132,14 @@ class MultimodalLSTM(RecurrentFusion):
             if reading < len(state):
                 finished = [state[reading:], *finished]
                 state, memory, visual = state[:reading], memory[:reading], visual[:reading]
-            gates = visual + said[:reading, step, None] + self.recurrent(state)
+            gates = visual + said[:reading, step, None]
+            # Before the first word there is nothing to remember. (Where no expression has a second
+            # one it is computed all the same: distributed training wants every weight used.)
+            if step or words.shape[1] == 1:
+                gates = gates + self.recurrent(state)
             write, keep, content, show = gates.chunk(4, dim=-1)
-            memory = keep.sigmoid() * memory + write.sigmoid() * content.tanh()
+            written = write.sigmoid() * content.tanh()
+            memory = keep.sigmoid() * memory + written if step else written
             state = show.sigmoid() * memory.tanh()
             yield [state, *finished]
 

@@ -125,8 +125,17 @@ def test_what_the_words_leave_alone_is_computed_once_per_image(
         gates, cells = 2 * 4 * HIDDEN_DIM, H * W  # a multiplication and an addition each
         once_per_image = cells * (IMAGE_DIM + 8) * gates
         once_per_word = expressions * words * WORD_DIM * gates
-        recurrent = expressions * words * cells * HIDDEN_DIM * gates
+        recurrent = expressions * (words - 1) * cells * HIDDEN_DIM * gates
         assert counter.get_total_flops() == once_per_image + once_per_word + recurrent
+
+
+def test_every_weight_is_used_even_if_no_expression_has_a_second_word(
+    make_text: Callable[..., TextFeatures],
+) -> None:
+    fusion = _random_fusion()
+    text = make_text((1, 1), word_dim=WORD_DIM)
+    fusion(torch.randn(1, IMAGE_DIM, H, W), text, torch.tensor([0, 0])).sum().backward()
+    assert all(parameter.grad is not None for parameter in fusion.parameters())
 
 
 def test_padding_costs_nothing(make_text: Callable[..., TextFeatures]) -> None:
@@ -137,4 +146,4 @@ def test_padding_costs_nothing(make_text: Callable[..., TextFeatures]) -> None:
     fusion.recurrent.register_forward_hook(lambda _, inputs, __: recurrent.append(len(inputs[0])))
     with torch.no_grad():
         fusion(torch.randn(1, IMAGE_DIM, H, W), text, torch.zeros(10, dtype=torch.int64))
-    assert recurrent == [10, 10] + [1] * 10
+    assert recurrent == [10] + [1] * 10
