@@ -40,8 +40,7 @@ class KnownFile:
         size: number of bytes, where a source is known.
         sha256: checksum in hexadecimal, where a source is known.
         kept_as: for an archive that is read without unpacking it: its place under the root.
-        optional: a data set works without the file, see `note`.
-        note: what the file is for, in one phrase.
+        is_part: its folder is filled by several archives; which of them is remembered there.
     """
 
     name: str
@@ -52,8 +51,12 @@ class KnownFile:
     size: int | None = None
     sha256: str | None = None
     kept_as: str | None = None
-    optional: bool = False
-    note: str = ""
+    is_part: bool = False
+
+    @property
+    def marker(self) -> str:
+        """Name of the file that tells that this part has been unpacked."""
+        return f".{self.name}.unpacked"
 
     @property
     def is_archive(self) -> bool:
@@ -69,6 +72,7 @@ class ImageSet:
         name: what `refseg data download` calls it, such as `train2014`.
         title: its full name.
         images: number of image files as published.
+        enough: number of images that the data sets here need; more are not fetched.
         pattern: glob pattern of the image files' names.
         folders: where people keep the images, relative to the root; `{dataset}` stands for the
             name of the data set.
@@ -80,7 +84,8 @@ class ImageSet:
 
     name: str
     title: str
-    images: int | None
+    images: int
+    enough: int
     pattern: str
     folders: tuple[str, ...]
     archives: tuple[str, ...]
@@ -134,7 +139,7 @@ class KnownDataset:
         """
         if split_by is None and len(self.partitions) == 1:
             (split_by,) = self.partitions
-        if split_by not in self.partitions:
+        if split_by is None or split_by not in self.partitions:
             got = "none was named" if split_by is None else f"got '{split_by}'"
             raise ConfigError(
                 f"{self.name} has the partitions {', '.join(self.partitions)}; {got}. Choose one "
@@ -177,7 +182,13 @@ def _file(record: Mapping[str, Any]) -> KnownFile:
 def _image_set(name: str, record: Mapping[str, Any]) -> ImageSet:
     lists = {key: tuple(record.get(key, ())) for key in ("folders", "archives")}
     return ImageSet(
-        **{**record, "name": name, **lists, "files": tuple(map(_file, record["files"]))}
+        **{
+            "enough": record["images"],
+            **record,
+            **lists,
+            "name": name,
+            "files": tuple(map(_file, record["files"])),
+        }
     )
 
 
