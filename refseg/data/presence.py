@@ -42,9 +42,15 @@ def holds(folder: Path, pattern: str) -> bool:
         return False
 
 
-def lacks(root: Path, file: KnownFile) -> list[str]:
-    """What is not in place of a file: names or patterns, relative to the file's folder."""
-    if file.kept_as and (root / file.kept_as).is_file():
+def lacks(root: Path, file: KnownFile, *, unpacked: bool = False) -> list[str]:
+    """What is not in place of a file: names or patterns, relative to the file's folder.
+
+    Args:
+        root: the folder of the data.
+        file: the file as it is published.
+        unpacked: an archive that can be read as it is does not count.
+    """
+    if file.kept_as and not unpacked and (root / file.kept_as).is_file():
         return []
     if file.is_part:
         return [] if (root / file.folder / file.marker).exists() else list(file.holds)

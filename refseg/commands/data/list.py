@@ -122,7 +122,7 @@ def presence(
                 absent_images[image_set.name] = image_set
         partitions = find_partitions(root, dataset)
         for number, (partition, absent) in enumerate(partitions.items()):
-            state = _annotations(dataset, absent, parquet)
+            state = _annotations(dataset.needs[partition], absent, parquet)
             table.add_row("" if number else dataset.name, partition, state, images)
             images = ""
         if any(partitions.values()) and not parquet:
@@ -140,13 +140,14 @@ def presence(
     return table, remedies
 
 
-def _annotations(dataset: "KnownDataset", absent: "Sequence[str]", parquet: bool) -> str:
+def _annotations(needs: "Sequence[str]", absent: "Sequence[str]", parquet: bool) -> str:
+    if not needs:
+        return "drawn on first use"
     if not absent:
-        return "[green]complete[/green]" if dataset.files else "drawn on first use"
+        return "[green]complete[/green]"
     if parquet:
         return "[green]parquet[/green]"
-    everything = {name for needs in dataset.needs.values() for name in needs}
-    if set(absent) == everything or len(absent) > 2:
+    if len(absent) == len(needs):
         return "[dim]absent[/dim]"
     return f"[yellow]without {', '.join(absent)}[/yellow]"
 

@@ -8,13 +8,14 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
 
 from refseg.data.downloads.listener import Advance, Listener
 from refseg.errors import DataError
@@ -47,21 +48,21 @@ class Member:
     size: int
 
 
-class Archive(Protocol):
+class Archive(ABC):
     """What zip and tar have in common here."""
 
     path: Path
 
+    @abstractmethod
     def members(self) -> list[Member]:
-        """All files, after none was found to be dangerous."""
-        ...
+        """All files; a link or an encrypted file raises a DataError."""
 
-    def open(self, member: Member) -> IO[bytes]:
+    @abstractmethod
+    def open(self, member: Member) -> BufferedIOBase:
         """The content of a file."""
-        ...
 
 
-class _Zip:
+class _Zip(Archive):
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self.path = path
         self._file = file
@@ -78,11 +79,13 @@ class _Zip:
             found.append(Member(entry.filename, entry.file_size))
         return found
 
-    def open(self, member: Member) -> IO[bytes]:
-        return self._file.open(member.name)
+    def open(self, member: Member) -> BufferedIOBase:
+        content = self._file.open(member.name)
+        assert isinstance(content, BufferedIOBase)  # for mypy, which knows an IO only
+        return content
 
 
-class _Tar:
+class _Tar(Archive):
     def __init__(self, path: Path, file: tarfile.TarFile) -> None:
         self.path = path
         self._file = file
@@ -102,9 +105,9 @@ class _Tar:
             found.append(Member(entry.name, entry.size))
         return found
 
-    def open(self, member: Member) -> IO[bytes]:
+    def open(self, member: Member) -> BufferedIOBase:
         content = self._file.extractfile(member.name)
-        assert content is not None  # members() lets regular files through only
+        assert isinstance(content, BufferedIOBase)  # members() lets regular files through only
         return content
 
 

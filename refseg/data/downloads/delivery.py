@@ -94,7 +94,7 @@ class Delivery:
         return True
 
     def _bring(self, file: KnownFile, needs: Sequence[Sequence[str]]) -> bool:
-        absent = lacks(self.root, file)
+        absent = lacks(self.root, file, unpacked=self.unpack_images)
         self._check_present(file, absent)
         if not absent:
             return True
@@ -104,7 +104,7 @@ class Delivery:
         given = find_given(places, file, [patterns for patterns in wanted if patterns])
         if given is not None:
             take(given, file, self.root, unpacked=self.unpack_images, listener=self.listener)
-            absent = lacks(self.root, file)
+            absent = lacks(self.root, file, unpacked=self.unpack_images)
         return not absent or self._fetch(file)
 
     def _own_archives(self, file: KnownFile) -> list[Path]:

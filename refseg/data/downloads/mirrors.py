@@ -37,11 +37,11 @@ class Patience:
         pause: seconds before the second attempt, doubled for each further one.
     """
 
-    connect: float = 10
-    read: float = 60
+    connect: float = 10.0
+    read: float = 60.0
     tries: int = 3
     most_tries: int = 200
-    pause: float = 2
+    pause: float = 2.0
 
 
 PATIENCE = Patience()

@@ -162,12 +162,12 @@ def _receive(
         total = _rest(response, file, partial, start)
     else:
         start, total = 0, _length(response)
-    if file.size is not None and total is not None and total != file.size:
-        raise MirrorFailure(f"it offers {total:,} bytes, but {file.name} has {file.size:,}")
     blocks = response.iter_content(_BLOCK)
     first = next(blocks, b"")
     if start == 0 and (problem := check_start(file, response.headers, first)):
         raise MirrorFailure(problem)
+    if file.size is not None and total is not None and total != file.size:
+        raise MirrorFailure(f"it offers {total:,} bytes, but {file.name} has {file.size:,}")
     expected = file.size if total is None else total
     need_space(partial.path.parent, (expected or 0) - start, f"fetching {file.name}")
     write_text(partial.note, json.dumps(asdict(_Origin(url, _validator(response), total))))
