@@ -1,7 +1,6 @@
 """`refseg data download`: the files of a data set, from a mirror or from what the user has."""
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,7 +77,11 @@ def run(arguments: argparse.Namespace) -> int:
     for dataset in datasets:
         if not dataset.files:
             delivery.listener.line(f"{dataset.name}: {dataset.source}; there is nothing to fetch")
-    if missing := delivery.deliver(*wanted):
+    missing = delivery.deliver(*wanted)
+    for path in arguments.given:
+        if path not in delivery.taken:
+            delivery.listener.line(f"--from {path}: nothing was taken from it", important=True)
+    if missing:
         raise DataError(by_hand(missing, arguments.root))
     for item in images.values():
         if item not in wanted and find_images(arguments.root, item) is None:
@@ -92,11 +95,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def by_hand(missing: Sequence["KnownFile"], root: Path) -> str:
     """What to tell a user when no mirror gave some files."""
+    from refseg.data.downloads import Partial, download_path
+
     lines = [f"No mirror gave {', '.join(file.name for file in missing)}. To go on by hand:"]
     for file in missing:
         place = root if file.is_archive else root / file.folder
         lines.append(f"  get {file.name} and put it into {place}")
     lines.append("or tell where it is with --from PATH, then run the command again.")
+    for file in missing:
+        partial = Partial.of(download_path(root, file))
+        if partial.size:
+            lines.append(
+                f"{partial.path} has the first {partial.size:,} bytes: to go on from there later, "
+                "run the command again."
+            )
     lines.append("Copies are named on these pages:")
     lines += [f"  {page}" for page in dict.fromkeys(p for file in missing for p in file.pages)]
-    return "\n".join(textwrap.wrap(lines[0], 100, break_on_hyphens=False) + lines[1:])
+    return "\n".join(lines)

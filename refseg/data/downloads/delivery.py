@@ -20,6 +20,11 @@ DOWNLOADS = "downloads"
 """Folder under the root for what is under way; it goes when all is in place."""
 
 
+def download_path(root: Path, file: KnownFile) -> Path:
+    """Where a file lies once it has come, until it is put in its place."""
+    return root / DOWNLOADS / file.folder / file.name
+
+
 @dataclass
 class Delivery:
     """One call of `refseg data download`.
@@ -30,6 +35,9 @@ class Delivery:
         unpack_images: unpack also images that could be read out of their archive.
         listener: is told what happens.
         patience: how long to put up with a mirror.
+
+    Attributes:
+        taken: those of `given` that something was taken from.
     """
 
     root: Path
@@ -37,6 +45,7 @@ class Delivery:
     unpack_images: bool = False
     listener: Listener = field(default_factory=Listener)
     patience: Patience = PATIENCE
+    taken: set[Path] = field(default_factory=set, init=False)
 
     def deliver(self, *wanted: KnownDataset | ImageSet) -> list[KnownFile]:
         """Bring everything to its place that is not there yet.
@@ -103,6 +112,7 @@ class Delivery:
         wanted = [absent, *([p for p in need if p in absent] for need in needs)]
         given = find_given(places, file, [patterns for patterns in wanted if patterns])
         if given is not None:
+            self.taken.add(given.place)
             take(given, file, self.root, unpacked=self.unpack_images, listener=self.listener)
             absent = lacks(self.root, file, unpacked=self.unpack_images)
         return not absent or self._fetch(file)
@@ -116,12 +126,16 @@ class Delivery:
         return [path for path in paths if path.is_file() and (self.unpack_images or path != kept)]
 
     def _fetch(self, file: KnownFile) -> bool:
-        target = self.root / DOWNLOADS / file.folder / file.name
-        if fetch(file, target, self.listener, self.patience) is None:
-            return False
+        target = download_path(self.root, file)
+        try:
+            if fetch(file, target, self.listener, self.patience) is None:
+                return False
+        finally:
+            self._tidy(target.parent)
         if file.is_archive:
+            given = Given(target, file.holds, target)
             place_archive(
-                Given(target, file.holds),
+                given,
                 file,
                 self.root,
                 unpacked=self.unpack_images,
@@ -133,10 +147,13 @@ class Delivery:
             place.parent.mkdir(parents=True, exist_ok=True)
             target.replace(place)
             self.listener.line(f"{file.name}: put into {place.parent}")
-        with suppress(OSError):  # other files may still be under way
-            for folder in target.relative_to(self.root).parents[:-1]:
-                (self.root / folder).rmdir()
+        self._tidy(target.parent)
         return True
+
+    def _tidy(self, folder: Path) -> None:
+        with suppress(OSError):  # a folder that is not empty has something to go on from
+            for name in (folder / "x").relative_to(self.root).parents[:-1]:
+                (self.root / name).rmdir()
 
     def _check_present(self, file: KnownFile, absent: Sequence[str]) -> None:
         present = [pattern for pattern in file.holds if pattern not in absent]

@@ -1,9 +1,9 @@
 """What the user has already: archives, folders and single files, wherever they lie."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from refseg.data.catalog import KnownFile
@@ -27,10 +27,12 @@ class Given:
     Args:
         path: an archive, a folder, or a single file.
         patterns: which of the wanted files it holds.
+        place: which of the places that were searched led to it.
     """
 
     path: Path
     patterns: tuple[str, ...]
+    place: Path
 
 
 def find_given(
@@ -51,7 +53,7 @@ def find_given(
         for candidate in _candidates(place, file):
             for patterns in wanted:
                 if _has(candidate, file, patterns):
-                    return Given(candidate, tuple(patterns))
+                    return Given(candidate, tuple(patterns), place)
     return None
 
 
@@ -67,7 +69,7 @@ def _has(path: Path, file: KnownFile, patterns: Sequence[str]) -> bool:
     if not path.is_file():
         return False
     if not file.is_archive:
-        return path.name == file.name
+        return any(fnmatchcase(path.name, pattern) for pattern in file.holds)
     try:
         with open_archive(path) as archive:
             return find_content(checked_members(archive), patterns) is not None
@@ -172,7 +174,8 @@ def _link(path: Path, place: Path, listener: Listener) -> None:
 def _copy(given: Given, folder: Path, listener: Listener) -> None:
     copied = []
     for path in sorted(given.path.iterdir()):
-        if path.is_file() and path.name in given.patterns and not (folder / path.name).exists():
+        wanted = any(fnmatchcase(path.name, pattern) for pattern in given.patterns)
+        if wanted and path.is_file() and not (folder / path.name).exists():
             _copy_file(path, folder / path.name)
             copied.append(path.name)
     listener.line(f"{folder}: copied {', '.join(copied)} from {given.path}")
@@ -183,5 +186,3 @@ def _copy_file(path: Path, place: Path) -> None:
     need_space(place.parent, path.stat().st_size, f"copying {path}")
     with replacing(place) as temporary:
         shutil.copyfile(path, temporary)
-    shutil.copystat(path, place)
-    os.utime(place)

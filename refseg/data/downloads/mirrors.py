@@ -134,5 +134,7 @@ def _complete(
             hopeless = isinstance(interruption, Unreachable) and not furthest
             if idle >= patience.tries or hopeless:
                 raise MirrorFailure(str(interruption)) from None
+            if not idle:
+                listener.line(f"  {interruption}; trying again")
             time.sleep(patience.pause * 2**idle)
     raise MirrorFailure(f"it broke off {patience.most_tries} times")

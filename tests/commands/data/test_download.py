@@ -8,6 +8,7 @@ import pytest
 
 from refseg.__main__ import main
 from refseg.data.catalog import CATALOG, IMAGE_SETS
+from refseg.data.downloads.delivery import LOCK
 
 Capture = pytest.CaptureFixture[str]
 
@@ -44,8 +45,10 @@ def test_what_the_user_has_is_taken(tmp_path: Path, capsys: Capture) -> None:
     output = capsys.readouterr().out
     assert f"unpacked {annotations}" in output
     assert "as published 53,993,993" in output  # the copy has another size, which is said
-    assert main([*words, "--with-images"]) == 0
-    assert "2 of 82,783 images" in capsys.readouterr().out
+    assert main([*words, "--with-images", "--from", str(images)]) == 0
+    output = capsys.readouterr().out
+    assert "2 of 82,783 images" in output
+    assert f"--from {images}: nothing was taken from it" in output
 
 
 def test_absent_images_are_mentioned(tmp_path: Path, capsys: Capture) -> None:
@@ -63,6 +66,16 @@ def test_when_nothing_helps_the_message_says_what_to_do(tmp_path: Path, capsys: 
     assert f"get instances.json and put it into {tmp_path / 'grefcoco'}\n" in captured.err
     assert "https://github.com/lichengunc/refer/issues/14" in captured.err
     assert "--from PATH" in captured.err
+    assert "first" not in captured.err
+    assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+
+
+def test_what_came_of_a_file_is_mentioned(tmp_path: Path, capsys: Capture) -> None:
+    partial = tmp_path / "downloads" / "refcoco" / "refcoco.zip.partial"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"PK\x03\x04 and more")
+    assert main(["data", "download", "refcoco", "--root", str(tmp_path)]) == 2
+    assert f"{partial} has the first 13 bytes" in capsys.readouterr().err
 
 
 def test_the_built_in_set_needs_nothing(tmp_path: Path, capsys: Capture) -> None:
