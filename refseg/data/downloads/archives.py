@@ -1,11 +1,9 @@
-"""Unpacking archives from the internet: nothing leaves the folder, nothing fills the disk."""
+"""Looking into archives from the internet, which may be anything."""
 
 import lzma
 import re
-import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -17,7 +15,6 @@ from fnmatch import fnmatchcase
 from io import BufferedIOBase
 from pathlib import Path, PurePosixPath
 
-from refseg.data.downloads.listener import Advance, Listener
 from refseg.errors import DataError
 
 MOST_MEMBERS = 500_000
@@ -26,7 +23,6 @@ MOST_GROWTH = 100
 """An archive may unpack to so many times its own size (JSON and pickles: below 20) …"""
 ALWAYS_ALLOWED = 2**26
 """… or to these 64 MiB: small archives of small texts shrink more."""
-_BLOCK = 2**20
 _BROKEN = (
     OSError,
     EOFError,
@@ -73,9 +69,9 @@ class _Zip(Archive):
             if entry.is_dir():
                 continue
             if stat.S_ISLNK(entry.external_attr >> 16):
-                raise _refused(self.path, f"it contains a link, {entry.filename!r}")
+                raise refused(self.path, f"it contains a link, {entry.filename!r}")
             if entry.flag_bits & 1:
-                raise _refused(self.path, "it is encrypted")
+                raise refused(self.path, "it is encrypted")
             found.append(Member(entry.filename, entry.file_size))
         return found
 
@@ -101,7 +97,7 @@ class _Tar(Archive):
             if entry.isdir():
                 continue
             if not entry.isreg():
-                raise _refused(self.path, f"it contains a link or a device, {entry.name!r}")
+                raise refused(self.path, f"it contains a link or a device, {entry.name!r}")
             found.append(Member(entry.name, entry.size))
         return found
 
@@ -159,50 +155,6 @@ def find_content(members: Sequence[Member], patterns: Sequence[str]) -> str | No
     return None
 
 
-def unpack(path: Path, patterns: Sequence[str], folder: Path, listener: Listener) -> list[str]:
-    """Unpack the part of an archive that belongs into a folder, all or nothing.
-
-    Files that the folder has already stay as they are.
-
-    Args:
-        path: a zip or tar archive.
-        patterns: what to look for, see `find_content`: what lies beside it is unpacked with it.
-        folder: where the files go; made if it is absent.
-        listener: is told how far it is.
-
-    Returns:
-        The names of the new files, relative to `folder`.
-
-    Raises:
-        DataError: the archive is broken or dangerous, or has not what was looked for, or the disk
-            is too small. Nothing is left behind.
-    """
-    with open_archive(path) as archive:
-        members = checked_members(archive)
-        inside = find_content(members, patterns)
-        if inside is None:
-            raise DataError(
-                f"{path} has no folder with {', '.join(patterns)}; is it the right archive?"
-            )
-        chosen = {
-            member: _relative(member.name, inside)
-            for member in members
-            if PurePosixPath(member.name).is_relative_to(inside)
-        }
-        chosen = {member: name for member, name in chosen.items() if not (folder / name).exists()}
-        total = sum(member.size for member in chosen)
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        need_space(folder.parent, total, f"unpacking {path.name}")
-        with (
-            tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary,
-            listener.bar(f"unpacking {path.name}", total) as advance,
-        ):
-            new = Path(temporary) / folder.name
-            _extract(archive, chosen, new, advance)
-            _move(new, folder)
-    return sorted(chosen.values())
-
-
 def checked_members(archive: Archive) -> list[Member]:
     """The files of an archive, none of which is dangerous.
 
@@ -214,58 +166,14 @@ def checked_members(archive: Archive) -> list[Member]:
     seen: set[str] = set()
     for member in members:
         if not _is_inside(member.name):
-            raise _refused(archive.path, f"the path {member.name!r} leads out of the folder")
+            raise refused(archive.path, f"the path {member.name!r} leads out of the folder")
         if member.name in seen:
-            raise _refused(archive.path, f"it contains {member.name!r} twice")
+            raise refused(archive.path, f"it contains {member.name!r} twice")
         seen.add(member.name)
     declared = sum(member.size for member in members)
     if len(members) > MOST_MEMBERS or declared > _limit(archive.path):
         raise _too_large(archive.path)
     return members
-
-
-def need_space(folder: Path, size: int, task: str) -> None:
-    """Refuse at once what would fill the disk in the end.
-
-    Raises:
-        DataError: the disk of `folder` has less than `size` bytes left.
-    """
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise DataError(
-            f"{task} needs {size / 1e9:,.1f} GB, but the disk of {folder} has {free / 1e9:,.1f} GB "
-            "left; make room, or give another --root."
-        )
-
-
-def _extract(archive: Archive, chosen: dict[Member, str], folder: Path, advance: Advance) -> None:
-    done = 0
-    for member, name in chosen.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(member) as source, target.open("xb") as sink:
-            written = 0
-            while block := source.read(_BLOCK):
-                written += len(block)
-                if written > member.size:
-                    raise _refused(archive.path, f"{member.name!r} is longer than it declares")
-                sink.write(block)
-                advance(done + written)
-        done += written
-        if written != member.size:
-            raise DataError(f"{archive.path}: {member.name!r} is cut short; download it again.")
-
-
-def _move(new: Path, folder: Path) -> None:
-    if not folder.exists():
-        new.rename(folder)
-        return
-    for path in sorted(new.rglob("*")):
-        target = folder / path.relative_to(new)
-        if path.is_dir():
-            target.mkdir(exist_ok=True)
-        elif not target.exists():
-            path.replace(target)
 
 
 def _is_inside(name: str) -> bool:
@@ -279,19 +187,16 @@ def _is_inside(name: str) -> bool:
     )
 
 
-def _relative(name: str, inside: str) -> str:
-    return str(PurePosixPath(name).relative_to(inside))
-
-
 def _limit(path: Path) -> int:
     return max(MOST_GROWTH * path.stat().st_size, ALWAYS_ALLOWED)
 
 
-def _refused(path: Path, reason: str) -> DataError:
+def refused(path: Path, reason: str) -> DataError:
+    """The error for an archive that is dangerous."""
     return DataError(f"{path} is not unpacked: {reason}. Get it from another source.")
 
 
 def _too_large(path: Path) -> DataError:
-    return _refused(
+    return refused(
         path, f"it would grow to more than {_limit(path):,} bytes or {MOST_MEMBERS:,} files"
     )

@@ -122,7 +122,7 @@ def _complete(
 ) -> None:
     """Attempt until all is there, for as long as attempts bring more than there ever was."""
     idle = 0
-    furthest = partial.size
+    first = furthest = partial.size
     timeout = (patience.connect, patience.read)
     for _ in range(patience.most_tries):
         try:
@@ -131,7 +131,7 @@ def _complete(
         except Interruption as interruption:
             idle = 0 if partial.size > furthest else idle + 1
             furthest = max(furthest, partial.size)
-            hopeless = isinstance(interruption, Unreachable) and not furthest
+            hopeless = isinstance(interruption, Unreachable) and furthest == first
             if idle >= patience.tries or hopeless:
                 raise MirrorFailure(str(interruption)) from None
             if not idle:

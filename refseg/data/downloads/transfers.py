@@ -9,9 +9,9 @@ from pathlib import Path
 import requests
 
 from refseg.data.catalog import KnownFile
-from refseg.data.downloads.archives import need_space
 from refseg.data.downloads.contents import check_start
 from refseg.data.downloads.listener import Listener
+from refseg.data.downloads.unpacking import need_space
 from refseg.errors import DataError
 from refseg.files import write_text
 

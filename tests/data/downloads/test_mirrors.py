@@ -17,7 +17,7 @@ from refseg.errors import DataError
 
 from .server import Answer, Handler, Server, content, page, redirect, serve, status
 
-QUICK = Patience(connect=1.0, read=0.3, tries=3, pause=0.0)
+QUICK = Patience(connect=1.0, read=0.3, tries=3, most_tries=20, pause=0.0)
 
 
 def make_zip(seed: int = 0) -> bytes:

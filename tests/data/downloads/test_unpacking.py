@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from refseg.data.downloads import Listener, archives
-from refseg.data.downloads.archives import unpack
+from refseg.data.downloads import Listener, archives, unpacking
+from refseg.data.downloads.unpacking import unpack
 from refseg.errors import DataError
 
 WANTED = ("instances.json", "refs(*).p")
@@ -156,7 +156,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.setattr(archives, "ALWAYS_ALLOWED", 10_000)
-    monkeypatch.setattr(archives, "_extract", None)  # never called
+    monkeypatch.setattr(unpacking, "_extract", None)  # never called
     files = FILES | {"zeros": bytes(5_000_000)}
     if kind == "zip":
         path = zipped(tmp_path / "a.zip", files, compression=zipfile.ZIP_DEFLATED)
