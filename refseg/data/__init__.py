@@ -4,9 +4,15 @@ from refseg.data.collate import Collate, collate
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.dataset import ReferringDataset
 from refseg.data.flips import swap_left_right
-from refseg.data.images import read_image
+from refseg.data.images import image_exists, image_size, read_image
 from refseg.data.masks import decode, encode, encode_segmentation
-from refseg.data.readers import OnBadRecord, load_python2_pickle, read_refer, read_references
+from refseg.data.readers import (
+    OnBadRecord,
+    load_python2_pickle,
+    read_grefcoco,
+    read_refer,
+    read_references,
+)
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import (
@@ -34,9 +40,12 @@ __all__ = [
     "decode",
     "encode",
     "encode_segmentation",
+    "image_exists",
+    "image_size",
     "load_python2_pickle",
     "original_message",
     "prepare_shapes",
+    "read_grefcoco",
     "read_image",
     "read_refer",
     "read_references",

@@ -1,11 +1,15 @@
-"""Image files, read as RGB."""
+"""Image files, in folders and in zip files, read as RGB."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
+from refseg.data.archives import find_member, has_member, read_member
 from refseg.errors import DataError
 
 
@@ -13,20 +17,55 @@ def read_image(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "heigh
     """Read an image file as RGB, 0–255, whatever it is stored as (grey, palette, CMYK, alpha, …).
 
     Args:
-        path: any format that Pillow reads.
+        path: any format that Pillow reads. It may run through a zip file, which is not unpacked:
+            `train2014.zip/train2014/COCO_train2014_000000000009.jpg`.
         upright: turn a photograph as its EXIF orientation says. A user's own photograph should be
             turned; an image of a data set should not, as its masks lie on the stored pixels.
 
     Raises:
         DataError: the file is missing, or is no image, or is cut short.
     """
+    with _opened(path) as image:
+        turned = ImageOps.exif_transpose(image) if upright else image
+        if turned.mode.startswith("I"):  # 16 bits per pixel, which convert() would clip
+            grey = np.asarray(turned, np.float32) / 257
+            turned = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+        return np.array(turned.convert("RGB"))
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as stored, pixels, from its header alone.
+
+    Args:
+        path: as in `read_image`.
+
+    Raises:
+        DataError: the file is missing, or is no image.
+    """
+    with _opened(path) as image:
+        return image.height, image.width
+
+
+def image_exists(path: Path) -> bool:
+    """Whether there is a file, in its folder or in its zip file.
+
+    Args:
+        path: as in `read_image`.
+
+    Raises:
+        DataError: the path runs through a zip file that is damaged.
+    """
+    member = find_member(path)
+    return path.is_file() if member is None else has_member(member)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The image of a path, with everything that can go wrong within as a `DataError`."""
     try:
-        with Image.open(path) as image:
-            turned = ImageOps.exif_transpose(image) if upright else image
-            if turned.mode.startswith("I"):  # 16 bits per pixel, which convert() would clip
-                grey = np.asarray(turned, np.float32) / 257
-                turned = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
-            return np.array(turned.convert("RGB"))
+        member = find_member(path)
+        with Image.open(path if member is None else BytesIO(read_member(member))) as image:
+            yield image
     except FileNotFoundError:
         raise DataError(f"The image {path} is absent; put it there, or correct the path.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

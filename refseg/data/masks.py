@@ -1,6 +1,8 @@
 """Segmentations as data sets write them (polygons, run lengths), and masks as arrays."""
 
+import reprlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import cast
 
 import numpy as np
@@ -10,11 +12,14 @@ from pycocotools import mask as coco
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
-MAX_PIXELS = 2**31 - 1
-"""pycocotools counts pixels with 32 bits."""
+MAX_PIXELS = 178_956_970
+"""Pillow refuses to open larger images; a mask takes as many bytes when it is decoded."""
 
 FAR_OUTSIDE = 10
 """Coordinates further from the origin than this many image sides are taken for an error."""
+
+MAX_OUTLINE = 4_000_000
+"""Pixels along all polygons of an object; pycocotools takes 80 bytes for each of them at a time."""
 
 
 def encode_segmentation(segmentation: object, height: int, width: int, record: str) -> RunLengths:
@@ -41,8 +46,7 @@ def encode_segmentation(segmentation: object, height: int, width: int, record: s
         array([[1, 1, 0, 0],
                [1, 1, 0, 0]])
     """
-    if not (height > 0 and width > 0 and height * width <= MAX_PIXELS):
-        raise DataError(f"{record}: an image of {width} × {height} pixels cannot have a mask.")
+    check_size(height, width, record)
     parts = [segmentation] if isinstance(segmentation, dict) else segmentation
     if not isinstance(parts, list) or not parts:
         raise DataError(
@@ -57,9 +61,63 @@ def encode_segmentation(segmentation: object, height: int, width: int, record: s
         areas = [polygon for polygon in polygons if len(polygon) >= 6]
         if not areas:
             raise DataError(f"{record}: no polygon has three points or more, so it has no mask.")
+        if sum(map(_outline, areas)) > MAX_OUTLINE:
+            raise DataError(
+                f"{record}: its polygons are longer than {MAX_OUTLINE:,} pixels, which no object's "
+                "outline is."
+            )
         rles = coco.frPyObjects(areas, height, width)
-    union = rles[0] if len(rles) == 1 else coco.merge(rles, intersect=False)
-    return RunLengths(height, width, cast("bytes", union["counts"]))
+    merged = rles[0] if len(rles) == 1 else coco.merge(rles, intersect=False)
+    return RunLengths(height, width, cast("bytes", merged["counts"]))
+
+
+def check_size(height: int, width: int, record: str) -> None:
+    """Refuse an image without any pixel, or with more than can be read.
+
+    Raises:
+        DataError: names `record`.
+    """
+    if not (height > 0 and width > 0 and height * width <= MAX_PIXELS):
+        raise DataError(f"{record}: an image of {width} × {height} pixels cannot have a mask.")
+
+
+def union(masks: Sequence[RunLengths]) -> RunLengths:
+    """The mask of several objects together.
+
+    Args:
+        masks: at least one; all of the same size.
+
+    Example:
+        >>> left, right = np.array([[True, False, False]]), np.array([[False, False, True]])
+        >>> decode(union([encode(left), encode(right)])).astype(int)
+        array([[1, 0, 1]])
+    """
+    if len(masks) == 1:
+        return masks[0]
+    height, width, _ = masks[0]
+    rles = [{"size": [height, width], "counts": mask.counts} for mask in masks]
+    return RunLengths(height, width, coco.merge(rles, intersect=False)["counts"])
+
+
+def area(mask: RunLengths) -> int:
+    """Number of pixels inside of a mask, counted without decoding it.
+
+    Example:
+        >>> area(encode(np.array([[True, False, True]])))
+        2
+    """
+    return int(coco.area({"size": [mask.height, mask.width], "counts": mask.counts}))
+
+
+def empty(height: int, width: int) -> RunLengths:
+    """The mask of an expression that names nothing in the image.
+
+    Example:
+        >>> decode(empty(height=1, width=3)).astype(int)
+        array([[0, 0, 0]])
+    """
+    rle = coco.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
+    return RunLengths(height, width, rle["counts"])
 
 
 def encode(mask: Bool[np.ndarray, "height width"]) -> RunLengths:
@@ -117,6 +175,13 @@ def _checked_polygon(part: object, height: int, width: int, record: str) -> list
     return polygon
 
 
+def _outline(polygon: list[int | float]) -> float:
+    """Its length in pixels, as a line is drawn: by its longer side."""
+    points = list(zip(polygon[::2], polygon[1::2], strict=True))
+    edges = pairwise([*points, points[0]])
+    return float(sum(max(abs(a - c), abs(b - d)) for (a, b), (c, d) in edges))
+
+
 def _from_run_lengths(
     part: dict[str, object], height: int, width: int, record: str
 ) -> dict[str, object]:
@@ -171,5 +236,5 @@ def _decompress(counts: bytes) -> Int64[np.ndarray, " runs"] | None:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    text = reprlib.repr(value)  # which stops early, however large the value
     return text if len(text) <= 60 else f"{text[:57]}…"

@@ -24,7 +24,7 @@ SCHEMA = pa.schema(
         ("annotation_ids", pa.list_(pa.int64())),
         ("category_ids", pa.list_(pa.int64())),
         ("image_id", pa.int64()),
-        ("split", _NAMES),
+        ("split", _NAMES),  # "testA|testB" where a reference belongs to both
         ("expression", pa.string()),  # cleaned and in lower case, where the data set has it so
         ("raw", pa.string()),  # as typed
         ("image_path", _NAMES),
@@ -39,6 +39,9 @@ none; columns with few different values are dictionaries, so that a value is sto
 
 _SKIPPED = b"skipped"
 _NOTES = b"notes"
+
+SPLIT_SEPARATOR = "|"
+"""Between the names in the column `split` of a row that belongs to several splits."""
 
 SPLIT_ORDER = ("train", "val", "test", "testA", "testB", "testC")
 
@@ -123,7 +126,7 @@ class References:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What was wrong with each record that was left out (`on_bad_record="skip"`)."""
+        """What was wrong with each record that was left out: a bad one, or a gap of the data set."""
         return self._messages(_SKIPPED)
 
     @property
@@ -144,8 +147,12 @@ class References:
     def splits(self) -> tuple[str, ...]:
         """The splits that have rows, in the customary order."""
         known = {name: position for position, name in enumerate(SPLIT_ORDER)}
-        names = _distinct(self.table["split"])
-        return tuple(sorted(names, key=lambda name: known.get(name, len(known))))
+        names = dict.fromkeys(
+            name
+            for value in _distinct(self.table["split"])
+            for name in value.split(SPLIT_SEPARATOR)
+        )
+        return tuple(sorted(names, key=lambda name: (known.get(name, len(known)), name)))
 
     @property
     def expressions(self) -> pa.ChunkedArray:
@@ -174,7 +181,7 @@ class References:
         return list(dict.fromkeys(single))
 
     def split(self, names: str | Sequence[str]) -> "References":
-        """The rows of one or several splits, each row once.
+        """The rows of one or several splits, each row once, though it may belong to several.
 
         Args:
             names: of splits, as the data set writes them, or of unions of splits (`trainval`).
@@ -184,7 +191,12 @@ class References:
         """
         wanted = self.single_splits(names)
         # Compared as texts: the values of a dictionary column may include some without rows.
-        is_wanted = pc.is_in(self.table["split"].cast(pa.string()), pa.array(wanted, pa.string()))
+        values = [
+            value
+            for value in _distinct(self.table["split"])
+            if not set(wanted).isdisjoint(value.split(SPLIT_SEPARATOR))
+        ]
+        is_wanted = pc.is_in(self.table["split"].cast(pa.string()), pa.array(values, pa.string()))
         return References(self.table.filter(is_wanted))
 
     def images(self) -> ImageGroups:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from refseg.data.readers.grefcoco import PATTERNS as GREFCOCO_PATTERNS
+from refseg.data.readers.grefcoco import read_grefcoco
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, OnBadRecord
 from refseg.data.readers.refer import read_refer
@@ -11,6 +13,7 @@ __all__ = [
     "BadRecords",
     "OnBadRecord",
     "load_python2_pickle",
+    "read_grefcoco",
     "read_refer",
     "read_references",
 ]
@@ -34,4 +37,7 @@ def read_references(
     Raises:
         DataError: a file is missing or broken, or a record is not what the format promises.
     """
+    folder = root / dataset
+    if any(next(folder.glob(pattern), None) for pattern in GREFCOCO_PATTERNS):
+        return read_grefcoco(root, dataset, split_by, on_bad_record)
     return read_refer(root, dataset, split_by, on_bad_record)

@@ -1,5 +1,6 @@
 """Checked access to the records of a file, and what becomes of a bad one."""
 
+import reprlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, TypeVar
@@ -10,6 +11,10 @@ _T = TypeVar("_T")
 
 OnBadRecord = Literal["error", "skip"]
 """Whether a bad record ends the reading, or is left out and counted."""
+
+
+class KnownGapError(DataError):
+    """Something is missing in the data set as its authors publish it: reported, but not fatal."""
 
 
 class BadRecords:
@@ -34,11 +39,14 @@ class BadRecords:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """The work on one record: a `DataError` in it is raised, or remembered."""
+        """The work on one record: a `DataError` in it is raised, or remembered.
+
+        A `KnownGapError` is remembered whatever the policy.
+        """
         try:
             yield
         except DataError as error:
-            if self.policy == "error":
+            if self.policy == "error" and not isinstance(error, KnownGapError):
                 raise
             self.messages.append(str(error))
 
@@ -84,7 +92,7 @@ def get_text(record: object, key: str, where: str) -> str:
 
 def shown(value: object) -> str:
     """A value with its type, short enough for a message."""
-    text = repr(value)
+    text = reprlib.repr(value)  # which stops early, however large or deep the value
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"
 
 

@@ -1,0 +1,21 @@
+"""Building millions of plain objects without the garbage collector looking at each of them."""
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def paused_collector() -> Iterator[None]:
+    """No garbage collection inside: reading RefCOCO's annotations takes a third of the time.
+
+    The collector passes over all objects again and again as their number grows, and annotations
+    have no cycles for it to find.
+    """
+    was_running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_running:
+            gc.enable()
