@@ -4,9 +4,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from refseg.data.refer_api import REFER
     from refseg.pipeline import load
 
-__all__ = ["__version__", "load"]
+__all__ = ["REFER", "__version__", "load"]
 
 __version__ = version("refseg")
 
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> object:
         from refseg.pipeline import load
 
         return load
+    if name == "REFER":
+        from refseg.data.refer_api import REFER
+
+        return REFER
     raise AttributeError(f"module 'refseg' has no attribute '{name}'")

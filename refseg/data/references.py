@@ -152,7 +152,7 @@ class References:
             for value in _distinct(self.table["split"])
             for name in value.split(SPLIT_SEPARATOR)
         )
-        return tuple(sorted(names, key=lambda name: (known.get(name, len(known)), name)))
+        return tuple(sorted(names, key=lambda name: known.get(name, len(known))))
 
     @property
     def expressions(self) -> pa.ChunkedArray:

@@ -130,7 +130,7 @@ def read_instances(path: Path, bad: BadRecords) -> Instances:
         record = f"{path}, image number {position}"
         with bad.guard():
             found = InstanceImage(
-                _file_name(image, record),
+                file_name(image, record),
                 get(image, "height", int, record),
                 get(image, "width", int, record),
             )
@@ -149,7 +149,12 @@ def read_instances(path: Path, bad: BadRecords) -> Instances:
     return Instances(path, images, annotations)
 
 
-def _file_name(image: object, record: str) -> str:
+def file_name(image: object, record: str) -> str:
+    """The `file_name` of an image's record.
+
+    Raises:
+        DataError: it is missing, is no text, or leads out of the folder of images.
+    """
     name = get(image, "file_name", str, record)
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or "\0" in name or not path.name:

@@ -81,13 +81,24 @@ def get_text(record: object, key: str, where: str) -> str:
     Raises:
         DataError: as `get`.
     """
-    value = get(record, key, str, where)
+    return as_unicode(get(record, key, str, where))
+
+
+def as_unicode(text: str) -> str:
+    """A text whose UTF-8 was read as Latin-1, put right; any other text as it is.
+
+    Example:
+        >>> as_unicode("cafÃ©"), as_unicode("café")
+        ('café', 'café')
+    """
+    if text.isascii():
+        return text
     try:
-        value = value.encode("latin1").decode("utf-8")
-        value.encode("utf-8")
+        text = text.encode("latin1").decode("utf-8")
+        text.encode("utf-8")
     except UnicodeError:
-        value = value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-    return value
+        text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+    return text
 
 
 def shown(value: object) -> str:
