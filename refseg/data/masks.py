@@ -12,6 +12,9 @@ from pycocotools import mask as coco
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
+_BEGINNING = reprlib.Repr()  # which stops early, however large or deep a value
+_BEGINNING.maxlevel = 2
+
 MAX_PIXELS = 178_956_970
 """Pillow refuses to open larger images; a mask takes as many bytes when it is decoded."""
 
@@ -236,5 +239,5 @@ def _decompress(counts: bytes) -> Int64[np.ndarray, " runs"] | None:
 
 
 def _shown(value: object) -> str:
-    text = reprlib.repr(value)  # which stops early, however large the value
+    text = _BEGINNING.repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"

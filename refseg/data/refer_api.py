@@ -125,7 +125,7 @@ class REFER(ReferIndex):
         """The names of the classes of some ids."""
         return [self.Cats[cat_id] for cat_id in _listed(cat_ids)]
 
-    def getRefBox(self, ref_id: int) -> list[float]:
+    def getRefBox(self, ref_id: int) -> list[int | float]:
         """The box of a reference's object: left, top, width and height, pixels."""
         record = f"{self._instances_path}, annotation {self.refToAnn[ref_id]['id']}"
         return get(self.refToAnn[ref_id], "bbox", list, record)

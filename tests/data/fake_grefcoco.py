@@ -10,7 +10,7 @@ CROWD = [0, 600, 1800]  # run lengths in the 40 × 60 pixels of image 1: its fir
 
 
 def grefs() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The content of grefs(*).json and of instances.json.
+    """What stands in `grefs(*).json` and in `instances.json`.
 
     Of each image's three references, the second names all three objects and the third names none.
     Image 1 has a crowd as well; reference 6 has no sentence.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from refseg.data.masks import decode, encode, encode_segmentation, masks_of
+from refseg.data.masks import area, decode, empty, encode, encode_segmentation, masks_of, union
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
@@ -134,3 +134,27 @@ def test_masks_of_keeps_the_order() -> None:
     first, second = np.eye(4, dtype=bool), np.ones((4, 4), bool)
     truths = [encode(first), encode(second), encode(first)]
     np.testing.assert_array_equal(masks_of(truths), np.stack([first, second, first]))
+
+
+@given(st.lists(st.integers(0, 2**32), min_size=1, max_size=4), st.integers(1, 30))
+def test_union_and_area(seeds: list[int], height: int) -> None:
+    drawn = [np.random.default_rng(seed).random((height, 17)) < 0.2 for seed in seeds]
+    together = np.logical_or.reduce(drawn)
+    found = union([encode(mask) for mask in drawn])
+    assert found == encode(together)
+    assert area(found) == together.sum()
+
+
+def test_empty() -> None:
+    assert empty(3, 5) == encode(np.zeros((3, 5), bool))
+    assert area(empty(3, 5)) == 0
+    assert union([empty(3, 5), empty(3, 5)]) == empty(3, 5)
+
+
+def test_polygons_that_would_fill_the_memory() -> None:
+    """A few numbers on an image of 11,000 pixels a side: 12 million pixels of outline."""
+    side = 11_000
+    far = 9 * side
+    zigzag = [0.0, 0.0] + [float(x) for _ in range(60) for x in (far, far, 0, 0)]
+    with pytest.raises(DataError, match=r"its polygons are longer than 4,000,000 pixels"):
+        encode_segmentation([zigzag], side, side, "here")

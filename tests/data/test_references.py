@@ -161,3 +161,20 @@ def test_survives_being_sent_to_a_worker_and_written(tmp_path: Path) -> None:
         assert References(pa.ipc.open_file(mapped).read_all()).fingerprint() == (
             references.fingerprint()
         )
+
+
+def test_a_row_may_belong_to_several_splits() -> None:
+    references = table("train testA|testB testB testA")
+    assert references.splits == ("train", "testA", "testB")
+    for wanted, ids in {
+        "testA": [1, 3],
+        "testB": [1, 2],
+        "train": [0],
+        ("testA", "testB"): [1, 2, 3],
+    }.items():
+        part = references.split(wanted if isinstance(wanted, str) else list(wanted))
+        assert part.table["expression_id"].to_pylist() == ids
+    with pytest.raises(DataError, match=r"Unknown split 'testA\|testB' .* train, testA, testB\."):
+        references.split("testA|testB")
+    with pytest.raises(DataError, match="Unknown split 'test' of"):
+        references.split("test")

@@ -9,6 +9,9 @@ from refseg.errors import DataError
 
 _T = TypeVar("_T")
 
+_BEGINNING = reprlib.Repr()  # which stops early, however large or deep a value
+_BEGINNING.maxlevel = 2
+
 OnBadRecord = Literal["error", "skip"]
 """Whether a bad record ends the reading, or is left out and counted."""
 
@@ -103,7 +106,7 @@ def as_unicode(text: str) -> str:
 
 def shown(value: object) -> str:
     """A value with its type, short enough for a message."""
-    text = reprlib.repr(value)  # which stops early, however large or deep the value
+    text = _BEGINNING.repr(value)
     return f"{type(value).__name__} {text if len(text) <= 40 else text[:37] + '…'}"
 
 

@@ -2,12 +2,14 @@
 
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from refseg.data.readers.pickles import load_python2_pickle
+from refseg.data.readers.pickles import _is_plain, load_python2_pickle
+from refseg.data.readers.records import shown
 from refseg.errors import DataError
 
 from ..fake_refer import python2_pickle
@@ -87,6 +89,91 @@ def test_truncated_at_every_byte(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(DataError, match="is not a complete pickle"):
             load_python2_pickle(path)
+
+
+def test_long_texts_and_long_integers(tmp_path: Path) -> None:
+    """Texts of more than 255 bytes, whose lengths take four bytes, and Python 2's `1L`."""
+    path = tmp_path / "refs.p"
+    value = [{"raw": "x" * length, "count": 2**61} for length in (254, 255, 256, 70_000)]
+    for content in (pickle.dumps(value, 2), pickle.dumps(value, 4), python2_pickle(value)):
+        path.write_bytes(content)
+        assert load_python2_pickle(path) == value
+        assert _is_plain(content)
+
+
+def _tuples_of_tuples(depth: int) -> bytes:
+    """A dictionary whose key takes 2 ** depth steps to hash."""
+    doubled = b"".join(b"h%c" % n + b"h%c" % n + b"\x86q%c" % (n + 1) for n in range(depth))
+    return b"\x80\x02}(K\x01q\x00" + doubled + b"N" + b"u."
+
+
+# Few bytes that ask for much: of memory, at the largest index of the memo or in a length before
+# anything follows, or of time.
+BOMBS = {
+    "memo, as text, negative": b"(lp-1\n.",
+    "text of 2 GB": b"\x80\x02X\xff\xff\xff\x7fabc.",
+    "text of 2 ** 60 bytes": b"\x80\x04\x8d" + (2**60).to_bytes(8, "little") + b"abc.",
+    "bytes of 2 ** 60 bytes": b"\x80\x04\x8e" + (2**60).to_bytes(8, "little") + b"abc.",
+    "bytearray of 8 GB": b"\x80\x05\x96" + (2**33).to_bytes(8, "little") + b"abc.",
+    "frame of 2 ** 60 bytes": b"\x80\x04\x95" + (2**60).to_bytes(8, "little") + b"].",
+    "integer of 2 GB": b"\x80\x02\x8b\xff\xff\xff\x7fabc.",
+    "integer of a million digits": b"L" + b"9" * 1_000_000 + b"L\n.",
+    "key that hashes for ever": _tuples_of_tuples(60),
+    "key in a list of items": b"(" + b"h\x00" + b"d.",
+    "set": b"\x80\x04\x8f(K\x01\x90.",
+    "extension": b"\x80\x02\x82\x01.",
+    "persistent": b"P1\n.",
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_bombs_cost_neither_memory_nor_time(tmp_path: Path, bomb: str) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(BOMBS[bomb])
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"refs\.p is not a complete pickle"):
+            load_python2_pickle(path)
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02]r\xff\xff\xff\x7f.", b"(lp9999999999\n."])
+def test_large_indices_of_the_memo_are_names_only(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        assert load_python2_pickle(path) == []
+        assert tracemalloc.get_traced_memory()[1] < 30_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_bombs_work_where_nothing_is_refused(tmp_path: Path) -> None:
+    """Else the test above could not fail: 0.5 GB for twelve bytes, seconds for 130."""
+    tracemalloc.start()
+    pickle.loads(b"\x80\x02]r\xff\xff\xff\x01.")
+    assert tracemalloc.get_traced_memory()[1] > 250_000_000
+    tracemalloc.stop()
+    path = tmp_path / "refs.p"
+    path.write_bytes(_tuples_of_tuples(60).replace(b"}(", b"]("))  # in a list it is harmless
+    assert _is_plain(_tuples_of_tuples(0)) is True
+    assert _is_plain(path.read_bytes()) is False
+
+
+def test_lists_that_contain_themselves(tmp_path: Path) -> None:
+    """And lists of the same lists, whose text has 2 ** 50 parts: messages show their beginning."""
+    path = tmp_path / "refs.p"
+    path.write_bytes(b"\x80\x02]q\x00h\x00a.")
+    value = load_python2_pickle(path)
+    assert isinstance(value, list)
+    assert value[0] is value
+    assert shown(value) == "list [[[...]]]"
+    doubled = b"".join(b"](h%c" % n + b"h%c" % n + b"eq%c" % (n + 1) for n in range(50))
+    path.write_bytes(b"\x80\x02]q\x00" + doubled + b".")
+    assert len(shown(load_python2_pickle(path))) < 60
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04zip", b"\x00" * 50])

@@ -1,6 +1,8 @@
 """The REFER layout: fake data, real data, and every way in which a file can be wrong."""
 
 import json
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refseg.data.dataset import ReferringDataset
 from refseg.data.masks import decode
 from refseg.data.readers.refer import read_refer
 from refseg.errors import DataError
@@ -257,3 +260,78 @@ def test_bad_references_are_left_out_on_request(own_root: Path) -> None:
         "ref_id 5:",
     ]
     assert references.split("train").skipped == references.skipped
+
+
+def zipped(root: Path, folder: str, inside: str) -> None:
+    """Put the images into a zip file, in a folder within it or in none, and remove them."""
+    images = root / "images" / "train2014"
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(root / folder / "train2014.zip", "w") as archive:
+        for path in sorted(images.iterdir()):
+            archive.write(path, f"{inside}{path.name}")
+    shutil.rmtree(images)
+
+
+@pytest.mark.parametrize("folder", [".", "images", "images/mscoco/images"])
+@pytest.mark.parametrize("inside", ["", "train2014/"])
+def test_finds_images_in_an_archive(
+    own_root: Path, fake_root: Path, folder: str, inside: str
+) -> None:
+    zipped(own_root, folder, inside)
+    references = read_refer(own_root, "fake")
+    assert references.fingerprint() == read_refer(fake_root, "fake").fingerprint()
+    dataset, original = (
+        ReferringDataset(read_refer(root, "fake"), lambda sample: sample)
+        for root in (own_root, fake_root)
+    )
+    for item in range(len(original)):
+        np.testing.assert_array_equal(dataset[item].image, original[item].image)
+    assert not (own_root / "images" / "train2014").exists()
+
+
+def test_a_folder_is_preferred_to_an_archive(own_root: Path) -> None:
+    shutil.copytree(own_root / "images" / "train2014", own_root / "kept")
+    zipped(own_root, "images", "train2014/")
+    (own_root / "images" / "train2014").mkdir()  # empty: the archive has the images
+    assert ".zip" in read_refer(own_root, "fake").table["image_path"][0].as_py()
+    (own_root / "kept").rename(own_root / "train2014")
+    assert ".zip" not in read_refer(own_root, "fake").table["image_path"][0].as_py()
+
+
+def test_a_broken_archive_is_named(own_root: Path) -> None:
+    zipped(own_root, "images", "")
+    archive = own_root / "images" / "train2014.zip"
+    archive.write_bytes(archive.read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"train2014\.zip is not a complete zip file"):
+        read_refer(own_root, "fake")
+
+
+def test_bad_instances_are_left_out_on_request(own_root: Path) -> None:
+    refs, instances = annotations()
+    del instances["images"][1]["height"]
+    instances["annotations"][0]["id"] = "10"
+    write_annotations(own_root, refs, instances)
+    references = read_refer(own_root, "fake", on_bad_record="skip")
+    left = set(references.table["reference_id"].to_pylist())
+    assert left == set(range(21)) - {0, 3, 4, 5}
+    assert len(references.skipped) == 2 + 4
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.png", "/etc/hostname", "..\\secret.png", "a\0b", "", ".", "\ud800.jpg"]
+)
+def test_file_names_stay_in_their_folder(own_root: Path, name: str) -> None:
+    refs, instances = annotations()
+    instances["images"][0]["file_name"] = name
+    write_annotations(own_root, refs, instances)
+    with pytest.raises(DataError, match="image number 0: its file_name"):
+        read_refer(own_root, "fake")
+
+
+@pytest.mark.parametrize("name", ["", " ", "train|val"])
+def test_names_of_splits(own_root: Path, name: str) -> None:
+    refs, instances = annotations()
+    refs[0]["split"] = name
+    write_annotations(own_root, refs, instances)
+    with pytest.raises(DataError, match="ref_id 0: expected the name of a split, got"):
+        read_refer(own_root, "fake")
