@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 
 from refseg.data.images import read_image
 from refseg.data.masks import decode, encode_segmentation
-from refseg.data.readers.records import get
+from refseg.data.readers.records import get, shown
 from refseg.data.refer_index import Record, ReferIndex
 from refseg.errors import DataError
 
@@ -128,7 +128,10 @@ class REFER(ReferIndex):
     def getRefBox(self, ref_id: int) -> list[int | float]:
         """The box of a reference's object: left, top, width and height, pixels."""
         record = f"{self._instances_path}, annotation {self.refToAnn[ref_id]['id']}"
-        return get(self.refToAnn[ref_id], "bbox", list, record)
+        box = get(self.refToAnn[ref_id], "bbox", list, record)
+        if len(box) != 4 or not set(map(type, box)) <= {int, float}:
+            raise DataError(f"{record}: expected a box of four numbers, got {shown(box)}.")
+        return box
 
     def getMask(self, ref: Record) -> MaskAndArea:
         """The mask of a reference's object, and its area in pixels.
@@ -136,7 +139,7 @@ class REFER(ReferIndex):
         Raises:
             DataError: the segmentation is damaged.
         """
-        annotation, image = self.refToAnn[ref["ref_id"]], self.Imgs[ref["image_id"]]
+        annotation, image = self.refToAnn[ref["ref_id"]], self._image_of(ref)
         record = f"{self._refs_path}, ref_id {ref['ref_id']}: annotation {annotation['id']}"
         height, width = (get(image, name, int, record) for name in ("height", "width"))
         segmentation = get(annotation, "segmentation", object, record)
@@ -154,7 +157,7 @@ class REFER(ReferIndex):
         from matplotlib.patches import Rectangle
 
         axes = pyplot.gca()
-        axes.imshow(read_image(Path(self.IMAGE_DIR, self.Imgs[ref["image_id"]]["file_name"])))
+        axes.imshow(read_image(Path(self.IMAGE_DIR, self._image_of(ref)["file_name"])))
         for number, sentence in enumerate(ref["sentences"], start=1):
             print(f"{number}. {sentence['sent']}")
         if seg_box == "seg":
@@ -169,6 +172,14 @@ class REFER(ReferIndex):
         from matplotlib import pyplot
 
         pyplot.gca().imshow(self.getMask(ref)["mask"])
+
+    def _image_of(self, ref: Record) -> Record:
+        if ref["image_id"] not in self.Imgs:
+            raise DataError(
+                f"{self._refs_path}, ref_id {ref['ref_id']}: its image_id {ref['image_id']} is not "
+                f"in {self._instances_path}."
+            )
+        return self.Imgs[ref["image_id"]]
 
     def _draw_segmentation(self, axes: "Axes", ref: Record) -> None:
         from matplotlib.collections import PatchCollection

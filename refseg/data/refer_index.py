@@ -92,6 +92,8 @@ class ReferIndex:
             self.Anns[get(annotation, "id", int, record)] = annotation
             image_id = get(annotation, "image_id", int, record)
             self.imgToAnns.setdefault(image_id, []).append(annotation)
+            if "category_id" in annotation:
+                get(annotation, "category_id", int, record)
         for position, image in enumerate(self.data["images"]):
             record = f"{path}, image number {position}"
             file_name(image, record)

@@ -103,14 +103,15 @@ def load_python2_pickle(path: Path) -> object:
         return unpickler(io.BytesIO(content), encoding="latin1").load()
     except _ForbiddenGlobalError as error:
         raise DataError(
-            f"{path} is not a pickle of plain data: it asks for {error}, which could run code, and "
-            "was refused. Do not open it with pickle.load; download the annotations again from a "
-            "source that you trust."
+            f"{path} is not a pickle of plain data: it asks for {str(error)[:100]!r}, which could "
+            "run code, and was refused. Do not open it with pickle.load; download the annotations "
+            "again from a source that you trust."
         ) from None
     except Exception as error:  # whatever a broken stream makes the unpickler stumble over
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(
-            f"{path} is not a complete pickle ({type(error).__name__}: {error}); the file may have "
-            "been cut short: download or unpack it again."
+            f"{path} is not a complete pickle ({reason}); the file may have been cut short: "
+            "download or unpack it again."
         ) from None
 
 
