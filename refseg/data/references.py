@@ -126,7 +126,7 @@ class References:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What was wrong with each record that was left out: a bad one, or a gap of the data set."""
+        """What was wrong with each record that was left out: bad, or a known gap of the data set."""
         return self._messages(_SKIPPED)
 
     @property
