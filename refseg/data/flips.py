@@ -30,6 +30,9 @@ _PAIRS = {
 }
 _SWAPPED = _PAIRS | {right: left for left, right in _PAIRS.items()}
 
+SIDE_WORDS = frozenset(_SWAPPED)
+"""The words that name the left or the right, misspelt and joined ones included."""
+
 # Words near to "left" or "right" in spelling that mean something else.
 _OTHER_WORDS = frozenset(
     {

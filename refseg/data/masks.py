@@ -130,6 +130,19 @@ def encode(mask: Bool[np.ndarray, "height width"]) -> RunLengths:
     return RunLengths(height, width, rle["counts"])
 
 
+def area(run_lengths: RunLengths) -> int:
+    """Number of pixels inside of a mask, without expanding it.
+
+    Raises:
+        DataError: the run lengths are damaged.
+
+    Example:
+        >>> area(encode(np.array([[True, False], [True, True]])))
+        3
+    """
+    return int(_checked_lengths(run_lengths)[1::2].sum())
+
+
 def decode(run_lengths: RunLengths) -> Bool[np.ndarray, "height width"]:
     """Expand run lengths into a mask.
 
@@ -142,12 +155,7 @@ def decode(run_lengths: RunLengths) -> Bool[np.ndarray, "height width"]:
         True
     """
     # In numpy, as pycocotools 2.0.11 decodes with a deprecation warning of numpy's.
-    lengths = _decompress(run_lengths.counts)
-    if lengths is None or lengths.sum() != run_lengths.height * run_lengths.width:
-        raise DataError(
-            f"The run lengths of a mask of {run_lengths.width} × {run_lengths.height} pixels are "
-            "damaged; read its annotations again."
-        )
+    lengths = _checked_lengths(run_lengths)
     runs = np.arange(len(lengths)) % 2 == 1
     columns = np.repeat(runs, lengths).reshape(run_lengths.width, run_lengths.height)
     return np.ascontiguousarray(columns.T)
@@ -207,6 +215,16 @@ def _from_run_lengths(
         )
     rle = {"size": [height, width], "counts": lengths.tolist()}
     return cast("dict[str, object]", coco.frPyObjects(rle, height, width))
+
+
+def _checked_lengths(run_lengths: RunLengths) -> Int64[np.ndarray, " runs"]:
+    lengths = _decompress(run_lengths.counts)
+    if lengths is None or lengths.sum() != run_lengths.height * run_lengths.width:
+        raise DataError(
+            f"The run lengths of a mask of {run_lengths.width} × {run_lengths.height} pixels are "
+            "damaged; read its annotations again."
+        )
+    return lengths
 
 
 def _is_length(count: object) -> bool:
