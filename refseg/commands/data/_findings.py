@@ -39,7 +39,7 @@ def report(
     number = len(verification.findings)
     console.print(
         Text(f"{number:,} {'problem' if number == 1 else 'problems'}.", style=_WRONG)
-        + Text(" --json FILE lists all of them.", style="default")
+        + Text(" --json FILE writes all of them.", style="not bold default")
     )
 
 
@@ -64,21 +64,23 @@ def problems_table(verification: Verification, examples: int) -> Table:
         verification: what was found.
         examples: records to show of each group.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1)
     table.add_column("what is wrong", ratio=2)
     table.add_column("times", justify="right")
     table.add_column("for example", ratio=3)
     for kind, reason, findings in grouped(verification.findings):
+        # The reason of a bad record is said beside it, the counts stand in the table above.
+        says_more = reason == MEANINGS[kind] and kind != "count"
         shown = Text("\n").join(
-            Text(finding.record, style="bold")
-            + Text(f"\n  {finding.message}" if reason == MEANINGS[kind] else "", style="not bold")
+            Text(f"{finding.record}\n", style="bold") + Text(finding.message, style="not bold")
+            if says_more
+            else Text(finding.record, style="bold")
             for finding in findings[:examples]
         )
         if len(findings) > examples:
             shown += Text(f"\n… and {len(findings) - examples:,} more", style="dim")
         what = Text(kind, style=_WRONG) + Text(f"\n{reason}", style="not bold default")
         table.add_row(what, f"{len(findings):,}", shown)
-        table.add_row("", "", "")
     return table
 
 
@@ -111,7 +113,7 @@ def _checked(verification: Verification, pixels: bool) -> Text:
     absent = sum(finding.kind == "image absent" for finding in verification.findings)
     if absent:
         parts[0] = f"{verification.images - absent:,} of " + parts[0]
-    return Text(f"Checked: {', '.join(parts)}.\n")
+    return Text(f"Checked: {', '.join(parts)}.")
 
 
 def _cell(count: SplitCount, name: str) -> Text:

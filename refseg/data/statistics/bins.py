@@ -51,14 +51,14 @@ _LENGTH_BINS = {
 }
 
 SHARE_BINS = Bins(
-    (0, 0.01, 0.03, 0.1, 0.3), ("under 1 %", "1–3 %", "3–10 %", "10–30 %", "30 % and more")
+    (0, 0.01, 0.03, 0.1, 0.3), ("under 1 %", "1–3 %", "3–10 %", "10–30 %", "30 % +")
 )
 """Area of an object as a share of its image's: each group spans about the same ratio."""
 
 COCO_AREA_BINS = Bins((0, 32**2, 96**2), ("small", "medium", "large"))
 """Area of an object in pixels, as COCO groups it."""
 
-RIVAL_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "10 and more"))
+RIVAL_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "10 +"))
 """Other objects of the same class in the image."""
 
 

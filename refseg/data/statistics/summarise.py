@@ -51,7 +51,7 @@ def summarise(
     return DatasetStatistics(
         source=references.source,
         splits={name: columns.summary(columns.rows_of([name])) for name in references.splits},
-        together=columns.summary(np.ones(len(references), bool)),
+        together=columns.summary(np.ones(len(references), bool), compare=False),
         length_bins=bins,
         rivals_from_all=objects is not None,
     )
@@ -96,8 +96,15 @@ class _Columns:
         chosen = self.references.split(splits).table["expression_id"].to_numpy()
         return np.isin(self.expression_ids, chosen)
 
-    def summary(self, rows: Bool[np.ndarray, " rows"]) -> SplitStatistics:
-        """The numbers of some rows."""
+    def summary(
+        self, rows: Bool[np.ndarray, " rows"], compare: bool = True
+    ) -> SplitStatistics:
+        """The numbers of some rows.
+
+        Args:
+            rows: True at those that count.
+            compare: count the words that the training splits do not have.
+        """
         references = rows & self.is_first
         visible = references & self.names_something
         compared = references & (self.rivals != UNKNOWN)
@@ -108,7 +115,7 @@ class _Columns:
             without_object=int((rows & ~self.names_something).sum()),
             boxes=int((references & self.is_box).sum()),
             words=_distribution(self.words.lengths[rows], self.bins),
-            vocabulary=self._vocabulary(rows),
+            vocabulary=self._vocabulary(rows, compare and self.has_training),
             kinds={kind: _share(has[rows]) for kind, has in self.kinds.items()},
             shares=_distribution(self.shares[visible], SHARE_BINS),
             areas=_distribution(self.areas[visible], COCO_AREA_BINS),
@@ -117,11 +124,11 @@ class _Columns:
             frequent=self._frequent(rows),
         )
 
-    def _vocabulary(self, rows: Bool[np.ndarray, " rows"]) -> Vocabulary:
+    def _vocabulary(self, rows: Bool[np.ndarray, " rows"], compare: bool) -> Vocabulary:
         counts = self.words.counts(rows)
         used = counts[counts > 0]
         unknown, unknown_in = float("nan"), float("nan")
-        if self.has_training:
+        if compare:
             unknown = _share(self.is_unknown[np.repeat(rows, self.words.lengths)])
             unknown_in = _share(self.has_unknown[rows])
         return Vocabulary(len(used), _share(used == 1), unknown, unknown_in)

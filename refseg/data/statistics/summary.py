@@ -32,7 +32,7 @@ class Vocabulary:
         size: how many.
         once: share of them that occur once in the split.
         unknown_words: share of the split's words, counted as often as they occur, that the
-            training split does not have; NaN where there is no training split.
+            training splits do not have; NaN where there is none, and for all splits together.
         unknown_expressions: share of the expressions with at least one such word.
     """
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from refseg.data.catalog import CATALOG, SplitSize
-from refseg.data.references import References
+from refseg.data.references import SPLIT_ORDER, References
 from refseg.data.verification.findings import Finding
 
 
@@ -68,14 +68,15 @@ def count_splits(references: References, published: dict[str, SplitSize]) -> lis
         published: as `published_sizes` gives them.
     """
     present = references.splits
-    missing = [name for name in published if name not in present]
+    places = {name: place for place, name in enumerate(SPLIT_ORDER)}
+    names = sorted({*present, *published}, key=lambda name: (places.get(name, len(places)), name))
     return [
         SplitCount(
             name,
             _size(references.split(name)) if name in present else SplitSize(0, 0, 0),
             published.get(name),
         )
-        for name in (*present, *missing)
+        for name in names
     ]
 
 

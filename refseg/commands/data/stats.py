@@ -1,0 +1,62 @@
+"""`refseg data stats`: a data set in numbers."""
+
+import argparse
+from pathlib import Path
+
+from refseg.commands.data._source import (
+    add_source_options,
+    add_split_option,
+    options_named,
+    read_source,
+    root_of,
+)
+
+DESCRIPTION = """\
+A data set in numbers: expressions, their lengths and words, the size and class of the objects, how
+many rivals of the same class an object has, and how often expressions speak of position."""
+
+EPILOG = """\
+examples:
+  refseg data stats refcoco --root DIR --split_by unc
+  refseg data stats refcoco --root DIR --split_by unc --split val testA
+  refseg data stats refcoco --root DIR --split_by unc --out refcoco.html
+
+Lengths are grouped as in the RMI paper. Words are counted as the tokenizer splits them."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the verb."""
+    options = argparse.ArgumentParser(
+        prog="refseg data stats",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_source_options(options)
+    add_split_option(options)
+    options.add_argument(
+        "--out", metavar="FILE", type=Path, help="also write an HTML page with plots"
+    )
+    return options
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Count, print the tables, and write the page."""
+    from rich.console import Console
+
+    from refseg.commands.data._statistics_report import show, write
+    from refseg.data.objects import read_objects
+    from refseg.data.statistics import length_bins, summarise
+
+    references = read_source(arguments)
+    if arguments.split is not None:
+        with options_named():
+            references.split(arguments.split)  # an unknown name is found before the counting
+    objects = read_objects(root_of(arguments), arguments.name)
+    statistics = summarise(references, length_bins(arguments.name), objects)
+    show(statistics, arguments.split, Console())
+    if arguments.out is not None:
+        subtitle = f"What {arguments.name} in {root_of(arguments)} is like"
+        write(arguments.out, statistics, arguments.split, subtitle)
+        print(arguments.out)
+    return 0
