@@ -1,10 +1,15 @@
-"""Pictures of predictions: masks over photographs, sheets of examples, word-by-word strips.
+"""Pictures of data and predictions: masks over photographs, sheets, word-by-word strips, pages.
 
-Arrays go in, arrays come out (RGB, 0–255), ready for a PNG file or a logger.
+Arrays go in, arrays come out (RGB, 0–255), ready for a PNG file or a logger. Charts go onto web
+pages.
 """
 
+from refseg.visualization.charts import bar_chart
+from refseg.visualization.contact_sheet import NamedObject, Sight, contact_sheet
 from refseg.visualization.files import write_mask, write_png
+from refseg.visualization.outlines import outlined
 from refseg.visualization.overlays import PREDICTION_COLOR, TRUTH_COLOR, heat, overlay
+from refseg.visualization.pages import HtmlTable, Section, write_page
 from refseg.visualization.sheets import Example, example_sheet
 from refseg.visualization.strips import word_strip
 
@@ -12,10 +17,18 @@ __all__ = [
     "PREDICTION_COLOR",
     "TRUTH_COLOR",
     "Example",
+    "HtmlTable",
+    "NamedObject",
+    "Section",
+    "Sight",
+    "bar_chart",
+    "contact_sheet",
     "example_sheet",
     "heat",
+    "outlined",
     "overlay",
     "word_strip",
     "write_mask",
+    "write_page",
     "write_png",
 ]

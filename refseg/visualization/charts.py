@@ -15,7 +15,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 def bar_chart(
     labels: Sequence[str],
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[int | float]],
     *,
     percent: bool = False,
     horizontal: bool = False,

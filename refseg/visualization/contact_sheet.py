@@ -175,9 +175,7 @@ def _caption(one: NamedObject, color: Color, panel: int) -> Image.Image:
     return canvas
 
 
-def _text(
-    parts: Sequence[tuple[str, Color]], width: int, size: int = _LETTERS
-) -> Image.Image:
+def _text(parts: Sequence[tuple[str, Color]], width: int, size: int = _LETTERS) -> Image.Image:
     """Texts below one another, each wrapped, and the further lines of one indented."""
     hanging = size // 2
     lines: list[tuple[str, int, Color]] = []

@@ -99,7 +99,9 @@ def _section(section: Section, number: int) -> str:
         )
         kind = "figure"
     text = f"<p>{html.escape(section.text)}</p>" if section.text else ""
-    return f'<section class="{kind}"><h2>{html.escape(section.title)}</h2>{text}{content}</section>\n'
+    return (
+        f'<section class="{kind}"><h2>{html.escape(section.title)}</h2>{text}{content}</section>\n'
+    )
 
 
 def _table(table: HtmlTable) -> str:
@@ -111,7 +113,9 @@ def _table(table: HtmlTable) -> str:
             rows.append(f"<tr><th scope=row>{html.escape(label)}</th>{values}</tr>")
         else:
             span = f"colspan={len(table.heads)}"
-            rows.append(f'<tr class="group"><th scope=rowgroup {span}>{html.escape(label)}</th></tr>')
+            rows.append(
+                f'<tr class="group"><th scope=rowgroup {span}>{html.escape(label)}</th></tr>'
+            )
     return (
         f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"

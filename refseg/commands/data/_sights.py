@@ -32,8 +32,8 @@ def sight_of(
     names = ["expression", "reference_id", "image_path", "mask_kind"]
     records = references.table.select(names).take(rows).to_pylist()
     groups: dict[object, list[int]] = {}
-    for place, record in enumerate(records):
-        groups.setdefault(references.truth(int(rows[place])), []).append(place)
+    for place, row in enumerate(rows.tolist()):
+        groups.setdefault(references.truth(row), []).append(place)
     shown = list(groups.items())[: len(OBJECT_COLORS)]
     path = Path(records[0]["image_path"])
     objects = [

@@ -70,9 +70,9 @@ def options_named() -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        raise DataError(str(error).replace("--data.dataset", "NAME").replace("--data.", "--")) from (
-            None
-        )
+        raise DataError(
+            str(error).replace("--data.dataset", "NAME").replace("--data.", "--")
+        ) from (None)
 
 
 def read_source(arguments: argparse.Namespace) -> "References":

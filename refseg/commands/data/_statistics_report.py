@@ -82,8 +82,10 @@ def write(
         (whole(together.vocabulary.size), f"different words{whose}"),
         (percent(together.shares.median), f"of its image: the median object{whose}"),
     ]
-    rivals = "All annotated objects of the image count." if statistics.rivals_from_all else (
-        "Only objects that are referred to count: the data set publishes no others."
+    rivals = (
+        "All annotated objects of the image count."
+        if statistics.rivals_from_all
+        else ("Only objects that are referred to count: the data set publishes no others.")
     )
     sections = [
         Section(
@@ -98,7 +100,7 @@ def write(
         Section(
             "What expressions speak of",
             "Share of the expressions with at least one word of position (left, second, corner), "
-            "attribute (red, small, striped) or relation (next to, behind, holding), by word lists.",
+            "attribute (red, small, striped) or relation (next to, behind), by word lists.",
             bar_chart(
                 WORD_KINDS,
                 {name: [split.kinds[kind] for kind in WORD_KINDS] for name, split in drawn.items()},
@@ -136,9 +138,13 @@ def _rankings(statistics: DatasetStatistics) -> list[Section]:
     if categories:
         of = len(statistics.together.categories)
         text = f"References in all splits, the {len(categories)} most frequent of {of} classes."
-        chart = bar_chart(list(categories), {"references": list(categories.values())}, horizontal=True)
+        chart = bar_chart(
+            list(categories), {"references": list(categories.values())}, horizontal=True
+        )
         sections.append(Section("Classes", text, chart))
-    text = f"In all splits, the {len(words)} most frequent of {statistics.together.vocabulary.size:,}."
+    text = (
+        f"In all splits, the {len(words)} most frequent of {statistics.together.vocabulary.size:,}."
+    )
     chart = bar_chart(list(words), {"occurrences": list(words.values())}, horizontal=True)
     sections.append(Section("Words", text, chart))
     return sections

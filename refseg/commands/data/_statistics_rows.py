@@ -130,21 +130,21 @@ def group_shares(distribution: Distribution) -> list[float]:
     ]
 
 
-def whole(value: float) -> str:
+def whole(value: int | float) -> str:
     """A count."""
     return f"{value:,.0f}" if math.isfinite(value) else UNKNOWN
 
 
-def decimal(value: float) -> str:
+def decimal(value: int | float) -> str:
     """A mean."""
     return f"{value:,.2f}" if math.isfinite(value) else UNKNOWN
 
 
-def percent(value: float, digits: int = 1) -> str:
+def percent(value: int | float, digits: int = 1) -> str:
     """A share."""
     return f"{100 * value:.{digits}f} %" if math.isfinite(value) else UNKNOWN
 
 
-def ratio(value: float, by: float) -> str:
+def ratio(value: int | float, by: int | float) -> str:
     """So many for each."""
     return decimal(value / by if by else math.nan)

@@ -22,7 +22,7 @@ class Bins:
         [2, 1, 0, 1, 1]
     """
 
-    lower: tuple[float, ...]
+    lower: tuple[int | float, ...]
     labels: tuple[str, ...]
 
     def index(self, values: Shaped[np.ndarray, " values"]) -> Int64[np.ndarray, " values"]:
@@ -50,9 +50,7 @@ _LENGTH_BINS = {
     "refclef": REFERIT_LENGTH_BINS,
 }
 
-SHARE_BINS = Bins(
-    (0, 0.01, 0.03, 0.1, 0.3), ("under 1 %", "1–3 %", "3–10 %", "10–30 %", "30 % +")
-)
+SHARE_BINS = Bins((0, 0.01, 0.03, 0.1, 0.3), ("under 1 %", "1–3 %", "3–10 %", "10–30 %", "30 % +"))
 """Area of an object as a share of its image's: each group spans about the same ratio."""
 
 COCO_AREA_BINS = Bins((0, 32**2, 96**2), ("small", "medium", "large"))

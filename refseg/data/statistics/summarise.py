@@ -70,9 +70,7 @@ class _Columns:
         self.references, self.bins = references, bins
         self.names = {} if objects is None else objects.categories
         self.expression_ids = references.table["expression_id"].to_numpy()
-        self.image_codes = np.unique(
-            _codes(references, "image_path"), return_inverse=True
-        )[1]
+        self.image_codes = np.unique(_codes(references, "image_path"), return_inverse=True)[1]
         self.is_first = np.zeros(len(references), bool)
         self.is_first[first_rows(references)] = True
         self.is_box = np.asarray(pc.equal(references.table["mask_kind"], "box"))
@@ -96,9 +94,7 @@ class _Columns:
         chosen = self.references.split(splits).table["expression_id"].to_numpy()
         return np.isin(self.expression_ids, chosen)
 
-    def summary(
-        self, rows: Bool[np.ndarray, " rows"], compare: bool = True
-    ) -> SplitStatistics:
+    def summary(self, rows: Bool[np.ndarray, " rows"], compare: bool = True) -> SplitStatistics:
         """The numbers of some rows.
 
         Args:
@@ -143,9 +139,7 @@ class _Columns:
         chosen = references[self.category_rows]
         if not chosen.any():
             return {}
-        pairs = np.unique(
-            np.stack([self.category_rows[chosen], self.category_ids[chosen]]), axis=1
-        )
+        pairs = np.unique(np.stack([self.category_rows[chosen], self.category_ids[chosen]]), axis=1)
         ids, counts = np.unique(pairs[1], return_counts=True)
         order = np.argsort(-counts, kind="stable")
         return {

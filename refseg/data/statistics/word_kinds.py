@@ -13,7 +13,12 @@ ATTRIBUTE = "attribute"
 RELATION = "relation"
 WORD_KINDS = (POSITION, ATTRIBUTE, RELATION)
 
-POSITION_WORDS = SIDE_WORDS | frozenset(
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+POSITION_WORDS = SIDE_WORDS | _words(
     """
     top bottom middle center centre central upper lower uppermost lowermost topmost bottommost
     highest lowest corner side edge end row column far farthest furthest farther further closest
@@ -22,20 +27,20 @@ POSITION_WORDS = SIDE_WORDS | frozenset(
     outer outermost innermost btm bot mid cntr ctr bg fg
     first second third fourth fifth sixth seventh eighth ninth tenth last
     st nd rd th
-    """.split()
+    """
 )
 """Words of place and order in the picture. (`st nd rd th` are what is left of "2nd".)"""
 
-ATTRIBUTE_WORDS = frozenset(
+ATTRIBUTE_WORDS = _words(
     """
     red orange yellow green blue purple violet pink brown black white gray grey beige tan gold
     golden silver maroon teal turquoise navy cream khaki burgundy magenta cyan lime peach
     blk wht colored coloured colorful colourful multicolored dark darker darkest light lighter
     lightest bright brighter brightest pale shiny clear transparent
-    big bigger biggest small smaller smallest large larger largest little tiny huge giant tall
-    taller tallest short shorter shortest long longer longest wide wider widest narrow thin thinner
-    thinnest thick thicker thickest fat skinny slim chubby
-    striped stripes stripe stripped plaid checkered checked spotted dotted polka floral flowered
+    big bigger biggest small smaller smallest medium large larger largest little tiny huge giant
+    tall taller tallest short shorter shortest long longer longest wide wider widest narrow thin
+    thinner thinnest thick thicker thickest fat skinny slim chubby
+    striped stripes stripe stripy plaid checkered checked spotted dotted polka floral flowered
     patterned plain solid fuzzy furry fluffy hairy curly straight wavy
     wooden metal metallic plastic glass leather stone brick concrete wicker
     round square rectangular circular oval triangular curved flat pointed
@@ -43,18 +48,18 @@ ATTRIBUTE_WORDS = frozenset(
     empty full fullest half open opened closed whole cut sliced broken blurry blurred dirty
     clean wet dry bare naked shirtless smiling pretty fancy
     male female
-    """.split()
+    """
 )
 """Words for what the thing itself looks like: colour, size, pattern, stuff, shape, age, state."""
 
-RELATION_WORDS = frozenset(
+RELATION_WORDS = _words(
     """
     next near nearby beside besides behind between among amongst above below under underneath
-    beneath over against by with without near around across along alongside opposite inside outside
+    beneath over against by with without around across along alongside opposite inside outside
     within atop beyond towards toward facing touching wearing holding carrying riding pulling
     pushing hugging eating drinking playing using surrounded attached leaning covering covered
     belonging
-    """.split()
+    """
 )
 """Words that tie the thing to another thing."""
 

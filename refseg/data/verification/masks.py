@@ -50,9 +50,7 @@ def check_masks(references: References, objects: Objects | None) -> CheckedMasks
     """
     published = {}
     if objects is not None:
-        published = dict(
-            zip(objects.annotation_ids.tolist(), objects.areas.tolist(), strict=True)
-        )
+        published = dict(zip(objects.annotation_ids.tolist(), objects.areas.tolist(), strict=True))
     names = ["reference_id", "annotation_ids", "mask_kind", "height", "width"]
     table = references.table.take(first_rows(references))
     codes = table["rle"].combine_chunks().indices.to_pylist() if len(table) else []
