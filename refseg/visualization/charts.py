@@ -1,5 +1,6 @@
 """Bar charts for web pages."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -38,10 +39,13 @@ def bar_chart(
     """
     from plotly import graph_objects  # takes a second, which a page needs and nothing else
 
+    # Plotly takes some tags for formatting; names of classes are not ours.
+    labels = [html.escape(label) for label in labels]
     figure = graph_objects.Figure()
     form = ".1%" if percent else ",d"
-    for number, (name, values) in enumerate(series.items()):
-        across, along = (list(values), list(labels)) if horizontal else (list(labels), list(values))
+    for number, (series_name, values) in enumerate(series.items()):
+        name = html.escape(series_name)
+        across, along = (list(values), labels) if horizontal else (labels, list(values))
         value = "x" if horizontal else "y"
         label = "y" if horizontal else "x"
         figure.add_bar(

@@ -36,7 +36,9 @@ class _Reader(HTMLParser):
 def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "deep" / "page.html"
     sections = [
-        Section("Lengths <1>", "Share & more.", bar_chart(["a", "b"], {"train": [0.5, 0.25]})),
+        Section(
+            "Lengths <1>", "Share & more.", bar_chart(["</script>", "b"], {"<i>": [0.5, 0.25]})
+        ),
         Section("All", "", HtmlTable(["", "train"], [("size", ()), ("<img>", ["1 & 2"])])),
     ]
     write_page(path, "set <b>", "from a/b", [("12", "images & more")], sections)
@@ -51,6 +53,7 @@ def test_tags_are_closed_and_texts_escaped(page: str) -> None:
     wanted = ["set <b>", "from a/b", "12", "images & more", "Lengths <1>", "Share & more."]
     wanted += ["All", "train", "size", "<img>", "1 & 2"]
     assert [text for text in wanted if text not in reader.texts] == []
+    assert "<i>" not in page
 
 
 def test_nothing_is_fetched(page: str) -> None:

@@ -32,6 +32,8 @@ def report(
     if verification.counts:
         console.print(counts_table(verification))
         console.print(_checked(verification, pixels))
+    if verification.notes:
+        console.print(_notes(verification, examples))
     if verification.is_clean:
         console.print(Text("Nothing is wrong.", style="bold green"))
         return
@@ -114,6 +116,14 @@ def _checked(verification: Verification, pixels: bool) -> Text:
     if absent:
         parts[0] = f"{verification.images - absent:,} of " + parts[0]
     return Text(f"Checked: {', '.join(parts)}.")
+
+
+def _notes(verification: Verification, examples: int) -> Text:
+    number = len(verification.notes)
+    lines = [f"Put right while reading, {number:,} times:", *verification.notes[:examples]]
+    if number > examples:
+        lines.append(f"… and {number - examples:,} more")
+    return Text("\n  ".join(lines) + "\n", style="dim")
 
 
 def _cell(count: SplitCount, name: str) -> Text:

@@ -1,6 +1,7 @@
 """Which data set a verb is about: the options, and what reading it takes."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,5 +86,15 @@ def read_source(arguments: argparse.Namespace) -> "References":
     from refseg.data.readers import read_references
 
     with options_named():
-        root = root_of(arguments)
-        return read_references(root, arguments.name, arguments.split_by, on_bad_record="skip")
+        references = read_references(
+            root_of(arguments), arguments.name, arguments.split_by, on_bad_record="skip"
+        )
+    if references.skipped:
+        print(
+            f"{len(references.skipped):,} records of {arguments.name} cannot be read and were "
+            f"left out; `refseg data verify {arguments.name}` lists them.",
+            file=sys.stderr,
+        )
+    if not len(references):
+        raise DataError(f"{arguments.name} has no expression that can be read.")
+    return references

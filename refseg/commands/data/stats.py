@@ -49,14 +49,17 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.data.statistics import length_bins, summarise
 
     references = read_source(arguments)
+    splits = None
     if arguments.split is not None:
         with options_named():
-            references.split(arguments.split)  # an unknown name is found before the counting
+            splits = references.single_splits(arguments.split)
     objects = read_objects(root_of(arguments), arguments.name)
     statistics = summarise(references, length_bins(arguments.name), objects)
-    show(statistics, arguments.split, Console())
+    show(statistics, splits, Console())
     if arguments.out is not None:
-        subtitle = f"What {arguments.name} in {root_of(arguments)} is like"
-        write(arguments.out, statistics, arguments.split, subtitle)
+        subtitle = f"{arguments.name} in {root_of(arguments)}"
+        if references.skipped:
+            subtitle += f", without {len(references.skipped):,} records that cannot be read"
+        write(arguments.out, statistics, splits, subtitle)
         print(arguments.out)
     return 0

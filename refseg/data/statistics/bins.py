@@ -17,7 +17,7 @@ class Bins:
 
     Example:
         >>> GOOGLE_LENGTH_BINS.labels
-        ('1–5', '6–7', '8–10', '11–20', 'over 20')
+        ('1–5', '6–7', '8–10', '11–20', '> 20')
         >>> GOOGLE_LENGTH_BINS.counts(np.array([1, 5, 6, 20, 21])).tolist()
         [2, 1, 0, 1, 1]
     """
@@ -37,9 +37,9 @@ class Bins:
 # The groups of R. Liu et al., "Recurrent Multimodal Interaction for Referring Image Segmentation",
 # ICCV 2017, where IoU is compared by the length of the expression, https://arxiv.org/abs/1703.07939.
 # The papers cut sentences after 20 words; here what is longer has a group of its own.
-GOOGLE_LENGTH_BINS = Bins((1, 6, 8, 11, 21), ("1–5", "6–7", "8–10", "11–20", "over 20"))
-UNC_LENGTH_BINS = Bins((1, 3, 4, 6, 21), ("1–2", "3", "4–5", "6–20", "over 20"))
-REFERIT_LENGTH_BINS = Bins((1, 2, 3, 5, 21), ("1", "2", "3–4", "5–20", "over 20"))
+GOOGLE_LENGTH_BINS = Bins((1, 6, 8, 11, 21), ("1–5", "6–7", "8–10", "11–20", "> 20"))
+UNC_LENGTH_BINS = Bins((1, 3, 4, 6, 21), ("1–2", "3", "4–5", "6–20", "> 20"))
+REFERIT_LENGTH_BINS = Bins((1, 2, 3, 5, 21), ("1", "2", "3–4", "5–20", "> 20"))
 """Words of an expression."""
 
 _LENGTH_BINS = {
@@ -50,13 +50,13 @@ _LENGTH_BINS = {
     "refclef": REFERIT_LENGTH_BINS,
 }
 
-SHARE_BINS = Bins((0, 0.01, 0.03, 0.1, 0.3), ("under 1 %", "1–3 %", "3–10 %", "10–30 %", "30 % +"))
+SHARE_BINS = Bins((0, 0.01, 0.03, 0.1, 0.3), ("< 1 %", "1–3 %", "3–10 %", "10–30 %", "≥ 30 %"))
 """Area of an object as a share of its image's: each group spans about the same ratio."""
 
 COCO_AREA_BINS = Bins((0, 32**2, 96**2), ("small", "medium", "large"))
 """Area of an object in pixels, as COCO groups it."""
 
-RIVAL_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "10 +"))
+RIVAL_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "≥ 10"))
 """Other objects of the same class in the image."""
 
 

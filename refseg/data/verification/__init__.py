@@ -3,7 +3,7 @@
 from refseg.data.verification.counts import SplitCount
 from refseg.data.verification.findings import MEANINGS, Finding, Kind, grouped
 from refseg.data.verification.masks import CheckedMasks
-from refseg.data.verification.verify import Verification, verify
+from refseg.data.verification.verification import Verification, verify
 
 __all__ = [
     "MEANINGS",

@@ -7,7 +7,7 @@ import pytest
 
 from refseg.__main__ import main
 
-from ...data.fake_refer import write_fake_refer
+from ...data.fake_refer import annotations, write_annotations, write_fake_refer
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +56,22 @@ def test_page(root: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert "<dd>42</dd><dt>expressions</dt>" in page
     assert page.count("Plotly.newPlot(") >= 6
     assert "<th scope=row>position</th><td>50.0 %</td>" in page
+
+
+def test_bad_records_are_left_out_and_said_to_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "root"
+    refs, instances = annotations()
+    del refs[0]["sentences"]
+    write_fake_refer(root)
+    write_annotations(root, refs, instances)
+    assert main(["data", "stats", "fake", "--root", str(root)]) == 0
+    captured = capsys.readouterr()
+    assert numbers(captured.out, "references")[-1] == "20"
+    assert "1 records of fake cannot be read" in captured.err
+    for ref in refs:
+        ref.pop("sentences", None)
+    write_annotations(root, refs, instances)
+    assert main(["data", "stats", "fake", "--root", str(root)]) == 2
+    assert "has no expression that can be read" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_every_value_is_in_the_group_whose_limits_enclose_it(
         ("refcoco+", 3, "3"),
         ("grefcoco", 4, "4–5"),
         ("refcoco", 6, "6–20"),
-        ("refcoco", 21, "over 20"),
+        ("refcoco", 21, "> 20"),
         ("referit", 1, "1"),
         ("refclef", 4, "3–4"),
         ("referit", 5, "5–20"),

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refseg.data.references import References
 from refseg.data.verification import Verification, verify
 from refseg.errors import DataError
 
 from ..fake_refer import annotations, write_annotations
+from ..tables import table
 
 IMAGES = Path("images", "train2014")
 
@@ -190,6 +192,32 @@ def test_a_broken_file_is_a_finding(own_root: Path) -> None:
     assert verification.findings[0].message.startswith("fake/instances.json is not complete JSON")
     path.write_text(json.dumps([]))
     assert found(verify(own_root, "fake")) == [("file", "fake")]
+
+
+def test_what_the_reader_put_right_is_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(tmp_path / "1.png")
+    rows = table([{"image_path": str(tmp_path / "1.png"), "mask_kind": "box"}])
+    columns = {name: rows.table[name].to_pylist() for name in rows.table.column_names}
+    mended = References.from_columns(columns, notes=[f"{tmp_path}/a.json: its size was wrong."])
+    monkeypatch.setattr(
+        "refseg.data.verification.verification.read_references", lambda *_, **__: mended
+    )
+    verification = verify(tmp_path, "mended")
+    assert verification.is_clean
+    assert verification.notes == ("a.json: its size was wrong.",)
+    assert (verification.masks.masks, verification.masks.boxes) == (0, 1)
+
+
+def test_when_every_record_is_bad(own_root: Path) -> None:
+    refs, instances = annotations()
+    for ref in refs:
+        del ref["sentences"]
+    write_annotations(own_root, refs, instances)
+    verification = verify(own_root, "fake")
+    assert len(verification.findings) == 21
+    assert (verification.images, verification.counts) == (0, ())
 
 
 @pytest.mark.parametrize(

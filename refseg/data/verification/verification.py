@@ -27,6 +27,7 @@ class Verification:
         images: how many image files are listed.
         masks: what became of the masks.
         findings: everything that is wrong.
+        notes: what the reader put right (published sizes that are known to be wrong, for one).
     """
 
     source: str
@@ -34,6 +35,7 @@ class Verification:
     images: int
     masks: CheckedMasks
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -88,11 +90,12 @@ def verify(
         *(count.finding for count in split_counts),
     ]
     return Verification(
-        references.source,
+        references.source if len(references) else dataset,
         tuple(split_counts),
         len(images),
         masks,
         tuple(finding for finding in findings if finding is not None),
+        tuple(_relative(note, root) for note in references.notes),
     )
 
 
