@@ -130,19 +130,6 @@ def encode(mask: Bool[np.ndarray, "height width"]) -> RunLengths:
     return RunLengths(height, width, rle["counts"])
 
 
-def area(run_lengths: RunLengths) -> int:
-    """Number of pixels inside of a mask, without expanding it.
-
-    Raises:
-        DataError: the run lengths are damaged.
-
-    Example:
-        >>> area(encode(np.array([[True, False], [True, True]])))
-        3
-    """
-    return int(_checked_lengths(run_lengths)[1::2].sum())
-
-
 def decode(run_lengths: RunLengths) -> Bool[np.ndarray, "height width"]:
     """Expand run lengths into a mask.
 
@@ -169,6 +156,19 @@ def masks_of(truths: Sequence[RunLengths]) -> Bool[np.ndarray, "masks height wid
     """
     decoded = {truth: decode(truth) for truth in dict.fromkeys(truths)}
     return np.stack([decoded[truth] for truth in truths])
+
+
+def area(run_lengths: RunLengths) -> int:
+    """Number of pixels inside of a mask, without expanding it.
+
+    Raises:
+        DataError: the run lengths are damaged.
+
+    Example:
+        >>> area(encode(np.array([[True, False], [True, True]])))
+        3
+    """
+    return int(_checked_lengths(run_lengths)[1::2].sum())
 
 
 def _checked_polygon(part: object, height: int, width: int, record: str) -> list[int | float]:
