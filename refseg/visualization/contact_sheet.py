@@ -120,6 +120,8 @@ def _cell(sight: Sight, panel: int) -> Image.Image:
         for one, color in zip(sight.objects, OBJECT_COLORS, strict=False)
     ]
     below = sight.name
+    if any(one.is_box for one in sight.objects):
+        below += "  ·  dashed: box, no mask"
     if sight.more:
         below += f"  ·  {sight.more} more {'object' if sight.more == 1 else 'objects'}"
     footer = _text([(below, FAINT_INK)], panel, size=_LETTERS - 3)
@@ -161,8 +163,9 @@ def _caption(one: NamedObject, color: Color, panel: int) -> Image.Image:
         (sentence, INK if dark else FAINT_INK)
         for sentence, dark in zip(one.sentences, marked, strict=True)
     ]
-    note = "names nothing here" if not one.mask.any() else "box, no mask" if one.is_box else ""
-    text = _text([*sentences, *([(f"({note})", FAINT_INK)] if note else [])], panel - indent)
+    if not one.mask.any():
+        sentences.append(("(names nothing here)", FAINT_INK))
+    text = _text(sentences, panel - indent)
     canvas = Image.new("RGB", (panel, text.height), PAGE)
     canvas.paste(text, (indent, 0))
     side = round(0.8 * _LETTERS)

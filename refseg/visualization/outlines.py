@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from refseg.visualization.overlays import Color
 
@@ -45,9 +45,19 @@ def outlined(
     rim = mask & (depth <= width)
     halo = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~mask
     if dashed:
-        rows, columns = np.indices(mask.shape)
-        drawn = (rows + columns) // _DASH % 2 == 0
+        from_top, from_left = (_from_side(mask.any(axis=axis)) for axis in (1, 0))
+        drawn = (from_top[:, None] + from_left) % 2 == 0
         rim, halo = rim & drawn, halo & drawn
     picture[halo] = _HALO
     picture[rim] = color
     return picture
+
+
+def _from_side(covered: Bool[np.ndarray, " side"]) -> Int64[np.ndarray, " side"]:
+    """How many dashes away from the nearer end of the mask, along one side of the image.
+
+    Counted from both ends, so that no edge of a box lies across the limit of two dashes.
+    """
+    inside = np.flatnonzero(covered)
+    place = np.arange(len(covered))
+    return np.minimum(place - inside[0], inside[-1] - place).clip(0) // _DASH

@@ -15,9 +15,16 @@ from refseg.commands.data._statistics_rows import (
     decimal,
     group_shares,
     percent,
+    rivals_known,
     whole,
 )
-from refseg.data.statistics import RIVAL_BINS, SHARE_BINS, WORD_KINDS, DatasetStatistics
+from refseg.data.statistics import (
+    RIVAL_BINS,
+    SHARE_BINS,
+    WORD_KINDS,
+    DatasetStatistics,
+    SplitStatistics,
+)
 from refseg.visualization.charts import bar_chart
 from refseg.visualization.pages import HtmlTable, Section, write_page
 
@@ -82,11 +89,6 @@ def write(
         (whole(together.vocabulary.size), f"different words{whose}"),
         (percent(together.shares.median), f"of its image: the median object{whose}"),
     ]
-    rivals = (
-        "All annotated objects of the image count."
-        if statistics.rivals_from_all
-        else ("Only objects that are referred to count: the data set publishes no others.")
-    )
     sections = [
         Section(
             "Words in an expression",
@@ -116,19 +118,28 @@ def write(
                 percent=True,
             ),
         ),
-        Section(
-            "Other objects of its class in the image",
-            f"Share of the references of each split. {rivals}",
-            bar_chart(
-                RIVAL_BINS.labels,
-                {name: group_shares(split.rivals) for name, split in drawn.items()},
-                percent=True,
-            ),
-        ),
+        *([_rivals(statistics, drawn)] if rivals_known(drawn.values()) else []),
         *_rankings(statistics),
         Section("All numbers", "", _table(statistics, names)),
     ]
     write_page(path, statistics.source, subtitle, tiles, sections)
+
+
+def _rivals(statistics: DatasetStatistics, drawn: dict[str, SplitStatistics]) -> Section:
+    which = (
+        "All annotated objects of the image count."
+        if statistics.rivals_from_all
+        else "Only objects that are referred to count: the data set publishes no others."
+    )
+    return Section(
+        "Other objects of its class in the image",
+        f"Share of the references of each split. {which}",
+        bar_chart(
+            RIVAL_BINS.labels,
+            {name: group_shares(split.rivals) for name, split in drawn.items()},
+            percent=True,
+        ),
+    )
 
 
 def _rankings(statistics: DatasetStatistics) -> list[Section]:

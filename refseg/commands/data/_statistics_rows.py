@@ -1,7 +1,7 @@
 """The numbers of a data set in rows, for the terminal and for the page alike."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from refseg.data.statistics import (
@@ -71,7 +71,14 @@ def blocks(statistics: DatasetStatistics, splits: Sequence[SplitStatistics]) -> 
         size.append(row("expressions that name nothing", lambda s: whole(s.without_object)))
     if any(split.boxes for split in splits):
         size.append(row("boxes in place of masks", lambda split: whole(split.boxes)))
-    all_objects = "in the image" if statistics.rivals_from_all else "that is referred to"
+    all_objects = "in the image" if statistics.rivals_from_all else "among those referred to"
+    rivals = Block(
+        f"others of its class {all_objects}",
+        [
+            row("mean", lambda split: decimal(split.rivals.mean)),
+            *shares(RIVAL_BINS, "", lambda split: split.rivals),
+        ],
+    )
     return [
         Block("size", size),
         Block(
@@ -80,7 +87,7 @@ def blocks(statistics: DatasetStatistics, splits: Sequence[SplitStatistics]) -> 
                 row("mean", lambda split: decimal(split.words.mean)),
                 row("median", lambda split: decimal(split.words.median)),
                 row("longest", lambda split: whole(split.words.most)),
-                *shares(statistics.length_bins, " words", lambda split: split.words),
+                *shares(statistics.length_bins, "", lambda split: split.words),
             ],
         ),
         Block(
@@ -112,14 +119,13 @@ def blocks(statistics: DatasetStatistics, splits: Sequence[SplitStatistics]) -> 
                 *shares(COCO_AREA_BINS, " (COCO)", lambda split: split.areas),
             ],
         ),
-        Block(
-            f"others of its class {all_objects}",
-            [
-                row("mean", lambda split: decimal(split.rivals.mean)),
-                *shares(RIVAL_BINS, "", lambda split: split.rivals),
-            ],
-        ),
+        *([rivals] if rivals_known(splits) else []),
     ]
+
+
+def rivals_known(splits: Iterable[SplitStatistics]) -> bool:
+    """Whether the data set has classes at all, by which rivals are told."""
+    return any(split.rivals.values for split in splits)
 
 
 def group_shares(distribution: Distribution) -> list[float]:
