@@ -45,7 +45,7 @@ def outlined(
     rim = mask & (depth <= width)
     halo = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) & ~mask
     if dashed:
-        from_top, from_left = (_from_side(mask.any(axis=axis)) for axis in (1, 0))
+        from_top, from_left = (_from_side(np.asarray(mask.any(axis=axis))) for axis in (1, 0))
         drawn = (from_top[:, None] + from_left) % 2 == 0
         rim, halo = rim & drawn, halo & drawn
     picture[halo] = _HALO
