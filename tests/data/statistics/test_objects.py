@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
@@ -24,6 +24,7 @@ def test_areas_are_the_pixels_of_the_masks() -> None:
     assert image_shares(references).tolist() == [0, 0.005, 0.035, 0.035, 1]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.booleans(), min_size=HEIGHT * WIDTH, max_size=HEIGHT * WIDTH))
 def test_areas_are_those_of_pycocotools(pixels: list[bool]) -> None:
     mask = np.array(pixels).reshape(HEIGHT, WIDTH)
@@ -73,6 +74,7 @@ def test_without_one_class_per_object_rivals_are_unknown() -> None:
     assert rivals(table(rows), None).tolist() == [UNKNOWN, UNKNOWN]
 
 
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=12))
 def test_rivals_as_counted_one_by_one(records: list[tuple[int, int]]) -> None:
     everything = objects(*((100 + n, image, kind) for n, (image, kind) in enumerate(records)))
