@@ -73,23 +73,3 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             f"Cannot read the image {path} ({error}); it may have been cut short: download or copy "
             "it again."
         ) from None
-
-
-def image_exists(path: Path) -> bool:
-    """Whether there is a file; it may still be broken."""
-    return path.is_file()
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Height and width as the file's header says, pixels; nothing is decoded.
-
-    Raises:
-        DataError: the file is missing, or is no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except FileNotFoundError:
-        raise DataError(f"The image {path} is absent; put it there, or correct the path.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"Cannot read the image {path} ({error}); copy it again.") from None

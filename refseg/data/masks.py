@@ -102,16 +102,6 @@ def union(masks: Sequence[RunLengths]) -> RunLengths:
     return RunLengths(height, width, coco.merge(rles, intersect=False)["counts"])
 
 
-def area(mask: RunLengths) -> int:
-    """Number of pixels inside of a mask, counted without decoding it.
-
-    Example:
-        >>> area(encode(np.array([[True, False, True]])))
-        2
-    """
-    return int(coco.area({"size": [mask.height, mask.width], "counts": mask.counts}))
-
-
 def empty(height: int, width: int) -> RunLengths:
     """The mask of an expression that names nothing in the image.
 

@@ -126,7 +126,7 @@ class References:
 
     @property
     def skipped(self) -> tuple[str, ...]:
-        """What was wrong with each record that was left out: bad, or a known gap of the data set."""
+        """What was wrong with each record that was left out: bad, or a known gap of the set."""
         return self._messages(_SKIPPED)
 
     @property

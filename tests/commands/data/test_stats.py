@@ -74,4 +74,4 @@ def test_bad_records_are_left_out_and_said_to_be(
         ref.pop("sentences", None)
     write_annotations(root, refs, instances)
     assert main(["data", "stats", "fake", "--root", str(root)]) == 2
-    assert "has no expression that can be read" in capsys.readouterr().err
+    assert "has no usable reference" in capsys.readouterr().err
