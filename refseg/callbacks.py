@@ -34,8 +34,13 @@ class CompleteCheckpoint(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the version of refseg and the config as YAML."""
-        checkpoint["refseg"] = {"version": __version__, "config": self.config}
+        """Add the version of refseg, the config as YAML, and whether the training was fair."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        checkpoint["refseg"] = {
+            "version": __version__,
+            "config": self.config,
+            "trained_on_evaluation_images": pl_module.data.trained_on_evaluation_images,
+        }
 
 
 class InterruptedCheckpoint(Callback):
@@ -94,11 +99,13 @@ class ExamplePictures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Keep one expression of each image, until there are enough."""
-        if not trainer.is_global_zero or dataloader_idx:
+        if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, ReferringSegmentation)
+        # Each loader fills its part: a mixture has one for each split.
+        count = self.count * (dataloader_idx + 1) // len(pl_module.data.val_groups)
         for image in range(len(batch.image_paths)):
-            if len(self._examples) == self.count:
+            if len(self._examples) >= count:
                 return
             asked = (batch.image_index == image).nonzero()[:, 0].tolist()
             expression = asked[len(self._examples) % len(asked)]

@@ -5,7 +5,9 @@ A checkpoint of refseg is a checkpoint of Lightning with everything that `segmen
 * `hyper_parameters`: the classes and arguments of the network's parts;
 * `state_dict`: the weights;
 * `ReferringDataModule`: the tokenizer with its vocabulary, and the transform;
-* `refseg`: the version that wrote it and the whole configuration of the run, as YAML.
+* `refseg`: the version that wrote it, the whole configuration of the run, as YAML, and
+  `trained_on_evaluation_images`, which is true if images of evaluation splits were trained on, and
+  None if nobody has checked.
 """
 
 import pickle

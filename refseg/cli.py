@@ -37,6 +37,7 @@ examples:
   refseg fit --config rmi.yaml --trainer.max_steps 200 --output runs/short
   refseg fit --config rmi.yaml --model.fusion fusion/concat.yaml
   refseg fit --config rmi.yaml --data data/refer.yaml --data.root DIR --data.dataset refcoco
+  refseg fit --config rmi.yaml --data data/mixed.yaml --data.root DIR
   refseg fit --config rmi.yaml --trainer.logger logger/wandb.yaml
   refseg fit --config RUN/config.yaml --output RUN --ckpt_path last      (go on with a run)
   refseg fit --config rmi.yaml --print_config                            (see all options)""",

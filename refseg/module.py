@@ -1,5 +1,6 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from refseg.data import ReferringDataModule, decode
 from refseg.errors import TrainingError
-from refseg.evaluation import ReferringMetrics, intersection_and_union
+from refseg.evaluation import ReferringMetrics, intersection_and_union, mean_figures
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.segmenter import (
@@ -153,15 +154,23 @@ class ReferringSegmentation(LightningModule):
 
     def _finish_evaluation(self) -> None:
         self.results = {}
-        stage = None if self.trainer.testing else "val"
         splits = self._evaluated_splits()
+        is_validation = not self.trainer.testing
         for (name, expected_ids), metrics in zip(splits.items(), self._metrics, strict=True):
             if expected_ids is not None:
                 metrics.check_ids(torch.tensor(expected_ids))
             self.results[name] = {key: value.item() for key, value in metrics.compute().items()}
-            figures = {f"{stage or name}/{key}": v for key, v in self.results[name].items()}
-            self.log_dict(figures, rank_zero_only=True)
+            logged = "val" if is_validation and not self.data.is_mixture else name
+            self._log_figures(logged, self.results[name])
+        if is_validation and self.data.is_mixture:
+            self.results["val"] = mean_figures(self.results.values())
+            self._log_figures("val", self.results["val"])
         self.evaluated_step = self.global_step
+
+    def _log_figures(self, name: str, figures: Mapping[str, float]) -> None:
+        self.log_dict(
+            {f"{name}/{key}": value for key, value in figures.items()}, rank_zero_only=True
+        )
 
     @property
     def data(self) -> ReferringDataModule:
@@ -170,8 +179,8 @@ class ReferringSegmentation(LightningModule):
 
     @property
     def overall_iou(self) -> float:
-        """Of the first split of the latest evaluation; what the best checkpoint is chosen by."""
-        return next(iter(self.results.values()))["overall_iou"]
+        """Of the latest evaluation's `val`, or of its first split where there is none."""
+        return self.results.get("val", next(iter(self.results.values())))["overall_iou"]
 
     def _evaluated_splits(self) -> dict[str, ndarray | None]:
         """The splits behind the evaluation's data loaders, with the ids of their expressions.
@@ -182,7 +191,7 @@ class ReferringSegmentation(LightningModule):
         if trainer.testing:
             splits, limit = [[name] for name in data.split_names], trainer.limit_test_batches
         else:
-            splits, limit = [data.val_splits], trainer.limit_val_batches
+            splits, limit = data.val_groups, trainer.limit_val_batches
         whole = limit == 1.0 and not trainer.sanity_checking
         return {"+".join(names): data.expression_ids(names) if whole else None for names in splits}
 

@@ -81,6 +81,7 @@ class RunFolder:
         self._save(  # last of all: who finds it finds a finished run
             {
                 "metrics": module.results,
+                "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
                 "parameters": sum(p.numel() for p in parameters),
                 "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
                 "training_seconds": round(seconds, 1),
@@ -97,12 +98,16 @@ class RunFolder:
 
         The last weights count as well, even if no validation followed the last step.
         """
-        best = getattr(trainer.checkpoint_callback, "best_model_path", "")
-        score = getattr(trainer.checkpoint_callback, "best_model_score", None)
+        callback = trainer.checkpoint_callback
+        best = getattr(callback, "best_model_path", "")
+        score = getattr(callback, "best_model_score", None)
         if module.evaluated_step != trainer.global_step:
             trainer.validate(module, data, verbose=False)
-        if best and score is not None and score >= module.overall_iou:
-            if score > module.overall_iou:
+        monitored = str(getattr(callback, "monitor", None))
+        last = trainer.callback_metrics.get(monitored, module.overall_iou)
+        sign = -1 if getattr(callback, "mode", "max") == "min" else 1
+        if best and score is not None and sign * score >= sign * last:
+            if sign * score > sign * last:
                 trainer.validate(module, data, ckpt_path=best, weights_only=True, verbose=False)
             return Path(best)
         path = self.path / "checkpoints" / "best.ckpt"
@@ -111,7 +116,13 @@ class RunFolder:
 
     def finish_evaluation(self, trainer: Trainer, module: ReferringSegmentation) -> None:
         """Show and save the figures of `validate` or `test`."""
-        self._save({"metrics": module.results, "checkpoint": str(trainer.ckpt_path)})
+        self._save(
+            {
+                "metrics": module.results,
+                "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
+                "checkpoint": str(trainer.ckpt_path),
+            }
+        )
         _show(module.results, {"metrics": self.path / "metrics.json"})
 
     @rank_zero_only

@@ -6,6 +6,7 @@ from refseg.data.dataset import ReferringDataset
 from refseg.data.flips import swap_left_right
 from refseg.data.images import image_exists, image_size, read_image
 from refseg.data.masks import decode, encode, encode_segmentation
+from refseg.data.mixtures import DataSource
 from refseg.data.readers import (
     OnBadRecord,
     load_python2_pickle,
@@ -27,6 +28,7 @@ from refseg.data.worker_errors import original_message
 __all__ = [
     "Augmentation",
     "Collate",
+    "DataSource",
     "OnBadRecord",
     "References",
     "ReferringDataModule",

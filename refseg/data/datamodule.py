@@ -1,37 +1,54 @@
 """The data of a run as Lightning sees it: splits, loaders, the tokenizer and the transform."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
-import torch
 from jaxtyping import Int64
 from lightning import LightningDataModule
-from lightning.fabric.utilities.seed import pl_worker_init_function
-from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from refseg.checkpoint import read_checkpoint
-from refseg.data.collate import Collate
 from refseg.data.dataset import ReferringDataset
-from refseg.data.readers import OnBadRecord, read_references
-from refseg.data.references import SPLIT_UNIONS, References
+from refseg.data.loaders import make_loader
+from refseg.data.mixtures import (
+    DataSource,
+    Mixture,
+    Training,
+    choose_training,
+    describe,
+    is_built_in,
+    protected_parts,
+    read_mixture,
+    sources_of,
+    training_dataset,
+)
+from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError, DataError
-from refseg.types import Batch
+from refseg.types import Batch, Sample
 
 _DEFAULT_SHAPES = ShapesOptions()
 
 
 class ReferringDataModule(LightningDataModule):
-    """Images with expressions, from the built-in set or from any folder in REFER layout.
+    """Images with expressions: of the built-in set, of a data set in a folder, or of several.
 
-    The vocabulary is built from the training splits and from nothing else. Tokenizer and transform
+    In a mixture, the splits of a set are called `refcoco/val`; `val` means those of all sets that
+    have one. An epoch sees each image of each set once, or, where the sets have shares, as many
+    images as the sets have together, in those proportions. Each split is evaluated for itself.
+
+    Images of evaluation splits are left out of training, and a line says how many; a photograph of
+    COCO counts as the same in every data set. Any split is one of evaluation unless it is named
+    in `train_splits` or called `train…`; a split that is validated or tested is one in any case.
+
+    The vocabulary is built from what is trained on and from nothing else. Tokenizer and transform
     are stored in every checkpoint and restored from it, so that a checkpoint is complete.
 
     Evaluation sees every expression. With several processes, Lightning's distributed sampler
@@ -41,11 +58,13 @@ class ReferringDataModule(LightningDataModule):
     Args:
         root: the folder with the data set's annotations and images; none for the built-in set.
         dataset: `shapes` (the built-in set), or the name of the folder with the annotations under
-            `root`, such as `refcoco+`.
+            `root`, such as `refcoco+`. Several as a list: `[refcoco:unc, refcocog:umd]`, or
+            `[{name: refcoco, share: 0.7}, {name: refcocog, split_by: umd, share: 0.3}]`.
         split_by: who made the splits (`unc`, `google`, `umd`, …); may be left out where there is
-            only one partition.
+            only one partition. In a list, of the sets that name none.
         train_splits: splits to train on.
-        val_splits: splits to validate on during training, taken together.
+        val_splits: splits to validate on during training, taken together (in a mixture, each for
+            itself; `val/…` is then their mean, and chooses the best checkpoint).
         test_splits: splits to test on, each for itself; none means all but those of training.
         image_size: side of the square that the network sees, pixels; 320 in the papers.
         batch_size: images per batch (each with its expressions); 1 in the papers.
@@ -62,12 +81,18 @@ class ReferringDataModule(LightningDataModule):
             records out and says how many.
         shapes: what the built-in set contains.
         vocabulary_from: a checkpoint whose tokenizer is used instead of building one.
+        train_on_evaluation_images: train on the images of evaluation splits too. Checkpoint and
+            results say so ever after.
+        protected_datasets: data sets (`NAME` or `NAME:SPLIT_BY`) under `root` whose evaluation
+            images are left out of training although they are not evaluated here. By default a
+            mixture keeps clear of all sets of COCO images under `root`; a single set of its own
+            evaluation images only, as the field's figures for single sets do.
     """
 
     def __init__(
         self,
         root: Path | None = None,
-        dataset: str = "shapes",
+        dataset: list[DataSource | str] | str = "shapes",
         split_by: str | None = None,
         train_splits: Sequence[str] = ("train",),
         val_splits: Sequence[str] = ("val",),
@@ -83,19 +108,21 @@ class ReferringDataModule(LightningDataModule):
         on_bad_record: OnBadRecord = "error",
         shapes: ShapesOptions = _DEFAULT_SHAPES,
         vocabulary_from: Path | None = None,
+        train_on_evaluation_images: bool = False,
+        protected_datasets: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
-        if root is None and dataset != "shapes":
-            raise ConfigError(
-                f"The data set '{dataset}' needs a folder: give it with --data.root (only the "
-                "built-in set 'shapes' does without)."
-            )
+        self.sources = sources_of(dataset, split_by)
+        for source in self.sources:
+            if root is None and source.root is None and source.name != "shapes":
+                raise ConfigError(
+                    f"The data set '{source.name}' needs a folder: give it with --data.root (only "
+                    "the built-in set 'shapes' does without)."
+                )
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
             if value < least:
                 raise ConfigError(f"Expected {name} of at least {least}, got {value}.")
         self.root = root
-        self.dataset = dataset
-        self.split_by = split_by
         self.train_splits = list(train_splits)
         self.val_splits = list(val_splits)
         self.test_splits = None if test_splits is None else list(test_splits)
@@ -109,20 +136,48 @@ class ReferringDataModule(LightningDataModule):
         self.on_bad_record: OnBadRecord = on_bad_record
         self.shapes = shapes
         self.vocabulary_from = vocabulary_from
-        self._references: References | None = None
+        self.train_on_evaluation_images = train_on_evaluation_images
+        self.protected_datasets = protected_datasets
+        self.trained_on_evaluation_images: bool | None = train_on_evaluation_images
+        self._mixture: Mixture | None = None
+        self._training: list[Training] | None = None
         self._vocabulary_is_ready = False
 
     @property
-    def references(self) -> References:
-        """All splits, read when they are first needed."""
-        if self._references is None:
-            root = self.root
-            if root is None:
-                root = prepare_shapes(self.shapes)
-            self._references = read_references(
-                root, self.dataset, self.split_by, self.on_bad_record
+    def is_mixture(self) -> bool:
+        """Whether there are several data sets."""
+        return len(self.sources) > 1
+
+    @property
+    def mixture(self) -> Mixture:
+        """All splits of all data sets, read when they are first needed."""
+        if self._mixture is None:
+            self._mixture = read_mixture(self.sources, self.root, self.on_bad_record, self.shapes)
+            for part in self._mixture.parts:
+                if part.skipped:
+                    _announce(part.skipped)
+        return self._mixture
+
+    @property
+    def training(self) -> list[Training]:
+        """What is trained on of each data set, chosen when it is first needed."""
+        if self._training is None:
+            protected, problems = protected_parts(
+                self.mixture, self.root, self.protected_datasets, self.on_bad_record
             )
-        return self._references
+            self._training = choose_training(
+                self.mixture,
+                self.train_splits,
+                [*self.val_splits, *(self.test_splits or ())],
+                protected,
+                keep_evaluation_images=self.train_on_evaluation_images,
+            )
+            for problem in problems:
+                _announce(problem)
+            for part, _, shared in self._training:
+                if shared.images or not self.mixture.is_single:
+                    _announce(describe(part.title, shared, self.train_on_evaluation_images))
+        return self._training
 
     @property
     def vocab_size(self) -> int:
@@ -134,51 +189,56 @@ class ReferringDataModule(LightningDataModule):
     def split_names(self) -> list[str]:
         """The names of the splits that `test_dataloader` gives, in its order."""
         if self.test_splits is not None:
-            return self.test_splits
-        parts = (part for name in self.train_splits for part in SPLIT_UNIONS.get(name, ()))
-        trained = {*self.train_splits, *parts}
-        names = [name for name in self.references.splits if name not in trained]
+            return self.mixture.full_names(self.test_splits)
+        names = self.mixture.other_splits(self.train_splits)
         if not names:
             raise DataError(
-                f"{self.references.source} has no split besides those of training; name one with "
+                f"{self.mixture.title} has no split besides those of training; name one with "
                 "--data.test_splits."
             )
         return names
 
+    @property
+    def val_groups(self) -> list[list[str]]:
+        """The splits of each loader that `val_dataloader` gives, in its order."""
+        return self.mixture.together(self.val_splits)
+
     def expression_ids(self, splits: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
         """The ids of all expressions of some splits: what an evaluation of them has to count."""
-        return self.references.split(splits).table["expression_id"].to_numpy()
+        tables = self.mixture.rows(splits)
+        return np.concatenate([table.table["expression_id"].to_numpy() for table in tables])
 
     def prepare_data(self) -> None:
         """Draw the built-in set, once per machine."""
-        if self.root is None:
+        if any(is_built_in(source, self.root, len(self.sources)) for source in self.sources):
             prepare_shapes(self.shapes)
 
     def setup(self, stage: str) -> None:
         """Read the annotations, and make the vocabulary unless a checkpoint brought it."""
         self._prepare_vocabulary()
-        wanted = {
-            "fit": [*self.train_splits, *self.val_splits],
-            "validate": self.val_splits,
-            "test": self.split_names if stage == "test" else [],
-            "predict": self.split_names if stage == "predict" else [],
-        }
-        self.references.split(wanted[stage])  # an unknown name is found before training starts
+        if stage == "fit":
+            _ = self.training
+        # An unknown name is found before training starts.
+        self.mixture.full_names(
+            self.val_splits if stage in {"fit", "validate"} else self.split_names
+        )
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The training splits, shuffled."""
-        transform = Transform(self.transform.image_size, self.augmentation, self.transform.fill)
-        dataset = ReferringDataset(
-            self.references.split(self.train_splits),
-            transform,
+        dataset, sampler = training_dataset(
+            self.training,
+            Transform(self.transform.image_size, self.augmentation, self.transform.fill),
             self.expressions_per_image,
             self.max_expressions,
+            seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),  # the same on all processes
+            epoch=self.trainer.current_epoch if self.trainer else 0,
         )
-        return self._loader(dataset, shuffle=True)
+        return self._loader(dataset, sampler, shuffle=sampler is None)
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """The validation splits together, every expression once."""
-        return self._evaluation_loader(self.val_splits)
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """The validation splits together, every expression once; in a mixture, each for itself."""
+        loaders = [self._evaluation_loader(splits) for splits in self.val_groups]
+        return loaders[0] if self.mixture.is_single else loaders
 
     def test_dataloader(self) -> list[DataLoader[Batch]]:
         """One loader for each of `split_names`, every expression once."""
@@ -189,17 +249,23 @@ class ReferringDataModule(LightningDataModule):
         return self.test_dataloader()
 
     def state_dict(self) -> dict[str, Any]:
-        """Tokenizer and transform, as plain numbers and texts."""
+        """Tokenizer, transform and what was trained on, as plain numbers and texts."""
         self._prepare_vocabulary()
         return {
             "tokenizer": self.tokenizer.state_dict(),
             "transform": self.transform.state_dict(),
+            "trained_on_evaluation_images": self.trained_on_evaluation_images,
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take tokenizer and transform from a checkpoint: the weights were trained with them."""
         self.tokenizer = tokenizer_from_state(state_dict["tokenizer"])
         self._vocabulary_is_ready = True
+        before = state_dict.get("trained_on_evaluation_images")  # None: nobody has checked
+        is_evaluating = self.trainer is not None and self.trainer.state.fn != "fit"
+        self.trained_on_evaluation_images = (
+            before if is_evaluating else self.train_on_evaluation_images or before
+        )
         restored = Transform.from_state(state_dict["transform"])
         if restored.state_dict() != self.transform.state_dict():
             rank_zero_info(
@@ -216,37 +282,32 @@ class ReferringDataModule(LightningDataModule):
             self.tokenizer = tokenizer_from_state(state["tokenizer"])
         elif self.tokenizer.needs_building:
             try:
-                training = self.references.split(self.train_splits)
+                self.mixture.train_splits(self.train_splits)
             except DataError as error:
                 raise DataError(
                     f"{error} The vocabulary is built from the training splits; to take it from a "
                     "trained model instead, give --data.vocabulary_from CHECKPOINT."
                 ) from None
-            self.tokenizer.build(training.expressions.to_pylist())
+            tables = [training.references for training in self.training]
+            self.tokenizer.build([text for t in tables for text in t.expressions.to_pylist()])
         self._vocabulary_is_ready = True
 
     def _evaluation_loader(self, splits: Sequence[str]) -> DataLoader[Batch]:
-        dataset = ReferringDataset(
-            self.references.split(splits), self.transform, "all", self.max_expressions
+        (references,) = self.mixture.rows(splits)
+        return self._loader(
+            ReferringDataset(references, self.transform, "all", self.max_expressions)
         )
-        return self._loader(dataset, shuffle=False)
 
-    def _loader(self, dataset: ReferringDataset, *, shuffle: bool) -> DataLoader[Batch]:
+    def _loader(
+        self, dataset: Dataset[Sample], sampler: Sampler[int] | None = None, shuffle: bool = False
+    ) -> DataLoader[Batch]:
         self._prepare_vocabulary()
-        return DataLoader(
-            dataset,  # type: ignore[arg-type]  # collate makes batches of its samples
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            num_workers=self.num_workers,
-            collate_fn=Collate(self.tokenizer),
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-            worker_init_fn=_start_worker,
+        return make_loader(
+            dataset, self.tokenizer, self.batch_size, self.num_workers, sampler, shuffle
         )
 
 
-def _start_worker(worker_id: int) -> None:
-    """Keep OpenCV to one thread per worker, and seed as Lightning would have done."""
-    cv2.setNumThreads(0)
-    if int(os.environ.get("PL_SEED_WORKERS", "0")):
-        pl_worker_init_function(worker_id)
+@rank_zero_only
+def _announce(line: str) -> None:
+    """Tell the user, once for all processes and beside what is written to standard output."""
+    print(line, file=sys.stderr)

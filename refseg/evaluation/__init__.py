@@ -7,7 +7,7 @@ from refseg.evaluation.functional import (
     overall_iou,
     precision_at,
 )
-from refseg.evaluation.metrics import THRESHOLDS, Counts, ReferringMetrics
+from refseg.evaluation.metrics import THRESHOLDS, Counts, ReferringMetrics, mean_figures
 from refseg.evaluation.tables import metric_table, write_metrics
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ReferringMetrics",
     "intersection_and_union",
     "iou",
+    "mean_figures",
     "mean_iou",
     "metric_table",
     "overall_iou",

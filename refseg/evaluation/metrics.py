@@ -1,6 +1,7 @@
 """The figures of a whole split, over any number of batches and processes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
@@ -180,6 +181,20 @@ class ReferringMetrics(Metric):
         first = torch.ones_like(ids, dtype=torch.bool)
         first[1:] = ids[order][1:] != ids[order][:-1]
         return Counts(*table[order[first]].unbind(dim=1))
+
+
+def mean_figures(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each figure over several splits, in which each split counts the same.
+
+    Args:
+        rows: the figures of each split, at least one; all with the same keys.
+
+    Example:
+        >>> mean_figures([{"overall_iou": 0.25}, {"overall_iou": 0.5}])
+        {'overall_iou': 0.375}
+    """
+    first, *others = rows
+    return {key: fmean([first[key], *(row[key] for row in others)]) for key in first}
 
 
 def _some(ids: Tensor) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from .fake_mixture import write_fake_mixture
 from .fake_refer import write_fake_refer
 
 
@@ -18,3 +19,9 @@ def fake_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_root(fake_root: Path, tmp_path: Path) -> Path:
     """A copy of `fake_root` that a test may change."""
     return Path(shutil.copytree(fake_root, tmp_path / "root"))
+
+
+@pytest.fixture(scope="session")
+def mixed_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three data sets on the same photographs, which no test may change."""
+    return write_fake_mixture(tmp_path_factory.mktemp("mixed") / "root")

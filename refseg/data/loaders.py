@@ -1,0 +1,50 @@
+"""Data loaders whose workers read images."""
+
+import os
+
+import cv2
+import torch
+from lightning.fabric.utilities.seed import pl_worker_init_function
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from refseg.data.collate import Collate
+from refseg.data.tokenizers import Tokenizer
+from refseg.types import Batch, Sample
+
+
+def make_loader(
+    dataset: Dataset[Sample],
+    tokenizer: Tokenizer,
+    batch_size: int,
+    num_workers: int,
+    sampler: Sampler[int] | None = None,
+    shuffle: bool = False,
+) -> DataLoader[Batch]:
+    """A loader of batches.
+
+    Args:
+        dataset: an image with its expressions per item.
+        tokenizer: with its vocabulary.
+        batch_size: items per batch.
+        num_workers: processes that read items; 0 reads them in this one.
+        sampler: chooses the items; None takes all of them once.
+        shuffle: in a random order, where no sampler chooses.
+    """
+    return DataLoader(
+        dataset,  # type: ignore[arg-type]  # collate makes batches of its samples
+        batch_size=batch_size,
+        shuffle=shuffle,
+        sampler=sampler,
+        num_workers=num_workers,
+        collate_fn=Collate(tokenizer),
+        pin_memory=torch.cuda.is_available(),
+        persistent_workers=num_workers > 0,
+        worker_init_fn=_start_worker,
+    )
+
+
+def _start_worker(worker_id: int) -> None:
+    """Keep OpenCV to one thread per worker, and seed as Lightning would have done."""
+    cv2.setNumThreads(0)
+    if int(os.environ.get("PL_SEED_WORKERS", "0")):
+        pl_worker_init_function(worker_id)
