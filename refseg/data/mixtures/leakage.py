@@ -10,19 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool
 
+from refseg.data.catalog import CATALOG
 from refseg.data.references import References
 
-COCO = "coco"
-
-COLLECTIONS: Mapping[str, str] = {
-    "refcoco": COCO,
-    "refcoco+": COCO,
-    "refcocog": COCO,
-    "grefcoco": COCO,
-    "refclef": "saiapr",
-    "referit": "saiapr",
-}
-"""Whose photographs a data set annotates, where its image ids are that collection's numbers."""
+COCO = "train2014"
+"""What the catalogue calls the photographs of COCO."""
 
 # COCO_train2014_000000000009.jpg (2014) and val2017/000000000009.jpg (2017) have the same numbers;
 # file names of references carry the annotation's number as a suffix.
@@ -64,6 +56,19 @@ def is_training_split(name: str) -> bool:
     return name.startswith("train")
 
 
+def image_collection(dataset: str) -> str | None:
+    """Whose photographs a data set annotates, and whose numbers its image ids are.
+
+    Args:
+        dataset: its name; nothing is known of a set that is not in the catalogue.
+
+    Example:
+        >>> image_collection("refcoco+"), image_collection("referit")
+        ('train2014', 'saiapr_tc-12')
+    """
+    return CATALOG[dataset].image_set if dataset in CATALOG else None
+
+
 def image_keys(references: References, dataset: str) -> pa.DictionaryArray:
     """A text per row that is the same for the same photograph, whichever data set shows it.
 
@@ -81,14 +86,15 @@ def image_keys(references: References, dataset: str) -> pa.DictionaryArray:
     codes = paths.indices.to_numpy()
     _, first = np.unique(codes, return_index=True)
     image_ids = references.table["image_id"].take(first).to_pylist()
+    collection = image_collection(dataset)
     folders: dict[str, str] = {}
     keys = []
     for path, image_id in zip(paths.dictionary.to_pylist(), image_ids, strict=True):
         number = _COCO_FILE.search(path)
         if number:
             keys.append(f"{COCO}:{int(number[1])}")
-        elif dataset in COLLECTIONS:
-            keys.append(f"{COLLECTIONS[dataset]}:{image_id}")
+        elif collection is not None:
+            keys.append(f"{collection}:{image_id}")
         else:
             folder, name = os.path.split(path)
             if folder not in folders:

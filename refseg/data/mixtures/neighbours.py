@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from refseg.data.mixtures.leakage import COCO, COLLECTIONS
+from refseg.data.catalog import CATALOG
+from refseg.data.mixtures.leakage import COCO, image_collection
 from refseg.data.mixtures.mixture import Mixture, Part, read_source
 from refseg.data.mixtures.sources import DataSource, parse_source
+from refseg.data.presence import find_partitions, has_parquet
 from refseg.data.readers import OnBadRecord
 from refseg.errors import ConfigError, DataError
 
@@ -19,11 +21,20 @@ def present_sources(root: Path) -> list[DataSource]:
     Args:
         root: the folder of the data.
     """
-    found = [*root.glob("*/refs(*).p"), *root.glob("*/grefs(*).json")]
-    return [
+    files = sorted([*root.glob("*/refs(*).p"), *root.glob("*/grefs(*).json")])
+    found = [
         DataSource(path.parent.name, path.name.partition("(")[2].rpartition(")")[0])
-        for path in sorted(found)
+        for path in files
     ]
+    names = {source.name for source in found}
+    for dataset in CATALOG.values():  # those that are published in other formats
+        is_complete = any(
+            dataset.needs[partition] and not absent
+            for partition, absent in find_partitions(root, dataset).items()
+        )
+        if dataset.name not in names and (is_complete or has_parquet(root, dataset)):
+            found.append(DataSource(dataset.name))
+    return found
 
 
 def coco_neighbours(root: Path, taken: Collection[str]) -> tuple[list[Part], list[str]]:
@@ -44,7 +55,11 @@ def coco_neighbours(root: Path, taken: Collection[str]) -> tuple[list[Part], lis
     for source in present:
         customary = DataSource(source.name, CUSTOMARY.get(source.name))
         is_other_cut = customary in present and source != customary
-        if source.name in taken or is_other_cut or COLLECTIONS.get(source.name, COCO) != COCO:
+        if (
+            source.name in taken
+            or is_other_cut
+            or image_collection(source.name) not in (None, COCO)
+        ):
             continue
         try:
             part = Part(source.name, source, read_source(source, root, "skip"))

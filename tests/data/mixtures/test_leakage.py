@@ -59,24 +59,24 @@ def test_coco_images_are_known_by_their_number() -> None:
         ("refcocog", 9, "/data/images/renamed/a.png"),
         ("grefcoco", 9, "/data/9.jpg"),
     ]:
-        assert key(dataset, image_id, path) == "coco:9", path
+        assert key(dataset, image_id, path) == "train2014:9", path
 
 
 def test_other_images_are_known_by_their_path(tmp_path: Path) -> None:
     assert key("mine", 9, "/data/images/9.jpg") == "/data/images/9.jpg"
-    assert key("mine", 9, "/data/000000000009.jpg") != "coco:9", "a number, but not of COCO"
+    assert key("mine", 9, "/data/000000000009.jpg") != "train2014:9", "a number, but not of COCO"
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     assert key("mine", 1, f"{tmp_path}/link/a.jpg") == key("mine", 2, f"{tmp_path}/real/a.jpg")
     # ReferIt and RefCLEF annotate the same photographs, which people keep in different folders.
     assert key("referit", 38100, "/a/38100.jpg") == key("refclef", 38100, "/b/38100.jpg")
-    assert key("referit", 9, "/a/9.jpg") != "coco:9"
+    assert key("referit", 9, "/a/9.jpg") != "train2014:9"
 
 
 def test_an_empty_table_has_no_images() -> None:
     empty = References(SCHEMA.empty_table())
     assert len(image_keys(empty, "mine")) == 0
-    shared, rows = find_shared(empty, "mine", {"other": {"coco:1"}})
+    shared, rows = find_shared(empty, "mine", {"other": {"train2014:1"}})
     assert (shared.images, shared.all_images, len(rows)) == (0, 0, 0)
 
 
