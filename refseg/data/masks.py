@@ -64,7 +64,8 @@ def encode_segmentation(segmentation: object, height: int, width: int, record: s
         areas = [polygon for polygon in polygons if len(polygon) >= 6]
         if not areas:
             raise DataError(f"{record}: no polygon has three points or more, so it has no mask.")
-        if sum(map(_outline, areas)) > MAX_OUTLINE:
+        at_most = sum(map(len, areas)) * FAR_OUTSIDE * max(height, width)
+        if at_most > MAX_OUTLINE and sum(map(_outline, areas)) > MAX_OUTLINE:
             raise DataError(
                 f"{record}: its polygons are longer than {MAX_OUTLINE:,} pixels, which no object's "
                 "outline is."
