@@ -17,6 +17,7 @@ from refseg.data.readers import (
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import (
+    OriginalTokenizer,
     Tokenizer,
     TransformersTokenizer,
     WordTokenizer,
@@ -30,6 +31,7 @@ __all__ = [
     "Collate",
     "DataSource",
     "OnBadRecord",
+    "OriginalTokenizer",
     "References",
     "ReferringDataModule",
     "ReferringDataset",

@@ -183,7 +183,7 @@ def test_transformers_of_a_folder_without_tokenizer(tmp_path: Path) -> None:
 
 
 def test_state_of_something_else(words: WordTokenizer) -> None:
-    with pytest.raises(CheckpointError, match=r"of class 'os\.system'; known are WordTokenizer"):
+    with pytest.raises(CheckpointError, match=r"of class 'os\.system'; known are .*WordTokenizer"):
         tokenizer_from_state({"class": "os.system"})
     with pytest.raises(CheckpointError, match="of class None"):
         tokenizer_from_state({})

@@ -1,0 +1,15 @@
+"""From sentences to token ids, one file per family."""
+
+from refseg.data.tokenizers.base import Tokenizer, tokenizer_from_state
+from refseg.data.tokenizers.original import OriginalTokenizer
+from refseg.data.tokenizers.transformers import TransformersTokenizer
+from refseg.data.tokenizers.words import WordTokenizer, split_words
+
+__all__ = [
+    "OriginalTokenizer",
+    "Tokenizer",
+    "TransformersTokenizer",
+    "WordTokenizer",
+    "split_words",
+    "tokenizer_from_state",
+]

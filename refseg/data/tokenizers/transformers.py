@@ -1,0 +1,129 @@
+"""Tokenizers of pretrained text encoders."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from refseg.data.tokenizers.base import Tokenizer
+from refseg.data.tokenizers.words import split_words, words_of
+from refseg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class TransformersTokenizer(Tokenizer):
+    """The tokenizer of a pretrained text encoder of the transformers library.
+
+    Its vocabulary is that of the pretrained model, so `build` changes nothing. The checkpoint
+    carries the whole tokenizer, so that neither network nor folder is needed to use it.
+
+    Args:
+        name: a name on the Hugging Face hub or a local folder, the same as the text encoder's.
+        max_words: sentences are cut after so many tokens, pieces of words and special tokens
+            included.
+    """
+
+    needs_building = False
+
+    def __init__(self, name: str, max_words: int = 20) -> None:
+        super().__init__(max_words)
+        self.name = name
+        self._loaded: PreTrainedTokenizerFast | None = None
+
+    @property
+    def _tokenizer(self) -> "PreTrainedTokenizerFast":
+        if self._loaded is None:
+            self._loaded = _load_transformers_tokenizer(self.name)
+        return self._loaded
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of ids of the pretrained vocabulary, added tokens included."""
+        return len(self._tokenizer)
+
+    def build(self, expressions: Iterable[str]) -> None:
+        """Keep the pretrained vocabulary."""
+
+    def encode(
+        self, expressions: Sequence[str]
+    ) -> tuple[Int64[np.ndarray, "expressions words"], Bool[np.ndarray, "expressions words"]]:
+        """Token ids with the model's special tokens, padded on the right, and True at a token."""
+        for expression in expressions:
+            words_of(expression)
+        if not expressions:
+            return np.zeros((0, 0), np.int64), np.zeros((0, 0), np.bool_)
+        encoded = self._tokenizer(
+            list(expressions),
+            padding=True,
+            truncation=True,
+            max_length=self.max_words,
+            return_tensors="np",
+        )
+        tokens, token_mask = encoded["input_ids"], encoded["attention_mask"]
+        return tokens.astype(np.int64), token_mask.astype(np.bool_)
+
+    def words(self, expression: str) -> list[str]:
+        """The pieces of a sentence, the model's special tokens included."""
+        return list(self._tokenizer.convert_ids_to_tokens(self.encode([expression])[0][0].tolist()))
+
+    def unknown_words(self, expression: str) -> list[str]:
+        """The words that become the model's unknown token; most models have pieces for any word."""
+        unknown = self._tokenizer.unk_token_id
+        return [
+            word
+            for word in split_words(expression)
+            if unknown in self._tokenizer(word, add_special_tokens=False)["input_ids"]
+        ]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The name, the serialised tokenizer and its special tokens."""
+        special = {key: str(token) for key, token in self._tokenizer.special_tokens_map.items()}
+        return {
+            "class": type(self).__name__,
+            "name": self.name,
+            "max_words": self.max_words,
+            "serialised": self._tokenizer.backend_tokenizer.to_str(),
+            "special_tokens": special,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "TransformersTokenizer":
+        """The tokenizer that gave this state; needs neither network nor folder."""
+        from tokenizers import Tokenizer as Backend
+        from transformers import PreTrainedTokenizerFast
+
+        tokenizer = cls(state["name"], state["max_words"])
+        tokenizer._loaded = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # theirs
+            tokenizer_object=Backend.from_str(state["serialised"]),
+            padding_side="right",
+            truncation_side="right",
+            **state["special_tokens"],
+        )
+        return tokenizer
+
+
+def _load_transformers_tokenizer(name: str) -> "PreTrainedTokenizerFast":
+    import os
+
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    # The library's own threads and the data loader's processes do not go together.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, padding_side="right", use_fast=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"Cannot load the tokenizer '{name}' ({reason}); give a name on the Hugging Face hub "
+            "or a folder that save_pretrained wrote."
+        ) from None
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise ConfigError(
+            f"The tokenizer '{name}' has no fast version, which a checkpoint needs; choose another."
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    return tokenizer
