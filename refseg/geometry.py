@@ -1,12 +1,20 @@
 """How an image is fitted into the network's square, and the exact way back."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional
+
+from refseg.resampling import resize
+
+Resampling = Literal["antialiased", "original"]
+
+# The smallest logit that the papers' evaluation calls foreground.
+_ORIGINAL_THRESHOLD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,9 @@ class Geometry:
         scaled_height: rows of the scaled image.
         scaled_width: columns of the scaled image.
         size: side of the square, pixels.
+        resampling: `antialiased` as is good practice today, or `original`, as the papers' code:
+            bilinear without antialiasing, black beyond the border, and every touched pixel of a
+            mask is foreground, in network size and back in the image's own size.
     """
 
     height: int
@@ -30,9 +41,12 @@ class Geometry:
     scaled_height: int
     scaled_width: int
     size: int
+    resampling: Resampling = "antialiased"
 
     @classmethod
-    def letterbox(cls, height: int, width: int, size: int) -> "Geometry":
+    def letterbox(
+        cls, height: int, width: int, size: int, resampling: Resampling = "antialiased"
+    ) -> "Geometry":
         """The letterbox that fits an image of `height` × `width` pixels into `size` × `size`.
 
         Example:
@@ -44,25 +58,22 @@ class Geometry:
         scaled_height = max(1, round(height * scale))
         scaled_width = max(1, round(width * scale))
         top, left = (size - scaled_height) // 2, (size - scaled_width) // 2
-        return cls(height, width, top, left, scaled_height, scaled_width, size)
+        return cls(height, width, top, left, scaled_height, scaled_width, size, resampling)
 
     def apply_image(
         self, image: UInt8[np.ndarray, " height width 3"], fill: int = 0
     ) -> UInt8[np.ndarray, " size size 3"]:
-        """Scale an image into the square (area averaging when it shrinks, bilinear when it grows).
+        """Scale an image into the square.
 
         Args:
             image: RGB, in its own size.
             fill: value of the border, 0–255.
         """
-        shrinks = self.scaled_height < self.height
-        scaled = cv2.resize(
-            image,
-            (self.scaled_width, self.scaled_height),
-            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-        )
         canvas = np.full((self.size, self.size, 3), fill, dtype=np.uint8)
-        canvas[self._inside] = scaled
+        if self.resampling == "original":
+            canvas[self._inside] = self._resize_as_original(image)
+        else:
+            canvas[self._inside] = self._resize(image)
         return canvas
 
     def apply_masks(
@@ -70,18 +81,16 @@ class Geometry:
     ) -> Bool[np.ndarray, " n size size"]:
         """Scale masks into the square; a pixel belongs to the mask where at least half of it does.
 
-        Unlike the papers' code, which calls every touched pixel foreground and so dilates masks.
+        Unlike the papers' code, which calls every touched pixel foreground and so dilates masks;
+        `original` resampling does so, too.
         """
         canvas = np.zeros((len(masks), self.size, self.size), dtype=np.bool_)
-        shrinks = self.scaled_height < self.height
-        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         for target, mask in zip(canvas, masks, strict=True):
-            scaled = cv2.resize(
-                mask.astype(np.float32),
-                (self.scaled_width, self.scaled_height),
-                interpolation=interpolation,
-            )
-            target[self._inside] = scaled >= 0.5
+            values = mask.astype(np.float32)
+            if self.resampling == "original":
+                target[self._inside] = resize(values, self.scaled_height, self.scaled_width) > 0
+            else:
+                target[self._inside] = self._resize(values) >= 0.5
         return canvas
 
     def invert(self, maps: Float[Tensor, " n size_h size_w"]) -> Float[Tensor, " n height width"]:
@@ -95,6 +104,42 @@ class Geometry:
         return functional.interpolate(
             inside, size=(self.height, self.width), mode="bilinear", align_corners=False
         )[:, 0]
+
+    def predictions(
+        self, logits: Float[Tensor, " n size_h size_w"]
+    ) -> Bool[Tensor, " n height width"]:
+        """What is foreground in the image's own size: where the logit, brought there, is above 0.
+
+        With `original` resampling, as the papers' evaluation: thresholded in network size, and
+        every pixel of the image that the foreground touches is foreground.
+        """
+        if self.resampling == "antialiased":
+            return self.invert(logits) > 0
+        longer = max(self.height, self.width)
+        touched = resize((logits >= _ORIGINAL_THRESHOLD).float(), longer, longer) > 0
+        top, left = (longer - self.height) // 2, (longer - self.width) // 2
+        return touched[:, top : top + self.height, left : left + self.width]
+
+    def _resize(self, values: np.ndarray) -> np.ndarray:
+        """Area averaging when it shrinks, bilinear when it grows."""
+        shrinks = self.scaled_height < self.height
+        return cv2.resize(
+            values,
+            (self.scaled_width, self.scaled_height),
+            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+        )
+
+    def _resize_as_original(
+        self, image: UInt8[np.ndarray, " height width 3"]
+    ) -> UInt8[np.ndarray, " scaled_height scaled_width 3"]:
+        # Faded borders are raised to the darkest value of all, as the original's library does.
+        values = image.transpose(2, 0, 1) / 255
+        scaled = resize(values, self.scaled_height, self.scaled_width)
+        return (
+            np.rint(255 * scaled.clip(values.min(), values.max()))
+            .astype(np.uint8)
+            .transpose(1, 2, 0)
+        )
 
     @property
     def _inside(self) -> tuple[slice, slice]:

@@ -146,8 +146,10 @@ class ReferringSegmentation(LightningModule):
         """The prediction for each expression, in its image's own size, on the CPU.
 
         Foreground is where the logit, brought to the own size, is above 0: probability above 0.5.
+        (`Geometry.predictions` has the papers' own rule.)
         """
-        return [(logits > 0).cpu() for logits in batch.to_own_size(self.segmenter(batch).float())]
+        logits = self.segmenter(batch).float()
+        return [prediction.cpu() for prediction in batch.predictions(logits)]
 
     def _start_evaluation(self) -> None:
         self._metrics = [ReferringMetrics().to(self.device) for _ in self._evaluated_splits()]

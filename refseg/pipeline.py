@@ -14,7 +14,7 @@ from torch import Tensor
 from refseg.checkpoint import read_checkpoint
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
 from refseg.errors import CheckpointError, DataError
-from refseg.geometry import Geometry
+from refseg.geometry import Geometry, Resampling
 from refseg.models.segmenter import Segmenter
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
@@ -28,7 +28,8 @@ class Segmentation(NamedTuple):
 
     Args:
         mask: True at the pixels of the object, in the image's own size.
-        score: mean probability of the pixels of the mask, (0.5, 1]; 0 where the mask is empty.
+        score: mean probability of the pixels of the mask, (0.5, 1] unless every touched pixel
+            counts (`original` resampling); 0 where the mask is empty.
     """
 
     mask: Bool[np.ndarray, " height width"]
@@ -55,6 +56,7 @@ class Pipeline:
         tokenizer: with the vocabulary that the network was trained with.
         image_size: side of the network's square, pixels.
         fill: value of the letterbox's border, 0–255.
+        resampling: how images are scaled, and masks brought back (`Geometry`).
         device: where to compute, `cpu` or `cuda`, say.
     """
 
@@ -65,9 +67,11 @@ class Pipeline:
         image_size: int,
         fill: int = 0,
         device: str = "cpu",
+        resampling: Resampling = "antialiased",
     ) -> None:
         self.segmenter = segmenter.to(device).eval()
         self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
+        self.resampling: Resampling = resampling
         self.device = torch.device(device)
 
     def segment(self, image: Picture, expression: str) -> Segmentation:
@@ -87,8 +91,9 @@ class Pipeline:
         """Segment what each of several expressions names; the image is encoded once."""
         with torch.inference_mode():
             batch = self._batch(image, list(expressions))
-            logits = batch.to_own_size(self.segmenter(batch).float())
-        return [_segmentation(own.sigmoid()) for own in logits]
+            logits = self.segmenter(batch).float()
+            own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
+            return [_segmentation(values.sigmoid(), mask) for values, mask in own]
 
     def read(self, image: Picture, expression: str) -> Reading:
         """The prediction after each word, for a fusion that reads word by word.
@@ -109,7 +114,7 @@ class Pipeline:
             self._check(expression)
         tokens, token_mask = self.tokenizer.encode(expressions)
         height, width = pixels.shape[:2]
-        geometry = Geometry.letterbox(height, width, self.image_size)
+        geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
         fitted = torch.from_numpy(geometry.apply_image(pixels, self.fill))
         return Batch(
             images=fitted.permute(2, 0, 1)[None].contiguous(),
@@ -125,8 +130,10 @@ class Pipeline:
         ).to(self.device)
 
     def _check(self, expression: str) -> None:
-        unknown = self.tokenizer.unknown_words(expression)
-        if unknown and len(unknown) == len(self.tokenizer.words(expression)):
+        words, unknown = self.tokenizer.words(expression), self.tokenizer.unknown_words(expression)
+        if not words:
+            raise DataError(f"The expression {expression!r} has no word; give at least one.")
+        if unknown and len(unknown) >= len(words):
             raise DataError(
                 f"No word of {expression!r} is in the vocabulary of this model "
                 f"({self.tokenizer.vocab_size} words); say it in words of its training data."
@@ -190,7 +197,6 @@ def as_pixels(image: Picture) -> UInt8[np.ndarray, " height width 3"]:
     return image
 
 
-def _segmentation(probability: Tensor) -> Segmentation:
-    mask = probability > 0.5
+def _segmentation(probability: Tensor, mask: Tensor) -> Segmentation:
     score = probability[mask].mean().item() if mask.any() else 0.0
     return Segmentation(mask.cpu().numpy(), score)

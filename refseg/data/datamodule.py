@@ -32,6 +32,7 @@ from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError, DataError
+from refseg.geometry import Resampling
 from refseg.types import Batch, Sample
 
 _DEFAULT_SHAPES = ShapesOptions()
@@ -77,6 +78,8 @@ class ReferringDataModule(LightningDataModule):
             the text encoder.
         augmentation: random changes in training; none by default.
         fill: value of the border around images that are not square, 0–255.
+        resampling: how images and masks are scaled, there and back: `antialiased`, or `original` as
+            in the papers' code, for parity with published models.
         on_bad_record: `error` stops at the first bad record of the annotations, `skip` leaves bad
             records out and says how many.
         shapes: what the built-in set contains.
@@ -105,6 +108,7 @@ class ReferringDataModule(LightningDataModule):
         tokenizer: Tokenizer | None = None,
         augmentation: Augmentation | None = None,
         fill: int = 0,
+        resampling: Resampling = "antialiased",
         on_bad_record: OnBadRecord = "error",
         shapes: ShapesOptions = _DEFAULT_SHAPES,
         vocabulary_from: Path | None = None,
@@ -131,7 +135,7 @@ class ReferringDataModule(LightningDataModule):
         self.expressions_per_image = expressions_per_image
         self.max_expressions = max_expressions
         self.tokenizer: Tokenizer = WordTokenizer() if tokenizer is None else tokenizer
-        self.transform = Transform(image_size, fill=fill)
+        self.transform = Transform(image_size, fill=fill, resampling=resampling)
         self.augmentation = augmentation
         self.on_bad_record: OnBadRecord = on_bad_record
         self.shapes = shapes
@@ -227,7 +231,7 @@ class ReferringDataModule(LightningDataModule):
         """The training splits, shuffled."""
         dataset, sampler = training_dataset(
             self.training,
-            Transform(self.transform.image_size, self.augmentation, self.transform.fill),
+            Transform(**self.transform.state_dict(), augmentation=self.augmentation),
             self.expressions_per_image,
             self.max_expressions,
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),  # the same on all processes

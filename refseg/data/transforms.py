@@ -11,7 +11,7 @@ import torch
 
 from refseg.data.flips import flip
 from refseg.errors import ConfigError
-from refseg.geometry import Geometry
+from refseg.geometry import Geometry, Resampling
 from refseg.types import Sample
 
 if TYPE_CHECKING:
@@ -141,10 +141,15 @@ class Transform:
         image_size: side of the network's square, pixels.
         augmentation: random changes, for training; None changes nothing.
         fill: value of the border of the letterbox, 0–255.
+        resampling: how images and masks are scaled, there and back (`Geometry`).
     """
 
     def __init__(
-        self, image_size: int, augmentation: Augmentation | None = None, fill: int = 0
+        self,
+        image_size: int,
+        augmentation: Augmentation | None = None,
+        fill: int = 0,
+        resampling: Resampling = "antialiased",
     ) -> None:
         if image_size < 1:
             raise ConfigError(f"Expected image_size of at least 1 pixel, got {image_size}.")
@@ -153,6 +158,7 @@ class Transform:
         self.image_size = image_size
         self.augmentation = augmentation
         self.fill = fill
+        self.resampling: Resampling = resampling
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample in network size, with its `Geometry`.
@@ -163,7 +169,7 @@ class Transform:
         if self.augmentation is not None:
             sample = self.augmentation(sample)
         height, width = sample.image.shape[:2]
-        geometry = Geometry.letterbox(height, width, self.image_size)
+        geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
         # Expressions of the same object have the same mask: each is scaled once.
         positions = {truth: position for position, truth in enumerate(sample.truths)}
         scaled = geometry.apply_masks(sample.masks[list(positions.values())])
@@ -175,11 +181,11 @@ class Transform:
             geometry=geometry,
         )
 
-    def state_dict(self) -> dict[str, int]:
+    def state_dict(self) -> dict[str, Any]:
         """What evaluation needs; the augmentation belongs to training alone."""
-        return {"image_size": self.image_size, "fill": self.fill}
+        return {"image_size": self.image_size, "fill": self.fill, "resampling": self.resampling}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, int]) -> "Transform":
+    def from_state(cls, state: Mapping[str, Any]) -> "Transform":
         """The transform of evaluation that gave this state."""
-        return cls(state["image_size"], fill=state["fill"])
+        return cls(**state)

@@ -1,7 +1,9 @@
 """From fused features to one logit per pixel."""
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
@@ -16,6 +18,13 @@ class Decoder(nn.Module, ABC):
     ) -> Float[Tensor, " expressions height width"]:
         """Decode to `size`, (height, width) in pixels."""
 
+    def cells(
+        self, fused: Float[Tensor, " expressions fused_dim h w"]
+    ) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the feature grid, what RMI and LSTM-CNN's first stage train on."""
+        h, w = fused.shape[-2:]
+        return self(fused, (h, w))
+
 
 class BilinearDecoder(Decoder):
     """One logit per cell by a 1×1 convolution, then bilinear upsampling.
@@ -23,10 +32,18 @@ class BilinearDecoder(Decoder):
     Args:
         fused_dim: channels of the fused features; supplied by the fusion.
         dropout: share of the fused features dropped in training; 0 in both papers.
+        grid: where the logit of a cell lies: `centred` in the cell, or, as in RMI's code, `legacy`,
+            on its upper left pixel (`legacy_upsample`), where RMI's training takes its target.
     """
 
-    def __init__(self, fused_dim: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        fused_dim: int,
+        dropout: float = 0.0,
+        grid: Literal["centred", "legacy"] = "centred",
+    ) -> None:
         super().__init__()
+        self.grid = grid
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Conv2d(fused_dim, 1, 1)
 
@@ -34,5 +51,94 @@ class BilinearDecoder(Decoder):
         self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]
     ) -> Float[Tensor, " expressions height width"]:
         """Decode to `size`, (height, width) in pixels."""
-        logits = self.classifier(self.dropout(fused))
+        logits = self.cells(fused)[:, None]
+        if self.grid == "legacy":
+            return legacy_upsample(logits, size)[:, 0]
         return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+
+    def cells(
+        self, fused: Float[Tensor, " expressions fused_dim h w"]
+    ) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the feature grid."""
+        return self.classifier(self.dropout(fused))[:, 0]
+
+
+class DeconvolutionDecoder(Decoder):
+    """One logit per cell, enlarged by a transposed convolution that is learned: LSTM-CNN's.
+
+    Its filter is two cells wide and starts as bilinear interpolation. Beyond the border there is
+    nothing, so that logits fade there. Images that are not a whole number of cells are cut at the
+    lower right; another size than the filter's is reached bilinearly.
+
+    Args:
+        fused_dim: channels of the fused features; supplied by the fusion.
+        stride: pixels per cell, the backbone's; 32 in the paper, with a filter of 64×64.
+
+    References:
+        Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
+        https://arxiv.org/abs/1603.06180, section 3.4.
+    """
+
+    def __init__(self, fused_dim: int, stride: int = 32) -> None:
+        super().__init__()
+        self.stride = stride
+        self.classifier = nn.Conv2d(fused_dim, 1, 1)
+        self.upsampling = nn.ConvTranspose2d(
+            1, 1, 2 * stride, stride, padding=stride // 2, output_padding=stride % 2, bias=False
+        )
+        with torch.no_grad():
+            self.upsampling.weight.copy_(bilinear_filter(stride))
+
+    def forward(
+        self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]
+    ) -> Float[Tensor, " expressions height width"]:
+        """Decode to `size`, (height, width) in pixels."""
+        logits = self.upsampling(self.cells(fused)[:, None])
+        missing = [have - wanted for have, wanted in zip(logits.shape[-2:], size, strict=True)]
+        if all(0 <= pixels < self.stride for pixels in missing):
+            return logits[:, 0, : size[0], : size[1]]
+        return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+
+    def cells(
+        self, fused: Float[Tensor, " expressions fused_dim h w"]
+    ) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the feature grid."""
+        return self.classifier(fused)[:, 0]
+
+
+def bilinear_filter(stride: int) -> Float[Tensor, " taps taps"]:
+    """The filter that makes a transposed convolution interpolate, as LSTM-CNN's code has it.
+
+    Its first row and column are 0 and its peak is the tap number `stride`: unlike the symmetric
+    filter of FCN, it puts the value of a cell on one pixel.
+
+    Example:
+        >>> bilinear_filter(2)[2]
+        tensor([0.0000, 0.5000, 1.0000, 0.5000])
+    """
+    taps = 1 - (torch.arange(2 * stride) - stride).abs() / stride
+    return taps[:, None] * taps
+
+
+def legacy_upsample(
+    maps: Float[Tensor, " n channels h w"], size: tuple[int, int]
+) -> Float[Tensor, " n channels height width"]:
+    """Bilinear resizing as in TensorFlow 1: the first pixels coincide, not the centres.
+
+    The value of cell (i, j) lies on pixel (stride·i, stride·j); beyond the last cell its value goes
+    on. Equal to `tf.image.resize_bilinear(align_corners=False)`, and unlike every mode of torch.
+
+    Args:
+        maps: what is enlarged.
+        size: (height, width) of the result.
+
+    Example:
+        >>> legacy_upsample(torch.tensor([[[[0.0, 1.0]]]]), (1, 4))
+        tensor([[[[0.0000, 0.5000, 1.0000, 1.0000]]]])
+    """
+    height, width = size
+    padded = functional.pad(maps, (0, 1, 0, 1), mode="replicate")
+    enlarged = functional.interpolate(
+        padded, size=(height + 1, width + 1), mode="bilinear", align_corners=True
+    )
+    return enlarged[:, :, :height, :width]

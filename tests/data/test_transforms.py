@@ -143,7 +143,7 @@ def test_same_seed_same_result() -> None:
 def test_state_has_what_evaluation_needs() -> None:
     transform = Transform(48, Augmentation(), fill=9)
     state = transform.state_dict()
-    assert state == {"image_size": 48, "fill": 9}
+    assert state == {"image_size": 48, "fill": 9, "resampling": "antialiased"}
     restored = Transform.from_state(state)
     assert restored.augmentation is None
     assert restored.state_dict() == state

@@ -37,7 +37,7 @@ def split_as_original(expression: str) -> list[str]:
 
 
 def _lower(piece: str) -> str:
-    """Each character for itself, as Python 2 did: İ becomes i, a capital sigma the same everywhere."""
+    """Each character for itself, as Python 2 did: İ becomes i, a sigma does not know its place."""
     return "".join(character.lower()[0] for character in piece)
 
 
