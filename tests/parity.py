@@ -45,7 +45,10 @@ def drawn(facts: Facts) -> dict[str, Tensor]:
         prefix, (name, shape, scale, shift, total, first, last) = (
             (row[0], row[1:]) if len(row) == 8 else (facts["seed_prefix"], row)
         )
+        name, _, remark = name.partition(" ")
         value = seeded(prefix, name, shape, scale, shift)
+        if "max(.,0)" in remark:
+            value = value.clamp(min=0)
         flat = value.flatten()
         assert (flat[0].item(), flat[-1].item()) == (first, last), name
         assert abs(value.sum(dtype=torch.float64).item() - total) < 1e-6 * max(1, abs(total)), name

@@ -83,9 +83,7 @@ class DeconvolutionDecoder(Decoder):
         super().__init__()
         self.stride = stride
         self.classifier = nn.Conv2d(fused_dim, 1, 1)
-        self.upsampling = nn.ConvTranspose2d(
-            1, 1, 2 * stride, stride, padding=stride // 2, output_padding=stride % 2, bias=False
-        )
+        self.upsampling = nn.ConvTranspose2d(1, 1, 2 * stride, stride, bias=False)
         with torch.no_grad():
             self.upsampling.weight.copy_(bilinear_filter(stride))
 
@@ -93,11 +91,21 @@ class DeconvolutionDecoder(Decoder):
         self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]
     ) -> Float[Tensor, " expressions height width"]:
         """Decode to `size`, (height, width) in pixels."""
-        logits = self.upsampling(self.cells(fused)[:, None])
-        missing = [have - wanted for have, wanted in zip(logits.shape[-2:], size, strict=True)]
-        if all(0 <= pixels < self.stride for pixels in missing):
-            return logits[:, 0, : size[0], : size[1]]
+        logits = self.enlarge(self.cells(fused))
+        surplus = [have - wanted for have, wanted in zip(logits.shape[-2:], size, strict=True)]
+        if all(0 <= pixels < self.stride for pixels in surplus):
+            return logits[:, : size[0], : size[1]]
+        logits = logits[:, None]
         return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+
+    def enlarge(
+        self, cells: Float[Tensor, " expressions h w"]
+    ) -> Float[Tensor, " expressions height width"]:
+        """The logits of pixels, `stride` times as many on each side as cells."""
+        height, width = (size * self.stride for size in cells.shape[-2:])
+        start = self.stride // 2
+        full = self.upsampling(cells[:, None])[:, 0]
+        return full[:, start : start + height, start : start + width]
 
     def cells(
         self, fused: Float[Tensor, " expressions fused_dim h w"]

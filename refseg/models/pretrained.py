@@ -1,4 +1,4 @@
-"""Networks that others trained: their files, and keeping them as they are."""
+"""Networks that others trained: their files, keeping them as they are, the papers' own models."""
 
 import json
 import pickle
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig as PreTrainedConfig
+
+    from refseg.models.segmenter import Segmenter
 else:  # the library is imported where it is used, and not before
     PreTrainedConfig = object
 
@@ -110,6 +112,32 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
             f"{'; '.join(found)}. Choose the network they were made for."
         )
     network.load_state_dict(weights, strict=False)
+
+
+def from_original(
+    kind: Literal["rmi", "rmi_lstm", "lstm_cnn"], variables: Mapping[str, Any]
+) -> "Segmenter":
+    """A segmenter that computes what the papers' own code computes from these variables.
+
+    Widths are read off the arrays, R (ResNet) or D (DeepLab) off the names. The names of TensorFlow
+    0.12 (`Matrix`, `Bias`) do as well, and what an optimiser left in the checkpoint is ignored.
+    Without the variables of the backbone, the segmenter works on given features: res5c for RMI and
+    its baseline, fc8 for LSTM-CNN. Of LSTM-CNN, the variables of any of its stages do.
+
+    Args:
+        kind: `rmi`, its baseline `rmi_lstm`, or `lstm_cnn` (Hu et al.).
+        variables: the original's names and arrays.
+
+    Returns:
+        The segmenter in evaluation mode.
+
+    Raises:
+        ConfigError: the kind is unknown, or variables are missing, superfluous or misshapen; the
+            message names them all.
+    """
+    from refseg.models.original.building import from_original  # it needs the parts, they need us
+
+    return from_original(kind, variables)
 
 
 def import_transformers() -> ModuleType:

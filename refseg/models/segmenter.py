@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from refseg.models.backbones.base import Backbone
@@ -47,11 +47,33 @@ class Segmenter(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         """Logits in network size, before the sigmoid."""
-        image_features = self.backbone(batch.images)
-        text = self.text_encoder(batch.tokens, batch.token_mask)
-        fused = self.fusion(image_features, text, batch.image_index)
+        fused = self._fuse(
+            self.backbone(batch.images), batch.tokens, batch.token_mask, batch.image_index
+        )
         height, width = batch.images.shape[-2:]
         return self.decoder(fused, (height, width))
+
+    def from_features(
+        self,
+        image_features: Float[Tensor, " images image_dim h w"],
+        tokens: Int64[Tensor, " expressions words"],
+        token_mask: Bool[Tensor, " expressions words"],
+        image_index: Int64[Tensor, " expressions"],
+    ) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the feature grid, before the sigmoid.
+
+        Args:
+            image_features: what the backbone makes of the images: cached, say, or of other code.
+            tokens: padded on the right; an `LSTMEncoder` reads any other padding as well.
+            token_mask: True at a word.
+            image_index: which image each expression looks at.
+        """
+        return self.decoder.cells(self._fuse(image_features, tokens, token_mask, image_index))
+
+    def _fuse(
+        self, image_features: Tensor, tokens: Tensor, token_mask: Tensor, image_index: Tensor
+    ) -> Tensor:
+        return self.fusion(image_features, self.text_encoder(tokens, token_mask), image_index)
 
     @property
     def reads_word_by_word(self) -> bool:

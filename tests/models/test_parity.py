@@ -1,163 +1,177 @@
-"""The papers' equations: inputs, weights and outputs of the original TensorFlow graphs."""
+"""The papers' heads: inputs, weights and outputs of the original TensorFlow graphs."""
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.testing import assert_close
 
-from refseg.models.decoders import BilinearDecoder
-from refseg.models.fusion import ConcatFusion, MultimodalLSTM
-from refseg.models.text_encoders import LSTMEncoder
+from refseg.losses import WeightedLogisticLoss
+from refseg.models.decoders import DeconvolutionDecoder, bilinear_filter, legacy_upsample
+from refseg.models.fusion import MultimodalLSTM
+from refseg.models.fusion.mlstm import unsquash
+from refseg.models.pretrained import from_original
+from refseg.models.segmenter import Segmenter
 
-Fixture = Mapping[str, Tensor]
-CELL = "multi_rnn_cell/cell_0/basic_lstm_cell"
-EMBEDDING_DIM, LSTM_DIM, IMAGE_DIM, HIDDEN_DIM, VOCAB_SIZE = 24, 20, 22, 16, 60
+from ..parity import Fixture, read, under, unpacked_flat
+
+Padding = Literal["left", "right", "more"]
+PADDINGS: tuple[Padding, ...] = ("left", "right", "more")
 
 
-def _read(path: Path) -> Fixture:
-    with np.load(path, allow_pickle=False) as arrays:
-        return {name: torch.from_numpy(arrays[name]) for name in arrays.files if name != "meta"}
+def padded(words: Tensor, padding: Padding) -> tuple[Tensor, Tensor]:
+    """The papers' words, with their padding as it stands, on the right, or with more of it.
 
-
-def _gates(fixture: Fixture, cell: str) -> tuple[Tensor, Tensor]:
-    """TensorFlow's kernel and bias in torch's order and layout, with the forget bias in it.
-
-    BasicLSTMCell: input, content, forget (+ 1), output, [inputs, gates].
-    torch: input, forget, content, output, [gates, inputs].
+    On the right, each row's padding on the left is moved; padding between words stays.
     """
-    kernel, bias = fixture[f"w/{cell}/kernel"], fixture[f"w/{cell}/bias"]
-    write, content, keep, show = kernel.chunk(4, dim=1)
-    write_bias, content_bias, keep_bias, show_bias = bias.chunk(4)
-    weights = torch.cat([write, keep, content, show], dim=1).T.contiguous()
-    return weights, torch.cat([write_bias, keep_bias + 1, content_bias, show_bias])
-
-
-@torch.no_grad()
-def _fill(layer: nn.Module, weight: Tensor, bias: Tensor | None = None) -> None:
-    parameters = dict(layer.named_parameters())
-    parameters["weight"].copy_(weight.reshape(parameters["weight"].shape))
-    if bias is not None:
-        parameters["bias"].copy_(bias)
-
-
-def _encoder(fixture: Fixture, embedding: str, cell: str) -> LSTMEncoder:
-    encoder = LSTMEncoder(VOCAB_SIZE, EMBEDDING_DIM, LSTM_DIM)
-    weights, bias = _gates(fixture, cell)
-    state = {
-        "embedding.weight": fixture[f"w/{embedding}"],
-        "lstm.weight_ih_l0": weights[:, :EMBEDDING_DIM],
-        "lstm.weight_hh_l0": weights[:, EMBEDDING_DIM:],
-        "lstm.bias_ih_l0": bias,
-        "lstm.bias_hh_l0": torch.zeros_like(bias),
-    }
-    encoder.load_state_dict(state)
-    return encoder
-
-
-def _concat_fusion(image_dim: int, order: list[str], weight: Tensor, bias: Tensor) -> ConcatFusion:
-    """A fusion with the weights of a convolution over inputs in the given order."""
-    fusion = ConcatFusion(image_dim, EMBEDDING_DIM + LSTM_DIM, LSTM_DIM, HIDDEN_DIM)
-    layers = {
-        "image": fusion.visual.image,
-        "sentence": fusion.sentence,
-        "coordinates": fusion.visual.coordinates,
-    }
-    widths = {"image": image_dim, "sentence": LSTM_DIM, "coordinates": 8}
-    parts = weight[0, 0].split([widths[part] for part in order])
-    for part, rows in zip(order, parts, strict=True):
-        _fill(layers[part], rows.T, bias if part == "image" else None)
-    return fusion
-
-
-def _decoder(weight: Tensor, bias: Tensor) -> BilinearDecoder:
-    decoder = BilinearDecoder(HIDDEN_DIM)
-    _fill(decoder.classifier, weight.flatten(), bias)
-    return decoder
-
-
-def _pad_right(words: Tensor) -> tuple[Tensor, Tensor]:
-    """The papers pad on the left with 0, and skip every 0; we pad on the right."""
-    order = (words == 0).long().argsort(dim=1, stable=True)
-    tokens = words.long().gather(1, order)
+    tokens = words.long()
+    if padding != "left":
+        starts = (tokens != 0).long().argmax(1)
+        places = (torch.arange(tokens.shape[1]) + starts[:, None]) % tokens.shape[1]
+        tokens = tokens.gather(1, places)
+    if padding == "more":
+        tokens = torch.nn.functional.pad(tokens, (0, 7))
     return tokens, tokens != 0
 
 
-def _image_features(fixture: Fixture, layer: str) -> Tensor:
-    features = fixture["in/feat"] @ fixture[f"w/{layer}/DW"][0, 0] + fixture[f"w/{layer}/biases"]
-    return features.permute(0, 3, 1, 2).contiguous()
+def channels_first(maps: Tensor) -> Tensor:
+    return maps.permute(0, 3, 1, 2).contiguous()
+
+
+@torch.no_grad()
+def grid_logits(segmenter: Segmenter, features: Tensor, words: Tensor, padding: Padding) -> Tensor:
+    tokens, token_mask = padded(words, padding)
+    return segmenter.from_features(
+        channels_first(features), tokens, token_mask, torch.arange(len(tokens))
+    )
 
 
 @pytest.fixture(scope="module")
 def rmi(shared: Path) -> Fixture:
-    return _read(shared / "parity" / "rmi_small_resnet_square.npz")
+    return read(shared / "parity" / "rmi_small_resnet_square.npz")[0]
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_rmi(rmi: Fixture, padding: Padding) -> None:
+    """Seven sentences: of 1 to 20 words, without any, and with a pad in between."""
+    segmenter = from_original("rmi", under(rmi, "w/"))
+    logits = grid_logits(segmenter, rmi["in/feat"], rmi["in/words"], padding)
+    assert_close(logits, rmi["out/pred"][..., 0], rtol=0, atol=1e-5)
+    enlarged = legacy_upsample(logits[:, None], (80, 80))[:, 0]
+    assert_close(enlarged, rmi["out/up"][..., 0], rtol=0, atol=1e-5)
+    assert_close(enlarged.sigmoid(), rmi["out/sigm"][..., 0], rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("at_once", [None, 3])
-def test_rmi(rmi: Fixture, at_once: int | None) -> None:
-    """Seven sentences: of 1 to 20 words, without any, and with a pad in between."""
-    encoder = _encoder(rmi, "text_objseg/embedding", f"text_objseg/RNN/WLSTM/{CELL}")
-    fusion = MultimodalLSTM(
-        IMAGE_DIM, encoder.word_dim, encoder.sentence_dim, HIDDEN_DIM, expressions_at_once=at_once
-    )
-    weights, bias = _gates(rmi, f"text_objseg/RNN/ALSTM/{CELL}")
-    image, words, cells, recurrent = weights.split([IMAGE_DIM, encoder.word_dim, 8, HIDDEN_DIM], 1)
-    _fill(fusion.visual.image, image, bias)
-    _fill(fusion.visual.coordinates, cells)
-    _fill(fusion.word, words)
-    _fill(fusion.recurrent, recurrent)
-    decoder = _decoder(rmi["w/text_objseg/conv2/DW"], rmi["w/text_objseg/conv2/biases"])
-
-    features = _image_features(rmi, "ResNet/fc1000")
-    text = encoder(*_pad_right(rmi["in/words"]))
-    image_index = torch.arange(len(features))
-    fused = fusion(features, text, image_index)
-    logits = decoder(fused, (10, 10))
-    fusion.output = "state"
-    state = fusion(features, text, image_index)
-
-    assert_close(text.sentence, rmi["out/state_w"][:, LSTM_DIM:], rtol=0, atol=1e-5)
-    expected = rmi["out/state_a"][..., HIDDEN_DIM:].transpose(1, 2).reshape(state.shape)
+def test_states_of_rmi(rmi: Fixture, at_once: int | None) -> None:
+    segmenter = from_original("rmi", under(rmi, "w/"))
+    fusion = segmenter.fusion
+    assert isinstance(fusion, MultimodalLSTM)
+    fusion.output, fusion.expressions_at_once = "state", at_once
+    text = segmenter.text_encoder(*padded(rmi["in/words"], "left"))
+    with torch.no_grad():
+        state = fusion(channels_first(rmi["in/feat"]), text, torch.arange(7))
+    assert_close(text.sentence, rmi["out/state_w"][:, 20:], rtol=0, atol=1e-5)
+    expected = rmi["out/state_a"][..., 16:].transpose(1, 2).reshape(state.shape)
     assert_close(state, expected, rtol=0, atol=1e-5)
-    assert_close(logits, rmi["out/pred"][..., 0], rtol=0, atol=1e-4)
+    activation = legacy_upsample(unsquash(state), (80, 80)).mean(1)
+    assert_close(activation, rmi["out/mult_state"], rtol=0, atol=1e-5)
 
 
-def test_lstm_baseline_of_rmi(shared: Path) -> None:
-    fixture = _read(shared / "parity" / "lstm_small_deeplab_rect.npz")
-    encoder = _encoder(fixture, "text_objseg/embedding", f"text_objseg/RNN/{CELL}")
-    conv1, bias = fixture["w/text_objseg/conv1/DW"], fixture["w/text_objseg/conv1/biases"]
-    fusion = _concat_fusion(IMAGE_DIM, ["image", "sentence", "coordinates"], conv1, bias)
-    decoder = _decoder(fixture["w/text_objseg/conv2/DW"], fixture["w/text_objseg/conv2/biases"])
-
-    features = _image_features(fixture, "text_objseg/conv0")
-    text = encoder(*_pad_right(fixture["in/words"]))
-    fused = fusion(features, text, torch.arange(len(features)))
-
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_lstm_baseline_of_rmi(shared: Path, padding: Padding) -> None:
+    fixture, _ = read(shared / "parity" / "lstm_small_deeplab_rect.npz")
+    segmenter = from_original("rmi_lstm", under(fixture, "w/"))
+    logits = grid_logits(segmenter, fixture["in/feat"], fixture["in/words"], padding)
+    text = segmenter.text_encoder(*padded(fixture["in/words"], padding))
     assert_close(text.sentence, fixture["out/h_w"], rtol=0, atol=1e-5)
-    assert_close(decoder(fused, (6, 11)), fixture["out/pred"][..., 0], rtol=0, atol=1e-4)
+    assert_close(text.sentence, fixture["out/state_w"][:, 20:], rtol=0, atol=1e-5)
+    assert_close(logits, fixture["out/pred"][..., 0], rtol=0, atol=1e-5)
+    enlarged = legacy_upsample(logits[:, None], (48, 88))[:, 0]
+    assert_close(enlarged, fixture["out/up"][..., 0], rtol=0, atol=1e-5)
+    assert_close(enlarged.sigmoid(), fixture["out/sigm"][..., 0], rtol=0, atol=1e-5)
 
 
-def test_lstm_cnn_of_hu(shared: Path) -> None:
-    """Hu et al. read their padding, a word like any other, and put the sentence first."""
-    fixture = _read(shared / "parity" / "hu_small.npz")
-    encoder = _encoder(fixture, "word_embedding/embedding", f"lstm_lang/rnn/{CELL}")
-    layer = "w/classifier/mlp_l1"
-    fusion = _concat_fusion(
-        26,
-        ["sentence", "image", "coordinates"],
-        fixture[f"{layer}/weights"],
-        fixture[f"{layer}/biases"],
-    )
-    layer = "w/classifier/mlp_l2"
-    decoder = _decoder(fixture[f"{layer}/weights"], fixture[f"{layer}/biases"])
+@pytest.fixture(scope="module")
+def hu(shared: Path) -> Fixture:
+    return read(shared / "parity" / "hu_small.npz")[0]
 
-    tokens = fixture["in/words_TN"].T.long().contiguous()
-    text = encoder(tokens, torch.ones_like(tokens, dtype=torch.bool))
-    features = fixture["in/fc8"].permute(0, 3, 1, 2).contiguous()
-    fused = fusion(features, text, torch.arange(len(features)))
 
-    assert_close(text.sentence, fixture["out/lang"], rtol=0, atol=1e-5)
-    assert_close(decoder(fused, (5, 7)), fixture["out/score_lowres"][..., 0], rtol=0, atol=1e-4)
+@pytest.mark.parametrize("padding", PADDINGS)
+def test_lstm_cnn_of_hu(hu: Fixture, padding: Padding) -> None:
+    """It reads its padding, a word like any other; the last sentence is nothing else."""
+    segmenter = from_original("lstm_cnn", under(hu, "w/"))
+    words = hu["in/words_TN"].T.contiguous()
+    text = segmenter.text_encoder(*padded(words, padding))
+    assert_close(text.sentence, hu["out/lang"], rtol=0, atol=1e-5)
+    assert text.sentence[-1].any()
+    logits = grid_logits(segmenter, hu["in/fc8"], words, padding)
+    assert_close(logits, hu["out/score_lowres"][..., 0], rtol=0, atol=1e-5)
+
+
+def test_high_resolution_head_of_hu(hu: Fixture) -> None:
+    scores = hu["out/score_lowres"][..., 0]
+    random = from_original("lstm_cnn", under(hu, "w/")).decoder
+    low_resolution = under(hu, "w/")
+    del low_resolution["classifier/upsample32s/weights"]
+    bilinear = from_original("lstm_cnn", low_resolution).decoder
+    for decoder, expected in [
+        (random, hu["out/up_random_filter_0to2"]),
+        (bilinear, hu["out/up_bilinear_0to3"]),
+    ]:
+        assert isinstance(decoder, DeconvolutionDecoder)
+        enlarged = decoder.enlarge(scores)[: len(expected)]
+        assert_close(enlarged, expected[..., 0], rtol=0, atol=1e-5)
+
+
+def test_losses_of_hu(hu: Fixture) -> None:
+    scores = hu["out/score_lowres"][..., 0]
+    labels = hu["in/label_lo"][..., 0] > 0
+    fine = unpacked_flat(hu["in/label_hi_packed"], hu["in/label_hi_shape"].tolist())[..., 0]
+    segmenter = from_original("lstm_cnn", under(hu, "w/"))
+    assert isinstance(segmenter.decoder, DeconvolutionDecoder)
+    with torch.no_grad():
+        segmenter.decoder.upsampling.weight.copy_(bilinear_filter(32))
+        enlarged = segmenter.decoder.enlarge(scores)
+    for name, logits, truth, weights in [
+        ("lo_1_1", scores, labels, (1.0, 1.0)),
+        ("lo_3_half", scores, labels, (3.0, 0.5)),
+        ("hi_bilinear_1_third", enlarged, fine, (1.0, 1 / 3)),
+    ]:
+        loss = WeightedLogisticLoss(*weights)(logits, truth)
+        assert_close(loss, hu[f"out/loss_{name}"], rtol=1e-5, atol=0)
+    right = (scores >= 0) == labels
+    accuracies = [right.double().mean(), right[labels].double().mean()]
+    accuracies.append(right[~labels].double().mean())
+    assert_close(torch.stack(accuracies), hu["out/accuracy_lo"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [2, 8, 32])
+def test_bilinear_filter(shared: Path, stride: int) -> None:
+    fixture, _ = read(shared / "parity" / "spatial.npz")
+    expected = fixture[f"bilinear_filter_{stride}"][..., 0, 0]
+    assert torch.equal(bilinear_filter(stride), expected)
+
+
+def test_deconvolution_of_any_stride_keeps_a_constant_inside() -> None:
+    for stride in (2, 3, 4):
+        decoder = DeconvolutionDecoder(2, stride)
+        with torch.no_grad():
+            logits = decoder(torch.ones(1, 2, 5, 6), (5 * stride, 6 * stride))
+            inside = logits[0, stride:-stride, stride:-stride]
+            assert_close(inside, decoder.cells(torch.ones(1, 2, 1, 1))[0].expand_as(inside))
+
+
+def test_names_of_tensorflow_0_12(shared: Path) -> None:
+    """The same weights under their older names; and what an optimiser left is ignored."""
+    old, _ = read(shared / "parity" / "hu_train_lowres_tf012.npz")
+    new, _ = read(shared / "parity" / "hu_train_lowres.npz")
+    weights = under(old, "w/")
+    assert any(name.endswith("Linear/Matrix") for name in weights)
+    noise = {f"{name}/Momentum": value + 1 for name, value in weights.items()}
+    older = from_original("lstm_cnn", weights | noise | {"Variable": torch.tensor(3)})
+    newer = from_original("lstm_cnn", {f"{n}:0": v.numpy() for n, v in under(new, "w/").items()})
+    for name, weight in newer.state_dict().items():
+        assert torch.equal(weight, older.state_dict()[name]), name

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-NormalizationName = Literal["imagenet", "caffe_bgr", "vgg_rgb", "half"]
+NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half"]
 
 # name -> (channels are BGR, value that becomes 1, mean, standard deviation)
 _STATISTICS: dict[
@@ -16,6 +16,7 @@ _STATISTICS: dict[
 ] = {
     "imagenet": (False, 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "caffe_bgr": (True, 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
+    "ilsvrc_bgr": (True, 1.0, (104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0)),
     "vgg_rgb": (False, 1.0, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
     "half": (False, 255.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
@@ -28,7 +29,8 @@ class Normalization(nn.Module):
 
     Args:
         name: `imagenet` is torchvision's; `caffe_bgr` is BGR, 0–255, minus the channel means;
-            `vgg_rgb` the same in RGB (Hu et al.); `half` maps 0–255 to [-1, 1].
+            `ilsvrc_bgr` the same with other means (RMI); `vgg_rgb` the means of `caffe_bgr` in RGB
+            (Hu et al.); `half` maps 0–255 to [-1, 1].
 
     Example:
         >>> images = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)

@@ -140,7 +140,7 @@ def _fill(model: nn.Module, name: str, weights: str) -> None:
             setattr(model, classifier, nn.Identity())
     known = models.get_model_weights(name).__members__
     if weights == "imagenet" or weights in known:
-        found, source = _download(name, weights), f"torchvision's {name}, {weights},"
+        found, source = download(name, weights), f"torchvision's {name}, {weights},"
     elif "/" not in weights and "." not in weights:
         raise ConfigError(
             f"Unknown weights '{weights}' of {name}; expected imagenet, {', '.join(known)}, or the "
@@ -154,7 +154,16 @@ def _fill(model: nn.Module, name: str, weights: str) -> None:
     load_weights(model, ours, source)
 
 
-def _download(name: str, weights: str) -> dict[str, Tensor]:
+def download(name: str, weights: str) -> dict[str, Tensor]:
+    """Torchvision's weights, from its cache or the network.
+
+    Args:
+        name: of the network.
+        weights: `imagenet`, or torchvision's name of them.
+
+    Raises:
+        ConfigError: there is no network, or no such file.
+    """
     known = models.get_model_weights(name)
     chosen = known["DEFAULT" if weights == "imagenet" else weights]
     try:

@@ -19,6 +19,8 @@ class ConcatFusion(Fusion):
         hidden_dim: channels of the result; 500 in the paper.
         layers: 1×1 convolutions with ReLU, of which the paper has one before the classifier.
         normalize: scale sentence vector and image features to length one, as the paper does.
+        projection_dim: channels of a 1×1 convolution over the image features before all else; 1000
+            in the LSTM baseline of RMI. None, as in LSTM-CNN: there is no such convolution.
 
     References:
         Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
@@ -33,10 +35,11 @@ class ConcatFusion(Fusion):
         hidden_dim: int = 500,
         layers: int = 1,
         normalize: bool = True,
+        projection_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.fused_dim, self.normalize = hidden_dim, normalize
-        self.visual = VisualProjection(image_dim, hidden_dim, normalize)
+        self.visual = VisualProjection(image_dim, hidden_dim, normalize, projection_dim)
         self.sentence = nn.Linear(sentence_dim, hidden_dim, bias=False)
         self.further = nn.Sequential(
             *(
@@ -51,12 +54,20 @@ class ConcatFusion(Fusion):
         image_features: Float[Tensor, " images image_dim h w"],
         text: TextFeatures,
         image_index: Int64[Tensor, " expressions"],
+        cells: Float[Tensor, " images 8 h w"] | None = None,
     ) -> Float[Tensor, " expressions fused_dim h w"]:
-        """Fuse each expression with the image that it looks at."""
+        """Fuse each expression with the image that it looks at.
+
+        Args:
+            image_features: of the backbone.
+            text: of the text encoder.
+            image_index: which image each expression looks at.
+            cells: where the cells lie; None: they fill the image.
+        """
         sentence = text.sentence
         if self.normalize:
             sentence = functional.normalize(sentence, dim=1, eps=1e-6)
         said = self.sentence(sentence)[:, :, None, None]
         return self.further(
-            functional.relu(self.visual(image_features).index_select(0, image_index) + said)
+            functional.relu(self.visual(image_features, cells).index_select(0, image_index) + said)
         )

@@ -32,6 +32,8 @@ class MultimodalLSTM(RecurrentFusion):
         hidden_dim: channels of the state; 500 in the paper.
         normalize: scale the image's feature vector of each cell to length one, as the paper does.
         output: `atanh` as the paper's code, `state` as its text.
+        projection_dim: channels of a 1×1 convolution over the image features before they are
+            normalised; 1000 in the paper. None: there is no such convolution.
         expressions_at_once: how many expressions are read together, null for all. A few fit into
             the cache of a processor, which nearly halves the time there; a GPU wants them all.
 
@@ -49,11 +51,12 @@ class MultimodalLSTM(RecurrentFusion):
         normalize: bool = True,
         output: Literal["atanh", "state"] = "atanh",
         expressions_at_once: int | None = None,
+        projection_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.fused_dim, self.output = hidden_dim, output
         self.expressions_at_once = expressions_at_once
-        self.visual = VisualProjection(image_dim, 4 * hidden_dim, normalize)
+        self.visual = VisualProjection(image_dim, 4 * hidden_dim, normalize, projection_dim)
         self.word = nn.Linear(word_dim, 4 * hidden_dim, bias=False)
         self.recurrent = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
         self._initialize()
@@ -147,5 +150,15 @@ class MultimodalLSTM(RecurrentFusion):
         self, states: Float[Tensor, " expressions cells hidden_dim"], image_features: Tensor
     ) -> Float[Tensor, " expressions hidden_dim h w"]:
         if self.output == "atanh":
-            states = functional.relu(0.5 * (torch.log(1.001 + states) - torch.log(1.001 - states)))
+            states = functional.relu(unsquash(states))
         return states.transpose(1, 2).unflatten(2, image_features.shape[-2:])
+
+
+def unsquash(states: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
+    """What the output's tanh was given, within ±3.8: an atanh that is finite at ±1.
+
+    Example:
+        >>> unsquash(torch.tensor([0.0, 0.5, 1.0]))
+        tensor([0.0000, 0.5488, 3.8005])
+    """
+    return 0.5 * (torch.log(1.001 + states) - torch.log(1.001 - states))

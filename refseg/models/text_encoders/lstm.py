@@ -1,11 +1,15 @@
 """The papers' text encoder: word embeddings and one LSTM."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.errors import ConfigError
 from refseg.models.text_encoders.base import TextEncoder
+from refseg.models.text_encoders.padding import pad_left, pad_right
 from refseg.types import TextFeatures
 
 
@@ -14,7 +18,8 @@ class LSTMEncoder(TextEncoder):
 
     The vector of a word is its embedding followed by the L2-normalised state of the LSTM after it:
     the word, and the sentence so far (what RMI feeds to the mLSTM). The vector of the sentence is
-    the state after its last word (what LSTM-CNN tiles over the image).
+    the state after its last word (what LSTM-CNN tiles over the image). Padding is skipped wherever
+    it stands, and the features are padded on the right.
 
     Args:
         vocab_size: number of token ids; supplied by the data.
@@ -22,6 +27,16 @@ class LSTMEncoder(TextEncoder):
         hidden_dim: length of the LSTM's state; 1000 in both papers.
         embedding_range: embeddings start uniform in ±`embedding_range`; 0.08 in RMI.
         dropout: share of embedding and sentence features dropped in training; 0 in both papers.
+        left_padding: none: padding is not read. 20 in LSTM-CNN's code, which fills every sentence
+            up to 20 tokens with id 0 on its left, and reads that like words: id 0 has an embedding,
+            which is trained. The result is the same for batches padded on either side.
+        word_features: `embedding_and_state` as above and in RMI's code, or `state`, the sentence so
+            far alone, as in RMI's text.
+        recurrent_bias: give the LSTM two biases, as torch does, so that their sum learns twice as
+            fast; the papers' LSTMs have one.
+
+    Raises:
+        ConfigError: `left_padding` is less than 1.
 
     References:
         Liu et al., *Recurrent Multimodal Interaction for Referring Image Segmentation*, ICCV 2017,
@@ -35,28 +50,64 @@ class LSTMEncoder(TextEncoder):
         hidden_dim: int = 1000,
         embedding_range: float = 0.08,
         dropout: float = 0.0,
+        left_padding: int | None = None,
+        word_features: Literal["embedding_and_state", "state"] = "embedding_and_state",
+        recurrent_bias: bool = True,
     ) -> None:
         super().__init__()
-        self.word_dim, self.sentence_dim = embedding_dim + hidden_dim, hidden_dim
+        if left_padding is not None and left_padding < 1:
+            raise ConfigError(f"Expected left_padding of at least 1 token, got {left_padding}.")
+        self.left_padding, self.word_features = left_padding, word_features
+        self.sentence_dim = hidden_dim
+        self.word_dim = hidden_dim + (embedding_dim if word_features != "state" else 0)
         self.embedding = nn.Embedding(vocab_size, embedding_dim)
         self.lstm = nn.LSTM(embedding_dim, hidden_dim, batch_first=True)
         self.dropout = nn.Dropout(dropout)
         nn.init.uniform_(self.embedding.weight, -embedding_range, embedding_range)
         initialize_lstm(self.lstm)
+        self.lstm.bias_hh_l0.requires_grad_(recurrent_bias)
 
     def forward(
         self,
         tokens: Int64[Tensor, " expressions words"],
         token_mask: Bool[Tensor, " expressions words"],
     ) -> TextFeatures:
-        """Encode a batch of tokenised expressions; one without words has the zero sentence."""
-        embedded = self.dropout(self.embedding(tokens))
-        states, _ = self.lstm(embedded)
+        """Encode a batch of tokenised expressions.
+
+        One without words has the zero sentence, unless padding is read.
+
+        Raises:
+            ConfigError: a sentence is longer than `left_padding`.
+        """
+        if self.left_padding is not None:
+            return self._read_with_padding(tokens, token_mask, self.left_padding)
+        tokens, token_mask = pad_right(tokens, token_mask)
+        embedded, states = self._read(tokens)
         lengths = token_mask.sum(1)
         last = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, states.shape[-1])
         sentence = states.gather(1, last)[:, 0] * (lengths > 0)[:, None]
-        words = torch.cat([embedded, functional.normalize(states, dim=-1, eps=1e-6)], dim=-1)
-        return TextFeatures(words, self.dropout(sentence), token_mask)
+        return TextFeatures(self._words(embedded, states), self.dropout(sentence), token_mask)
+
+    def _read_with_padding(self, tokens: Tensor, token_mask: Tensor, steps: int) -> TextFeatures:
+        longest = int(token_mask.sum(1).max()) if len(tokens) else 0
+        if longest > steps:
+            raise ConfigError(
+                f"Expected at most left_padding={steps} tokens per sentence, got {longest}; lower "
+                "the tokenizer's max_words."
+            )
+        tokens, token_mask = pad_left(tokens, token_mask, steps)
+        embedded, states = self._read(tokens)
+        words, token_mask = pad_right(self._words(embedded, states), token_mask)
+        return TextFeatures(words, self.dropout(states[:, -1]), token_mask)
+
+    def _read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        embedded = self.dropout(self.embedding(tokens))
+        states, _ = self.lstm(embedded)
+        return embedded, states
+
+    def _words(self, embedded: Tensor, states: Tensor) -> Tensor:
+        so_far = functional.normalize(states, dim=-1, eps=1e-6)
+        return so_far if self.word_features == "state" else torch.cat([embedded, so_far], dim=-1)
 
 
 @torch.no_grad()
@@ -64,7 +115,7 @@ def initialize_lstm(lstm: nn.LSTM) -> None:
     """Start an LSTM as the papers do: Glorot kernels, zero biases, and a forget bias of one.
 
     TensorFlow's `BasicLSTMCell` adds the one in each step; here it is part of the learned bias,
-    which computes the same and trains the same.
+    which computes the same.
     """
     for name, parameter in lstm.named_parameters():
         if name.startswith("weight"):

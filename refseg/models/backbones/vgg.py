@@ -1,0 +1,139 @@
+"""The VGG-16 of LSTM-CNN: its fully connected layers as convolutions."""
+
+from typing import Any, Literal, cast
+
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torchvision.models.vgg import cfgs, make_layers
+
+from refseg.models.backbones.base import Backbone, Normalization, NormalizationName
+from refseg.models.backbones.torchvision import download
+from refseg.models.original.backbones import read_vgg
+from refseg.models.pretrained import Pretrained, load_weights, read_weights
+
+
+class VGG16FullyConvolutional(Pretrained, Backbone):
+    """VGG-16 at stride 32 up to fc8, whose 1000 channels LSTM-CNN calls the visual feature.
+
+    fc6 is a 7×7 convolution that keeps the map's size, fc7 and fc8 are 1×1. Unlike the network on
+    ImageNet there is no dropout, as in the paper's code.
+
+    Args:
+        weights: none: random; `imagenet`: torchvision's, downloaded; a state dict with
+            torchvision's names (`.pt`, `.pth`, `.safetensors`); or an `.npz` of the original's
+            variables (`vgg_local/…`).
+        frozen: what stays as it is: the `convolutions`, as LSTM-CNN trains its segmentation stages,
+            `all`, as in its first stage, or `nothing`.
+        normalization: how the weights want their pixels; none: `imagenet` for torchvision's,
+            `vgg_rgb` for the original's.
+        image_dim: channels of fc8; 1000 in the paper.
+        hidden_dim: channels of fc6 and fc7; 4096 in the paper.
+        width: channels of the first convolution; 64 in the paper.
+
+    Raises:
+        ConfigError: the weights do not exist, or do not fit.
+
+    References:
+        Simonyan, Zisserman, *Very Deep Convolutional Networks for Large-Scale Image Recognition*,
+        ICLR 2015, https://arxiv.org/abs/1409.1556, and Hu, Rohrbach, Darrell, *Segmentation from
+        Natural Language Expressions*, ECCV 2016, https://arxiv.org/abs/1603.06180, section 3.1.
+
+    Example:
+        >>> backbone = VGG16FullyConvolutional(image_dim=10, hidden_dim=16, width=4)
+        >>> backbone(torch.zeros(1, 3, 61, 83, dtype=torch.uint8)).shape
+        torch.Size([1, 10, 2, 3])
+    """
+
+    stride = 32
+
+    def __init__(
+        self,
+        weights: str | None = None,
+        frozen: Literal["convolutions", "all", "nothing"] = "convolutions",
+        normalization: NormalizationName | None = None,
+        image_dim: int = 1000,
+        hidden_dim: int = 4096,
+        width: int = 64,
+    ) -> None:
+        super().__init__()
+        self.image_dim = image_dim
+        of_original = weights is None or weights.endswith(".npz")
+        self.chosen = normalization or ("vgg_rgb" if of_original else "imagenet")
+        self.normalization = Normalization(self.chosen)
+        trunk = make_layers(_layers(width))
+        for layer in trunk:
+            if isinstance(layer, nn.MaxPool2d):
+                layer.ceil_mode = True  # TensorFlow's SAME
+        self.head = nn.Sequential(
+            nn.Conv2d(8 * width, hidden_dim, 7, padding=3),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden_dim, hidden_dim, 1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(hidden_dim, image_dim, 1),
+        )
+        self.hold(trunk, frozen != "nothing")
+        self.head.requires_grad_(frozen != "all")
+        if weights is None:
+            self._initialize()
+        else:
+            self._fill(weights)
+
+    def forward(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images image_dim h w"]:
+        """Encode a batch of 8-bit RGB images."""
+        return self.head(self._convolve(images))
+
+    def vectors(
+        self, crops: UInt8[Tensor, " crops 3 height width"]
+    ) -> Float[Tensor, " crops image_dim 1 1"]:
+        """One vector per crop, as in the paper's first stage.
+
+        Args:
+            crops: of 224×224 pixels, which fc6 sees whole.
+        """
+        fc6 = cast("nn.Conv2d", self.head[0])
+        vector = nn.functional.conv2d(self._convolve(crops), fc6.weight, fc6.bias)
+        return self.head[1:](vector)
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """No weights, which the checkpoint has, but what they want of pixels."""
+        return {"weights": None, "normalization": self.chosen}
+
+    def _convolve(self, images: Tensor) -> Tensor:
+        with self.trunk_gradients():
+            return self.trunk(self.normalization(images))
+
+    def _initialize(self) -> None:
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+
+    def _fill(self, weights: str) -> None:
+        if weights.endswith(".npz"):
+            load_weights(self, read_vgg(weights), weights)
+            return
+        named = weights == "imagenet"
+        found = download("vgg16", weights) if named else read_weights(weights)
+        load_weights(self, _convolutional(found), "torchvision's vgg16" if named else weights)
+
+
+def _layers(width: int) -> list[str | int]:
+    """Torchvision's list of VGG-16's layers, at another width."""
+    return [layer if isinstance(layer, str) else layer * width // 64 for layer in cfgs["D"]]
+
+
+def _convolutional(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Torchvision's weights by our names, matrices as kernels."""
+    places = {"classifier.0": "head.0", "classifier.3": "head.2", "classifier.6": "head.4"}
+    renamed = {}
+    for name, weight in weights.items():
+        layer, _, kind = name.rpartition(".")
+        ours = places.get(layer, layer.replace("features.", "trunk."))
+        if layer in places and kind == "weight":
+            side = 7 if layer == "classifier.0" else 1
+            weight = weight.unflatten(1, (-1, side, side))
+        renamed[f"{ours}.{kind}"] = weight
+    return renamed
