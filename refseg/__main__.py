@@ -21,6 +21,7 @@ TRAINER_VERBS = {
 }
 COMMANDS = {
     "segment": "segment what an expression names in a photograph of yours",
+    "import-weights": "make a checkpoint of the papers' own TensorFlow variables",
     "sweep": "run a sweep file (fusion × seed, say) on this machine, and compare",
 }
 GROUPS = {
@@ -48,7 +49,8 @@ def overview() -> str:
 
 
 def _page(usage: str, purpose: str, verbs: Mapping[str, str], examples: str) -> str:
-    lines = [f"  {verb:<10}{meaning}" for verb, meaning in verbs.items()]
+    width = max(map(len, verbs)) + 2
+    lines = [f"  {verb:<{width}}{meaning}" for verb, meaning in verbs.items()]
     return "\n".join([f"usage: {usage}", "", purpose, "", "verbs:", *lines, "", examples])
 
 
@@ -89,7 +91,7 @@ def _run(verb: str, words: list[str]) -> int:
 
         return run_trainer(verb, words)
     if verb in COMMANDS:
-        return _run_command(f"refseg.commands.{verb}", words)
+        return _run_command(f"refseg.commands.{verb.replace('-', '_')}", words)
     if verb in GROUPS:
         return _run_group(verb, words)
     raise _unknown("verb", verb, [*TRAINER_VERBS, *COMMANDS, *GROUPS])

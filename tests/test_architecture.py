@@ -66,7 +66,7 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
 HELP = [
     "--help",
     *(f"{path.parent.name} --help" for path in (PACKAGE / "commands").glob("*/__init__.py")),
-    *(f"{path.stem} --help" for path in (PACKAGE / "commands").glob("[a-z]*.py")),
+    *(f"{path.stem.replace('_', '-')} --help" for path in (PACKAGE / "commands").glob("[a-z]*.py")),
     *(
         f"{path.parent.name} {path.stem} --help"
         for path in (PACKAGE / "commands").glob("*/[a-z]*.py")

@@ -1,6 +1,7 @@
 """From batches to logits; knows no files and no Lightning."""
 
-from refseg.models.decoders import BilinearDecoder, Decoder
+from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder
+from refseg.models.region import RegionModel
 from refseg.models.segmenter import Segmenter
 
-__all__ = ["BilinearDecoder", "Decoder", "Segmenter"]
+__all__ = ["BilinearDecoder", "Decoder", "DeconvolutionDecoder", "RegionModel", "Segmenter"]

@@ -15,12 +15,14 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from refseg.models.backbones import (
+    AtrousResNet,
     Backbone,
     SmallBackbone,
     TorchvisionBackbone,
     TransformersBackbone,
+    VGG16FullyConvolutional,
 )
-from refseg.models.decoders import BilinearDecoder, Decoder
+from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder
 from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM, RecurrentFusion
 from refseg.models.segmenter import Segmenter
 from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
@@ -46,6 +48,8 @@ BACKBONES = {
     "squeezenet-8": _plain(TorchvisionBackbone, "squeezenet1_1", stride=8),
     "squeezenet-pyramid": _plain(TorchvisionBackbone, "squeezenet1_1", stride=4, pyramid_dim=12),
     "mobilenet-16": _plain(TorchvisionBackbone, "mobilenet_v3_small", stride=16),
+    "atrous-resnet": _plain(AtrousResNet, frozen=False, blocks=(1, 1, 1, 1), width=4),
+    "vgg16": _plain(VGG16FullyConvolutional, frozen="nothing", image_dim=12, hidden_dim=8, width=4),
     "swin-last": _transformers(TransformersBackbone, "swin"),
     "swin-pyramid": _transformers(TransformersBackbone, "swin", stride=8, pyramid_dim=12),
     "dinov2": _transformers(TransformersBackbone, "dinov2"),
@@ -54,6 +58,10 @@ BACKBONES = {
 }
 TEXT_ENCODERS = {
     "lstm": _plain(LSTMEncoder, embedding_dim=8, hidden_dim=6),
+    "lstm-paper": _plain(
+        LSTMEncoder, embedding_dim=8, hidden_dim=6, word_features="state", recurrent_bias=False
+    ),
+    "lstm-left-padding": _plain(LSTMEncoder, embedding_dim=8, hidden_dim=6, left_padding=7),
     "bert": _transformers(TransformersEncoder, "bert"),
     "bert-pooler": _transformers(TransformersEncoder, "bert", sentence="pooler"),
     "roberta": _transformers(TransformersEncoder, "roberta"),
@@ -64,13 +72,21 @@ TEXT_ENCODERS = {
 FUSIONS = {
     "concat": partial(ConcatFusion, hidden_dim=6),
     "concat-deep": partial(ConcatFusion, hidden_dim=6, layers=3, normalize=False),
+    "concat-projection": partial(ConcatFusion, hidden_dim=6, projection_dim=8),
     "mlstm": partial(MultimodalLSTM, hidden_dim=6),
     "mlstm-state": partial(MultimodalLSTM, hidden_dim=6, output="state", normalize=False),
+    "mlstm-projection": partial(MultimodalLSTM, hidden_dim=6, projection_dim=8),
     "mlstm-one-at-once": partial(MultimodalLSTM, hidden_dim=6, expressions_at_once=1),
 }
-DECODERS = {"bilinear": BilinearDecoder}
+DECODERS = {
+    "bilinear": BilinearDecoder,
+    "legacy": partial(BilinearDecoder, grid="legacy"),
+    "deconvolution": partial(DeconvolutionDecoder, stride=4),
+}
 # Each part occurs at least once with a pretrained and once with an untrained neighbour.
 NETWORKS = {
+    "rmi-paper": ("atrous-resnet", "lstm-paper", "mlstm-projection", "legacy"),
+    "lstm-cnn-paper": ("vgg16", "lstm-left-padding", "concat", "deconvolution"),
     "rmi": ("small-4", "lstm", "mlstm", "bilinear"),
     "lstm-cnn": ("squeezenet-8", "lstm", "concat", "bilinear"),
     "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
@@ -224,7 +240,8 @@ class TestTextEncoder:
     ) -> None:
         batch = make_batch(lengths=(3, 0), image_index=(0, 0))
         text = text_encoder.eval()(batch.tokens, batch.token_mask)
-        assert not text.sentence[1].any()
+        reads_padding = getattr(text_encoder, "left_padding", None) is not None
+        assert text.sentence[1].any() == reads_padding
         assert text.words[0].isfinite().all()
         assert text.sentence[0].any()
 
@@ -354,6 +371,13 @@ class TestDecoder:
     def test_size_is_as_asked(self, decoder: Decoder, size: tuple[int, int]) -> None:
         logits = decoder(torch.randn(3, 6, 3, 4), size)
         assert logits.shape == (3, *size)
+
+    def test_cells_are_one_logit_each(self, decoder: Decoder) -> None:
+        fused = torch.randn(3, 6, 3, 4)
+        logits = decoder.eval().cells(fused)
+        assert logits.shape == (3, 3, 4)
+        apart = [decoder.cells(fused[:, :, [i]][..., [j]]) for i in range(3) for j in range(4)]
+        assert_close(logits, torch.cat(apart, dim=2).view(3, 3, 4))
 
     def test_gradient_reaches_every_trained_parameter(self, decoder: Decoder) -> None:
         fused = torch.randn(3, 6, 3, 4, requires_grad=True)

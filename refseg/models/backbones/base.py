@@ -81,6 +81,12 @@ class Backbone(nn.Module, ABC):
     ) -> Float[Tensor, " images image_dim h w"]:
         """Encode a batch of 8-bit RGB images."""
 
+    def vectors(
+        self, crops: UInt8[Tensor, " crops 3 height width"]
+    ) -> Float[Tensor, " crops image_dim 1 1"]:
+        """One vector per crop of an image: the mean of its map, unless a backbone knows better."""
+        return self(crops).mean((2, 3), keepdim=True)
+
     def portable_arguments(self) -> dict[str, Any]:
         """Constructor arguments that make this backbone again without any file but a checkpoint.
 

@@ -133,4 +133,4 @@ def _fits(expected: list[int | None], shape: tuple[int, ...]) -> bool:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")

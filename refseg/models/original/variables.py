@@ -67,8 +67,9 @@ def read_variables(path: str | Path) -> dict[str, Tensor]:
         with np.load(path, allow_pickle=False) as arrays:
             return canonical({name: arrays[name] for name in arrays.files})
     except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        reason = str(error).partition(". ")[0]
         raise ConfigError(
-            f"{path} cannot be read as an .npz of the original's variables ({error}); expected "
+            f"{path} cannot be read as an .npz of the original's variables ({reason}); expected "
             "arrays of numbers by their TensorFlow names, written by numpy.savez."
         ) from error
 

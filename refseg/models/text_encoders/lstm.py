@@ -95,9 +95,11 @@ class LSTMEncoder(TextEncoder):
                 f"Expected at most left_padding={steps} tokens per sentence, got {longest}; lower "
                 "the tokenizer's max_words."
             )
-        tokens, token_mask = pad_left(tokens, token_mask, steps)
-        embedded, states = self._read(tokens)
-        words, token_mask = pad_right(self._words(embedded, states), token_mask)
+        filled, filled_mask = pad_left(tokens, token_mask, steps)
+        embedded, states = self._read(filled)
+        words, _ = pad_right(self._words(embedded, states), filled_mask)
+        words = functional.pad(words, (0, 0, 0, tokens.shape[1] - steps))  # as wide as it came
+        _, token_mask = pad_right(tokens, token_mask)
         return TextFeatures(words, self.dropout(states[:, -1]), token_mask)
 
     def _read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
