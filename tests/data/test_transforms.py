@@ -149,6 +149,16 @@ def test_state_has_what_evaluation_needs() -> None:
     assert restored.state_dict() == state
 
 
+def test_original_resampling_dilates_masks() -> None:
+    today, original = (Transform(32, resampling=r)(sample()) for r in ("antialiased", "original"))
+    assert original.geometry is not None
+    assert original.geometry.resampling == "original"
+    assert not (today.masks & ~original.masks).any()
+    assert original.masks.sum() > today.masks.sum()
+    restored = Transform.from_state(Transform(32, resampling="original").state_dict())
+    np.testing.assert_array_equal(restored(sample()).image, original.image)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

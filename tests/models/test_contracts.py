@@ -186,7 +186,8 @@ class TestBackbone:
         images = make_batch().images
         backbone.eval()
         together, apart = backbone(images), torch.cat([backbone(image[None]) for image in images])
-        assert_close(together, apart, rtol=1e-4, atol=1e-5)
+        scale = max(1.0, together.abs().max().item())
+        assert_close(together, apart, rtol=1e-4, atol=1e-5 * scale)
         assert not torch.allclose(together[0], together[1], rtol=1e-2, atol=0)  # it looks
 
     def test_gradient_reaches_every_trained_parameter(

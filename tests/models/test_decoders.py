@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 from torch.testing import assert_close
 
-from refseg.models.decoders import BilinearDecoder
+from refseg.models.decoders import BilinearDecoder, DeconvolutionDecoder, legacy_upsample
 
 
 def test_one_logit_per_cell_then_bilinear() -> None:
@@ -30,3 +30,25 @@ def test_dropout_in_training_only() -> None:
     assert not torch.equal(decoder(fused, (3, 5)), decoder(fused, (3, 5)))
     decoder.eval()
     assert torch.equal(decoder(fused, (3, 5)), decoder(fused, (3, 5)))
+
+
+def test_legacy_grid_puts_a_cell_on_its_first_pixel() -> None:
+    maps = torch.randn(2, 3, 5, 4)
+    enlarged = legacy_upsample(maps, (40, 32))
+    assert_close(enlarged[:, :, ::8, ::8], maps)
+    assert_close(enlarged[:, :, 4:36:8, :], (enlarged[:, :, 0:32:8] + enlarged[:, :, 8:40:8]) / 2)
+    assert_close(enlarged[:, :, 36], enlarged[:, :, 32])  # beyond the last cell its value goes on
+    decoder = BilinearDecoder(4, grid="legacy")
+    fused = torch.randn(1, 4, 3, 5)
+    assert_close(decoder(fused, (24, 40))[:, ::8, ::8], decoder.cells(fused))
+
+
+def test_deconvolution_starts_bilinear_and_fades_at_the_border() -> None:
+    decoder, fused = DeconvolutionDecoder(4, stride=8), torch.randn(1, 4, 3, 5)
+    cells = decoder.cells(fused)
+    logits = decoder(fused, (24, 40))
+    assert_close(logits[:, 4::8, 4::8], cells)
+    assert_close(logits[0, 0, 4], cells[0, 0, 0] / 2)
+    assert_close(decoder(fused, (20, 33)), logits[:, :20, :33])  # an image of incomplete cells
+    legacy = legacy_upsample(cells[:, None], (24, 40))[:, 0]
+    assert_close(logits[:, 4:20, 4:36], legacy[:, :16, :32])

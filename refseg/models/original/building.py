@@ -28,7 +28,7 @@ def from_original(kind: Kind, variables: Variables) -> Segmenter:
     return segmenter.eval()
 
 
-def translate(kind: Kind, variables: Variables) -> OriginalModel:
+def translate(kind: str, variables: Variables) -> OriginalModel:
     """Find out which model the variables are of, and turn them into its weights.
 
     Raises:

@@ -64,9 +64,12 @@ def read_variables(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ConfigError(f"Expected an .npz of the original's variables, found none at {path}.")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise ValueError("it is a single array")
             return canonical({name: arrays[name] for name in arrays.files})
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).partition(". ")[0]
         raise ConfigError(
             f"{path} cannot be read as an .npz of the original's variables ({reason}); expected "

@@ -1,10 +1,13 @@
 """The papers' text encoder against cells stepped by hand."""
 
+import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
+from refseg.errors import ConfigError
 from refseg.models.text_encoders import LSTMEncoder
+from refseg.models.text_encoders.padding import pad_left, pad_right
 
 TOKENS = torch.tensor([[4, 2, 7, 1], [3, 9, 0, 0]])
 MASK = torch.tensor([[True] * 4, [True, True, False, False]])
@@ -47,3 +50,54 @@ def test_dropout_in_training_only() -> None:
     assert not torch.equal(encoder(TOKENS, MASK).words, encoder(TOKENS, MASK).words)
     encoder.eval()
     assert torch.equal(encoder(TOKENS, MASK).words, encoder(TOKENS, MASK).words)
+
+
+def test_padding_is_moved_and_words_keep_their_order() -> None:
+    tokens = torch.tensor([[0, 0, 5, 6], [5, 6, 0, 0], [0, 5, 0, 6], [5, 0, 6, 0], [0, 0, 0, 0]])
+    moved, token_mask = pad_right(tokens, tokens != 0)
+    assert moved.tolist() == [[5, 6, 0, 0]] * 4 + [[0] * 4]
+    assert token_mask.equal(moved != 0)
+    moved, token_mask = pad_left(tokens, tokens != 0, steps=5)
+    words = [[0, 0, 0, 5, 6], [0, 0, 0, 5, 6], [0, 0, 5, 0, 6], [0, 0, 5, 0, 6], [0] * 5]
+    assert moved.tolist() == words
+    assert token_mask.equal(moved != 0)
+    assert pad_left(tokens[:, 2:], tokens[:, 2:] != 0, steps=2)[0].tolist() == [
+        [5, 6], [0, 0], [0, 6], [0, 6], [0, 0]
+    ]  # fmt: skip
+
+
+def test_padding_is_skipped_wherever_it_stands() -> None:
+    encoder = _encoder()
+    expected = encoder(TOKENS[:, :3], MASK[:, :3])
+    scattered = torch.tensor([[0, 4, 0, 2, 7], [3, 0, 9, 0, 0]])
+    text = encoder(scattered, scattered != 0)
+    assert_close(text.sentence, expected.sentence)
+    assert text.token_mask[:, :3].equal(MASK[:, :3])
+    assert_close(text.words[:, :3][text.token_mask[:, :3]], expected.words[expected.token_mask])
+
+
+def test_left_padding_is_read_like_words() -> None:
+    encoder = _encoder()
+    filled = torch.tensor([[0, 0, 4, 2, 7, 1], [0, 0, 0, 0, 3, 9]])
+    expected = encoder(filled, torch.ones_like(filled, dtype=torch.bool))
+    encoder.left_padding = 6
+    text = encoder(TOKENS, MASK)
+    assert_close(text.sentence, expected.sentence)
+    assert_close(text.words[0], expected.words[0, 2:])
+    assert_close(text.words[1, :2], expected.words[1, 4:])
+    assert text.token_mask.equal(MASK)
+    encoder.left_padding = 3
+    with pytest.raises(ConfigError, match="at most left_padding=3 tokens per sentence, got 4"):
+        encoder(TOKENS, MASK)
+    with pytest.raises(ConfigError, match="left_padding of at least 1 token, got 0"):
+        LSTMEncoder(10, 5, 3, left_padding=0)
+
+
+def test_variants_of_the_papers() -> None:
+    encoder = LSTMEncoder(10, 5, 3, word_features="state", recurrent_bias=False)
+    assert encoder.word_dim == 3
+    text = encoder(TOKENS, MASK)
+    assert_close(text.words.norm(dim=-1), torch.ones(2, 4))
+    text.sentence.sum().backward()
+    assert encoder.lstm.bias_hh_l0.grad is None
+    assert not encoder.lstm.bias_hh_l0.any()
