@@ -39,6 +39,7 @@ class VGG16FullyConvolutional(Pretrained, Backbone):
         Natural Language Expressions*, ECCV 2016, https://arxiv.org/abs/1603.06180, section 3.1.
 
     Example:
+        >>> import torch
         >>> backbone = VGG16FullyConvolutional(image_dim=10, hidden_dim=16, width=4)
         >>> backbone(torch.zeros(1, 3, 61, 83, dtype=torch.uint8)).shape
         torch.Size([1, 10, 2, 3])

@@ -159,6 +159,6 @@ def unsquash(states: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
 
     Example:
         >>> unsquash(torch.tensor([0.0, 0.5, 1.0]))
-        tensor([0.0000, 0.5488, 3.8005])
+        tensor([0.0000, 0.5486, 3.8007])
     """
     return 0.5 * (torch.log(1.001 + states) - torch.log(1.001 - states))
