@@ -114,11 +114,48 @@ def empty(height: int, width: int) -> RunLengths:
     return RunLengths(height, width, rle["counts"])
 
 
+def empty(height: int, width: int) -> RunLengths:
+    """The mask of an expression that names nothing in the image.
+
+    Example:
+        >>> decode(empty(height=1, width=3)).astype(int)
+        array([[0, 0, 0]])
+    """
+    rle = coco.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
+    return RunLengths(height, width, rle["counts"])
+
+
 def encode(mask: Bool[np.ndarray, "height width"]) -> RunLengths:
     """Compress a mask into run lengths."""
     height, width = mask.shape
     rle = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
     return RunLengths(height, width, rle["counts"])
+
+
+def encode_box(left: int, top: int, right: int, bottom: int, height: int, width: int) -> RunLengths:
+    """The run lengths of a filled box.
+
+    Args:
+        left: first column, from 0.
+        top: first row.
+        right: last column (inclusive).
+        bottom: last row (inclusive).
+        height: of the image, pixels; the box lies within.
+        width: of the image, pixels.
+
+    Example:
+        >>> decode(encode_box(1, 0, 2, 0, height=2, width=4)).astype(int)
+        array([[0, 1, 1, 0],
+               [0, 0, 0, 0]])
+    """
+    rows, columns = bottom - top + 1, right - left + 1
+    if rows == height:  # its columns touch each other, and are one run
+        rows, columns = height * columns, 1
+    after = height * width - (left * height + top) - height * (columns - 1) - rows
+    runs = [left * height + top, *([rows, height - rows] * (columns - 1)), rows]
+    counts = [*runs, after] if after else runs
+    rle = coco.frPyObjects({"size": [height, width], "counts": counts}, height, width)
+    return RunLengths(height, width, cast("bytes", rle["counts"]))
 
 
 def decode(run_lengths: RunLengths) -> Bool[np.ndarray, "height width"]:

@@ -1,0 +1,183 @@
+"""The reader of one's own data: a folder with images and one table of expressions and masks."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from refseg.data.image_headers import image_size
+from refseg.data.masks import empty, encode, encode_segmentation
+from refseg.data.readers.json_files import parse_json
+from refseg.data.readers.mask_files import read_mask_file
+from refseg.data.readers.records import BadRecords, OnBadRecord, shown
+from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
+from refseg.data.readers.sizes import check_size
+from refseg.data.readers.tables import Line, read_csv, read_jsonl
+from refseg.data.references import References
+from refseg.errors import DataError
+from refseg.types import RunLengths
+
+TABLES = ("annotations.csv", "annotations.jsonl")
+_MOST_EXPRESSIONS = 1000
+_ID = re.compile(r"[0-9]{1,15}")
+
+
+class _Image(NamedTuple):
+    image_id: int
+    path: str
+    height: int
+    width: int
+
+
+def read_folder(
+    root: Path,
+    dataset: str,
+    split_by: str | None = None,
+    on_bad_record: OnBadRecord = "error",
+) -> References:
+    """Read one's own data: images, and a table with a line for each object that is described.
+
+    The table is `annotations.csv` (a header; commas, semicolons or tabs) or `annotations.jsonl` (a
+    JSON object on each line), in UTF-8. Its columns:
+
+    - `image`: path of the image, relative to the folder or to its `images`.
+    - `expression`: a sentence; or, in JSON, `expressions`: a list of sentences for the same object.
+    - `mask`: path of a PNG of the image's size, in which the object is what is not black; or COCO
+      run lengths `{"size": [height, width], "counts": …}`; or polygons `[[x, y, x, y, …], …]` in
+      pixels; or `[]` for an expression that names nothing in the image.
+    - `split` (optional): any name; `train` where it is empty.
+    - `id` (optional): a whole number, the reference's id; by default the number of the record, from
+      1. An expression has the same id; where the file has lists of expressions, id × 1000 + its
+      place in the list, from 0.
+
+    Sentences stay as they were typed, without the space around them.
+
+    Args:
+        root: the folder of the data.
+        dataset: name of the folder under `root` that has the table; `.` for `root` itself.
+        split_by: there is one partition, so there is nothing to choose.
+        on_bad_record: `error` raises at the first bad line, `skip` leaves it out.
+
+    Raises:
+        DataError: a file is missing or broken, or a line is not as described; names the line.
+    """
+    folder = root / dataset
+    paths = [folder / name for name in TABLES if (folder / name).is_file()]
+    if len(paths) != 1:
+        raise DataError(
+            f"{folder}: expected one of the files {' and '.join(TABLES)}, got "
+            f"{'both' if paths else 'none'}."
+        )
+    if split_by is not None:
+        raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
+    (path,) = paths
+    rows, bad, images = TableBuilder(), BadRecords(on_bad_record), _Images(folder)
+    if path.suffix == ".csv":
+        lines = read_csv(path, ("image", "expression", "mask"), bad)
+    else:
+        lines = read_jsonl(path, bad)
+    step = _MOST_EXPRESSIONS if any("expressions" in line.values for line in lines) else 1
+    for line in lines:
+        record, values = line.record, line.values
+        with bad.guard():
+            reference_id = _id(line)
+            image = images.find(_text(values, "image", record), record)
+            mask = _mask(values, folder, image, record)
+            names_nothing = mask == empty(image.height, image.width)
+            shared = {
+                "source": folder.resolve().name,
+                "annotation_ids": [] if names_nothing else [reference_id],
+                "category_ids": [],
+                "image_id": image.image_id,
+                "split": _text(values, "split", record) if values.get("split") else "train",
+                "image_path": image.path,
+                "height": image.height,
+                "width": image.width,
+                "rle": mask.counts,
+            }
+            sentences = [
+                Sentence(reference_id * step + place, raw.strip(), raw)
+                for place, raw in enumerate(_expressions(values, record))
+            ]
+            rows.add(record, reference_id, shared, sentences)
+    if not lines and not bad.messages:
+        raise DataError(f"{path} has no line of data.")
+    return rows.references(skipped=bad.messages)
+
+
+class _Images:
+    """The images of the folder with their own sizes; each header is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._found: dict[str, _Image] = {}
+
+    def find(self, name: str, record: str) -> _Image:
+        """The image of a name in the table."""
+        if name not in self._found:
+            places = (self._folder / name, self._folder / "images" / name)
+            try:
+                path = next((place for place in places if place.is_file()), places[0])
+                height, width = image_size(path)
+            except (DataError, OSError, ValueError) as error:
+                raise DataError(f"{record}: {error}") from None
+            check_size(height, width, f"{record}: {path}")
+            self._found[name] = _Image(len(self._found), str(path), height, width)
+        return self._found[name]
+
+
+def _id(line: Line) -> int:
+    value = line.values.get("id")
+    if value is None or value == "":
+        return line.number
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not _ID.fullmatch(text.strip()):
+        raise DataError(
+            f"{line.record}: expected 'id' to be a whole number from 0 to 10^15, got "
+            f"{shown(value)}."
+        )
+    return int(text)
+
+
+def _text(values: Mapping[str, object], name: str, record: str) -> str:
+    if name not in values:
+        raise DataError(f"{record}: '{name}' is missing.")
+    return _checked_text(values[name], name, record).strip()
+
+
+def _checked_text(value: object, name: str, record: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise DataError(f"{record}: expected '{name}' to be a text, got {shown(value)}.")
+    return value.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+
+
+def _expressions(values: Mapping[str, object], record: str) -> list[str]:
+    expressions = values.get("expressions", [values.get("expression")])
+    if "expressions" in values and "expression" in values:
+        raise DataError(f"{record}: expected either 'expression' or 'expressions', got both.")
+    if not isinstance(expressions, list) or not 0 < len(expressions) <= _MOST_EXPRESSIONS:
+        raise DataError(
+            f"{record}: expected 'expressions' to be a list of texts, got {shown(expressions)}."
+        )
+    texts = [_checked_text(text, "expression", record) for text in expressions]
+    for text in texts:
+        if not has_word(text):
+            raise DataError(f"{record}: its expression {text[:60]!r} has no word.")
+    return texts
+
+
+def _mask(values: Mapping[str, object], folder: Path, image: _Image, record: str) -> RunLengths:
+    mask = values.get("mask")
+    if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):
+        mask = parse_json(mask, f"{record}: mask")
+    if isinstance(mask, str) and mask.strip():
+        path = folder / _text(values, "mask", record)
+        return encode(read_mask_file(path, image.height, image.width, record))
+    if mask == []:
+        return empty(image.height, image.width)
+    if not isinstance(mask, list | dict):
+        raise DataError(
+            f"{record}: expected 'mask' to be the path of a PNG, run lengths or polygons (or [] "
+            f"where nothing is meant), got {shown(mask)}."
+        )
+    return encode_segmentation(mask, image.height, image.width, record)

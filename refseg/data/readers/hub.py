@@ -1,0 +1,218 @@
+"""The reader of the RefCOCO family in parquet, as it lies on the Hugging Face hub."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refseg.data.masks import encode_segmentation
+from refseg.data.readers.json_files import parse_json
+from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
+from refseg.data.readers.refer import IMAGE_FOLDERS
+from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
+from refseg.data.readers.sizes import check_size
+from refseg.data.references import References
+from refseg.errors import DataError
+
+SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"} | {
+    name: name for name in ("testA", "testB", "testC")
+}
+"""The hub's names of splits, and REFER's."""
+
+PARTITIONS = {"refcoco": "unc", "refcoco+": "unc", "refcocoplus": "unc", "refcocog": "umd"}
+"""Whose splits the hub's `jxu124/refcoco`, `refcocoplus` and `refcocog` have."""
+
+_FILE = re.compile(
+    rf"({'|'.join(SPLITS)})(?:-(?P<part>\d+)-of-(?P<parts>\d+)[^.]*)?\.parquet", re.ASCII
+)
+_IDS = ("ref_id", "ann_id", "image_id", "category_id")
+_COLUMNS = (*_IDS, "split", "sentences", "image_path", "raw_anns", "raw_image_info")
+
+
+def parquet_files(root: Path, dataset: str) -> list[tuple[str, Path]]:
+    """The files of a data set with the split that each belongs to, in the hub's names.
+
+    They lie in `root/dataset`, or in its folder `data` where the hub's repository was cloned.
+
+    Args:
+        root: the folder of the data.
+        dataset: name of the folder with the files.
+    """
+    for folder in (root / dataset, root / dataset / "data"):
+        matches = [(_FILE.fullmatch(path.name), path) for path in sorted(folder.glob("*.parquet"))]
+        found = [(match[1], path) for match, path in matches if match is not None]
+        if found:
+            return found
+    return []
+
+
+def read_hub(
+    root: Path,
+    dataset: str,
+    split_by: str | None = None,
+    on_bad_record: OnBadRecord = "error",
+) -> References:
+    """Read RefCOCO, RefCOCO+ or RefCOCOg from parquet in the schema of `jxu124/refcoco`.
+
+    Ids, sentences and segmentations are REFER's. On the hub, `validation` means val, and the
+    `test` of RefCOCO and RefCOCO+ means **testA**; of RefCOCOg it means test. The files have no
+    images: those are looked for as `image_path` says, and where people keep train2014.
+
+    Args:
+        root: the folder of the data.
+        dataset: name of the folder under `root` that has `train-00000-of-00001-….parquet` and so
+            on, such as `refcoco`.
+        split_by: whose splits they are, for the name of the data set; `unc` for RefCOCO and
+            RefCOCO+, `umd` for RefCOCOg, as published.
+        on_bad_record: `error` raises at the first bad reference, `skip` leaves it out.
+
+    Raises:
+        DataError: a file is missing or broken, or a record is not what the format promises.
+    """
+    files = parquet_files(root, dataset)
+    if not files:
+        raise DataError(
+            f"{root / dataset} has no files such as train-00000-of-00001.parquet "
+            f"({', '.join(SPLITS)})."
+        )
+    _check_parts(files)
+    published = PARTITIONS.get(dataset.lower())
+    if published is not None and split_by not in (None, published):
+        raise DataError(
+            f"{root / dataset} has the partition '{published}', not '{split_by}'; leave "
+            "--data.split_by out."
+        )
+    partition = published or split_by
+    source = dataset if partition is None else f"{dataset} ({partition})"
+    has_test_b = any(split == "testB" for split, _ in files)
+    test_is_a = partition == "unc" or has_test_b
+    rows, bad = TableBuilder(), BadRecords(on_bad_record)
+    images = _Images(root, dataset)
+    for hub_split, path in files:
+        split = "testA" if hub_split == "test" and test_is_a else SPLITS[hub_split]
+        for position, ref in enumerate(_records(path)):
+            record = _record(path, ref, position)
+            with bad.guard():
+                _check_split(ref, split, record)
+                reference_id = get(ref, "ref_id", int, record)
+                annotation_id = get(ref, "ann_id", int, record)
+                image_id = get(ref, "image_id", int, record)
+                image = _part(ref, "raw_image_info", record)
+                height, width = (get(image, side, int, record) for side in ("height", "width"))
+                check_size(height, width, record)
+                annotation = _part(ref, "raw_anns", record)
+                for name, value in (("id", annotation_id), ("image_id", image_id)):
+                    if annotation.get(name, value) != value:
+                        raise DataError(
+                            f"{record}: expected raw_anns of {name} {value}, got "
+                            f"{shown(annotation[name])}."
+                        )
+                mask = encode_segmentation(
+                    get(annotation, "segmentation", object, record), height, width, record
+                )
+                shared = {
+                    "source": source,
+                    "annotation_ids": [annotation_id],
+                    "category_ids": [get(ref, "category_id", int, record)],
+                    "image_id": image_id,
+                    "split": split,
+                    "image_path": images.path(ref, image, record),
+                    "height": height,
+                    "width": width,
+                    "rle": mask.counts,
+                }
+                rows.add(record, reference_id, shared, _sentences(ref, record))
+    return rows.references(skipped=bad.messages)
+
+
+class _Images:
+    """Where the images are: found out with the first one, and for all others alike."""
+
+    def __init__(self, root: Path, dataset: str) -> None:
+        folders = [root / name.format(dataset=dataset) for name in IMAGE_FOLDERS]
+        self._root = root
+        self._folders = [folder for folder in folders if folder.is_dir()] or folders[:1]
+        self._folder: Path | None = None
+
+    def path(self, ref: object, image: dict[str, object], record: str) -> str:
+        """The path of an image."""
+        name = get_text(image, "file_name", record)
+        if Path(name).name != name or not name.strip(".") or "\0" in name:
+            raise DataError(f"{record}: expected the name of an image file, got {shown(name)}.")
+        if self._folder is None:
+            told = self._root / Path(get_text(ref, "image_path", record).replace("\0", "")).parent
+            folders = [told, *self._folders]
+            has_it = (folder for folder in folders if (folder / name).is_file())
+            self._folder = next(has_it, self._folders[0])
+        return str(self._folder / name)
+
+
+def _check_parts(files: list[tuple[str, Path]]) -> None:
+    """One file, or all parts of one file, per split: the hub's history has several versions."""
+    by_split: dict[str, list[Path]] = {}
+    for hub_split, path in files:
+        by_split.setdefault(SPLITS[hub_split], []).append(path)
+    for split, paths in by_split.items():
+        parts = [match for path in paths if (match := _FILE.fullmatch(path.name))]
+        numbers = [(match["part"] or "0", match["parts"] or "1") for match in parts]
+        count = int(numbers[0][1]) if len(numbers[0][1]) < 6 else 0
+        if sorted(int(number) for number, _ in numbers) != list(range(count)):
+            raise DataError(
+                f"{paths[0].parent}: expected one file for the split '{split}', or each part of it "
+                f"once, got {', '.join(path.name for path in paths)}; keep those that belong "
+                "together."
+            )
+
+
+def _records(path: Path) -> Iterator[object]:
+    try:
+        with pq.ParquetFile(path) as file:
+            missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
+            if missing:
+                raise DataError(
+                    f"{path}: the columns {', '.join(missing)} are missing; expected the schema of "
+                    f"jxu124/refcoco, got the columns {', '.join(file.schema_arrow.names)[:200]}."
+                )
+            for batch in file.iter_batches(batch_size=512, columns=list(_COLUMNS)):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(
+            f"{path} is not a complete parquet file ({str(error)[:200]}); download it again."
+        ) from None
+
+
+def _check_split(ref: object, split: str, record: str) -> None:
+    """The row says itself which split it is in; a file under a wrong name would be a leak."""
+    own = get_text(ref, "split", record)
+    if own != split and SPLITS.get(own) != split and not (own == "test" and split == "testA"):
+        raise DataError(
+            f"{record}: it says that it is of the split '{own}', and its file says '{split}'."
+        )
+
+
+def _part(ref: object, name: str, record: str) -> dict[str, object]:
+    text = get(ref, name, str, record)
+    value = parse_json(text, f"{record}: {name}")
+    if not isinstance(value, dict):
+        raise DataError(f"{record}: expected a JSON object in '{name}', got {shown(value)}.")
+    return value
+
+
+def _sentences(ref: object, record: str) -> list[Sentence]:
+    sentences = []
+    for sentence in get(ref, "sentences", list, record):
+        expression_id = get(sentence, "sent_id", int, record)
+        expression = get_text(sentence, "sent", record)
+        if not has_word(expression):
+            raise DataError(
+                f"{record}: its sentence {expression_id} has no word: {expression[:60]!r}."
+            )
+        sentences.append(Sentence(expression_id, expression, get_text(sentence, "raw", record)))
+    return sentences
+
+
+def _record(path: Path, ref: object, position: int) -> str:
+    ref_id = ref.get("ref_id") if isinstance(ref, dict) else None
+    return f"{path}, ref_id {ref_id}" if type(ref_id) is int else f"{path}, row {position}"

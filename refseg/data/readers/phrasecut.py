@@ -1,0 +1,204 @@
+"""The reader of PhraseCut: phrases on Visual Genome images, with several instances each."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from refseg.data.image_headers import image_size
+from refseg.data.masks import FAR_OUTSIDE, encode
+from refseg.data.readers.folders import existing_folders, folder_with, index_files
+from refseg.data.readers.json_files import iterate_json_list
+from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
+from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
+from refseg.data.readers.sizes import check_size
+from refseg.data.references import References
+from refseg.errors import DataError
+from refseg.types import RunLengths
+
+SPLITS = ("train", "val", "test", "miniv")
+IMAGE_DATA = "image_data_split3000.json"
+NAMES = ("phrasecut", "vgphrasecut_v0")
+IMAGE_FOLDERS = ("images", "images/VG_100K*", "VG_100K*", "images/phrasecut", "images/vg")
+"""Where images are looked for, in the data set's folder and in the root."""
+
+_TASK = re.compile(r"([0-9]{1,9})__([0-9]{1,7})")
+
+
+class _Image(NamedTuple):
+    path: str
+    height: int
+    width: int
+
+
+def read_phrasecut(
+    root: Path,
+    dataset: str,
+    split_by: str | None = None,
+    on_bad_record: OnBadRecord = "error",
+) -> References:
+    """Read PhraseCut: `refer_{train,val,test,miniv}.json`, as many of them as are there.
+
+    The file of `val` does not contain the 100 images of `miniv`: all of the validation set is the
+    split `val_miniv`, as in the published loader. The mask is the union of all instances, drawn as
+    the published evaluation draws it: corners cut to whole pixels, the outline included; what lies
+    outside the image is clipped. A task `<image>__<k>` has the id image × 10⁷ + k; any other id is
+    the first 63 bits of its SHA-256. There are no numbers of classes, so `category_ids` are empty;
+    `annotation_ids` are Visual Genome's objects.
+
+    The published size of 17 images is wrong. Where an image is there, its own size counts, and
+    each correction is listed in `References.notes`.
+
+    Args:
+        root: the folder with the files, or with a folder `dataset` that has them.
+        dataset: name of the folder, such as `phrasecut`.
+        split_by: PhraseCut has one partition, so there is nothing to choose.
+        on_bad_record: `error` raises at the first bad task, `skip` leaves it out.
+
+    Raises:
+        DataError: a file is missing or broken, or a record is not what the format promises.
+
+    References:
+        C. Wu, Z. Lin, S. Cohen, T. Bui, S. Maji, PhraseCut: Language-based Image Segmentation in
+        the Wild, CVPR 2020, https://github.com/ChenyunWu/PhraseCutDataset.
+    """
+    folder = folder_with(root, dataset, IMAGE_DATA, NAMES)
+    if folder is None:
+        raise DataError(f"Neither {root / dataset} nor {root} has a file {IMAGE_DATA}.")
+    if split_by is not None:
+        raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
+    paths = {split: folder / f"refer_{split}.json" for split in SPLITS}
+    paths = {split: path for split, path in paths.items() if path.is_file()}
+    if not paths:
+        raise DataError(f"{folder} has none of the files refer_{{{','.join(SPLITS)}}}.json.")
+    rows, bad = TableBuilder(), BadRecords(on_bad_record)
+    images, notes = _read_images(folder, root, bad)
+    for split, path in paths.items():
+        for position, task in enumerate(iterate_json_list(path)):
+            record = _record(path, task, position)
+            with bad.guard():
+                task_id = _number(get_text(task, "task_id", record))
+                image_id = get(task, "image_id", int, record)
+                if image_id not in images:
+                    raise DataError(f"{record}: its image {image_id} is not in {IMAGE_DATA}.")
+                image = images[image_id]
+                raw = get_text(task, "phrase", record)
+                if not has_word(raw):
+                    raise DataError(f"{record}: its phrase {shown(raw)} has no word.")
+                shared = {
+                    "source": dataset,
+                    "annotation_ids": _ids(get(task, "ann_ids", list, record), record),
+                    "category_ids": [],
+                    "image_id": image_id,
+                    "split": split,
+                    "image_path": image.path,
+                    "height": image.height,
+                    "width": image.width,
+                    "rle": _mask(task, image.height, image.width, record).counts,
+                }
+                phrase = " ".join(raw.lower().split())
+                rows.add(record, task_id, shared, [Sentence(task_id, phrase, raw)])
+    return rows.references(skipped=bad.messages, notes=notes)
+
+
+def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _Image], list[str]]:
+    """The images by id, and a note for each whose own size is not the published one."""
+    path = folder / IMAGE_DATA
+    folders = existing_folders(dict.fromkeys((folder, root)), IMAGE_FOLDERS)
+    present = index_files(folders)
+    absent = folders[0] if folders else folder / IMAGE_FOLDERS[0]
+    images: dict[int, _Image] = {}
+    for position, image in enumerate(iterate_json_list(path)):
+        record = f"{path}, image number {position}"
+        with bad.guard():
+            image_id = get(image, "image_id", int, record)
+            size = get(image, "height", int, record), get(image, "width", int, record)
+            check_size(*size, record)
+            name = f"{image_id}.jpg"
+            found = _Image(present.get(name, str(absent / name)), *size)
+            if images.setdefault(image_id, found) != found:
+                raise DataError(f"{record}: an earlier image has the same id and differs.")
+    notes = []
+    there = [image_id for image_id, image in images.items() if Path(image.path).name in present]
+    for image_id, own in zip(there, _own_sizes(images[i].path for i in there), strict=True):
+        image = images[image_id]
+        if own is not None and own != (image.height, image.width):
+            images[image_id] = _Image(image.path, *own)
+            notes.append(
+                f"{path}, image {image_id}: {image.path} has {own[1]} × {own[0]} pixels, not "
+                f"{image.width} × {image.height}; its own size was taken."
+            )
+    return images, notes
+
+
+def _own_sizes(paths: Iterable[str]) -> list[tuple[int, int] | None]:
+    """The sizes in the headers; None where one is unreadable, which reading the image will say."""
+
+    def own_size(path: str) -> tuple[int, int] | None:
+        try:
+            height, width = image_size(Path(path))
+            check_size(height, width, path)
+        except DataError:
+            return None
+        return height, width
+
+    with ThreadPoolExecutor(8) as pool:  # waiting for a disk takes longer than reading a header
+        return list(pool.map(own_size, paths))
+
+
+def _ids(ids: list[object], record: str) -> list[int]:
+    if not all(type(number) is int and abs(number) < 2**63 for number in ids):
+        raise DataError(f"{record}: expected whole numbers as ann_ids, got {shown(ids)}.")
+    return cast("list[int]", ids)
+
+
+def _number(task_id: str) -> int:
+    match = _TASK.fullmatch(task_id)
+    if match is not None:
+        return int(match[1]) * 10**7 + int(match[2])
+    return int.from_bytes(hashlib.sha256(task_id.encode()).digest()[:8], "big") >> 1
+
+
+def _mask(task: object, height: int, width: int, record: str) -> RunLengths:
+    canvas = Image.new("L", (width, height))
+    pencil = ImageDraw.Draw(canvas)
+    drawn = 0
+    for instance in get(task, "Polygons", list, record):
+        if not isinstance(instance, list):
+            raise DataError(f"{record}: expected a list of polygons, got {shown(instance)}.")
+        for polygon in instance:
+            points = _points(polygon, FAR_OUTSIDE * max(height, width), record)
+            if len(points) > 1:
+                pencil.polygon(points, fill=1, outline=1)
+                drawn += 1
+    if not drawn:
+        raise DataError(f"{record}: it has no polygon of at least two points.")
+    return encode(np.asarray(canvas, np.bool_))
+
+
+def _points(polygon: object, limit: int, record: str) -> list[tuple[int, int]]:
+    points = []
+    for point in polygon if isinstance(polygon, list) else [polygon]:
+        if not (
+            isinstance(point, list)
+            and len(point) == 2
+            and all(type(value) in (int, float) and -limit <= value <= limit for value in point)
+        ):
+            raise DataError(
+                f"{record}: expected a polygon of points [x, y] in or near the image, got "
+                f"{shown(point)}."
+            )
+        points.append((int(point[0]), int(point[1])))
+    return points
+
+
+def _record(path: Path, task: object, position: int) -> str:
+    task_id = task.get("task_id") if isinstance(task, dict) else None
+    if isinstance(task_id, str):
+        return f"{path}, task_id {shown(task_id)[4:]}"
+    return f"{path}, record {position}"

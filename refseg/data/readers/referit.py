@@ -1,0 +1,207 @@
+"""The reader of ReferIt (RefCLEF) as text_objseg publishes it: JSON, and masks as `.mat` files."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from refseg.data.masks import encode, encode_box
+from refseg.data.readers.folders import existing_folders, folder_with, index_files
+from refseg.data.readers.json_files import read_json_object
+from refseg.data.readers.matlab import read_mat_mask
+from refseg.data.readers.records import BadRecords, OnBadRecord, get, shown
+from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
+from refseg.data.readers.sizes import check_size
+from refseg.data.references import References
+from refseg.errors import DataError
+from refseg.types import RunLengths
+
+QUERIES = "referit_query_*.json"
+NAMES = ("referit", "referitgame")
+IMAGE_FOLDERS = (
+    "images",
+    "referit-dataset/images",
+    "images/referit",
+    "images/saiapr_tc-12",
+    "saiapr_tc-12",
+    "saiapr_tc-12/*/images",
+    "images/saiapr_tc-12/*/images",
+)
+MASK_FOLDERS = (
+    "mask",
+    "masks",
+    "referit-dataset/mask",
+    "saiapr_tc-12/*/segmentation_masks",
+    "images/saiapr_tc-12/*/segmentation_masks",
+)
+"""Where files are looked for, in the data set's folder and in the root."""
+
+WORDLESS = "<unk>"
+"""What an expression without a word reads: the papers' token for an unknown word."""
+
+_REGION = re.compile(r"([0-9]{1,9})_([0-9]{1,3})")
+
+
+class _Files(NamedTuple):
+    folder: Path
+    boxes: dict[str, object]
+    sizes: dict[str, object]
+    images: dict[str, str]
+    image_folder: Path
+    masks: dict[str, str]
+
+
+def read_referit(
+    root: Path,
+    dataset: str,
+    split_by: str | None = None,
+    on_bad_record: OnBadRecord = "error",
+) -> References:
+    """Read ReferIt as text_objseg publishes it.
+
+    A region `<image>_<k>` is a reference with the id image × 1000 + k, and its expressions have
+    the ids (image × 1000 + k) × 1000 + position, from 0: stable integers, from which one can read
+    image and region. The published files have no classes, so `category_ids` are empty.
+
+    The mask of a region is its `.mat` file, where the variable `segimg_t` **equals 0**. Where that
+    file is absent, the mask is the filled box, and `mask_kind` says "box". A region with neither
+    is left out and reported in `References.skipped`, whatever `on_bad_record` says.
+
+    Expressions are read in lower case (`raw` has them as typed). One of the 120,081, of 19373_1 in
+    train, is "...": it reads `<unk>`, as in the papers, so that published counts stay.
+
+    Args:
+        root: the folder with the files, or with a folder `dataset` that has them.
+        dataset: name of the folder, such as `referit`.
+        split_by: ReferIt has one partition; `berkeley`, its name in REFER, is accepted.
+        on_bad_record: `error` raises at the first bad region, `skip` leaves it out.
+
+    Raises:
+        DataError: a file is missing or broken, or a record is not what the format promises.
+
+    References:
+        S. Kazemzadeh et al., ReferItGame: Referring to Objects in Photographs of Natural Scenes,
+        EMNLP 2014. R. Hu, M. Rohrbach, T. Darrell, Segmentation from Natural Language
+        Expressions, ECCV 2016, https://github.com/ronghanghu/text_objseg.
+    """
+    files = _find_files(root, dataset, split_by)
+    rows, bad, without_mask = TableBuilder(), BadRecords(on_bad_record), list[str]()
+    for split, path in _queries(files.folder).items():
+        for region, expressions in read_json_object(path).items():
+            record = f"{path}, region {shown(region)[4:]}"
+            with bad.guard():
+                match = _REGION.fullmatch(region)
+                if match is None:
+                    raise DataError(f"{record}: expected a name such as 38100_1.")
+                image_id, reference_id = int(match[1]), int(match[1]) * 1000 + int(match[2])
+                sentences = _sentences(expressions, reference_id, record)
+                name = f"{match[1]}.jpg"
+                height, width = _size(files.sizes, name, record)
+                mask = _mask(files, region, height, width, record)
+                if mask is None:
+                    without_mask.append(f"{record}: it has neither a mask nor a box.")
+                    continue
+                shared = {
+                    "source": dataset,
+                    "annotation_ids": [reference_id],
+                    "category_ids": [],
+                    "image_id": image_id,
+                    "split": split,
+                    "image_path": files.images.get(name, str(files.image_folder / name)),
+                    "height": height,
+                    "width": width,
+                    "rle": mask[0].counts,
+                    "mask_kind": mask[1],
+                }
+                rows.add(record, reference_id, shared, sentences)
+    return rows.references(skipped=[*bad.messages, *without_mask])
+
+
+def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
+    folder = folder_with(root, dataset, QUERIES, NAMES)
+    if folder is None:
+        raise DataError(f"Neither {root / dataset} nor {root} has files {QUERIES}.")
+    if split_by not in (None, "berkeley"):
+        raise DataError(
+            f"{folder} has one partition, 'berkeley', not '{split_by}'; leave --data.split_by out."
+        )
+    bases = list(dict.fromkeys((folder, root)))
+    image_folders = existing_folders(bases, IMAGE_FOLDERS)
+    mask_folders = existing_folders(bases, MASK_FOLDERS)
+    boxes = folder / "referit_bbox.json"
+    if not boxes.is_file() and not mask_folders:
+        raise DataError(
+            f"{folder} has neither {boxes.name} nor a folder of masks ({', '.join(MASK_FOLDERS)}); "
+            "at least one of them is needed."
+        )
+    return _Files(
+        folder=folder,
+        boxes=read_json_object(boxes) if boxes.is_file() else {},
+        sizes=read_json_object(folder / "referit_imsize.json"),
+        images=index_files(image_folders),
+        image_folder=image_folders[0] if image_folders else folder / IMAGE_FOLDERS[0],
+        masks=index_files(mask_folders),
+    )
+
+
+def _queries(folder: Path) -> dict[str, Path]:
+    """The files of queries by split, without those that only join others."""
+    prefix, suffix = QUERIES.split("*")
+    paths = {path.name[len(prefix) : -len(suffix)]: path for path in sorted(folder.glob(QUERIES))}
+    if {"train", "val"} <= set(paths):
+        paths.pop("trainval", None)
+    elif "trainval" in paths:
+        paths = {split: paths[split] for split in paths if split not in ("train", "val")}
+    if len(paths) > 1:
+        paths.pop("all", None)
+    return paths
+
+
+def _sentences(expressions: object, reference_id: int, record: str) -> list[Sentence]:
+    if not isinstance(expressions, list) or not 0 < len(expressions) <= 1000:
+        raise DataError(f"{record}: expected a list of expressions, got {shown(expressions)}.")
+    sentences = []
+    for position, raw in enumerate(expressions):
+        if not isinstance(raw, str) or not raw.strip():
+            raise DataError(f"{record}: expected an expression as text, got {shown(raw)}.")
+        raw = raw.encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+        cleaned = " ".join(raw.lower().split())
+        expression = cleaned if has_word(cleaned) else WORDLESS
+        sentences.append(Sentence(reference_id * 1000 + position, expression, raw))
+    return sentences
+
+
+def _size(sizes: dict[str, object], name: str, record: str) -> tuple[int, int]:
+    record = f"{record}: referit_imsize.json"
+    size = get(sizes, name, list, record)
+    if [type(side) for side in size] != [int, int]:
+        raise DataError(f"{record}: expected [width, height] for '{name}', got {shown(size)}.")
+    width, height = size
+    check_size(height, width, record)
+    return height, width
+
+
+def _mask(
+    files: _Files, region: str, height: int, width: int, record: str
+) -> tuple[RunLengths, str] | None:
+    path = files.masks.get(f"{region}.mat")
+    if path is not None:
+        image = read_mat_mask(Path(path), "segimg_t", height, width, record)
+        return encode(image == 0), "mask"
+    if region not in files.boxes:
+        return None
+    return _filled_box(files.boxes[region], height, width, record), "box"
+
+
+def _filled_box(box: object, height: int, width: int, record: str) -> RunLengths:
+    """The run lengths, down the columns, of a box whose corners are its first and last pixel."""
+    if not isinstance(box, list) or [type(side) for side in box] != [int] * 4:
+        raise DataError(
+            f"{record}: expected a box [xmin, ymin, xmax, ymax] of whole pixels, got {shown(box)}."
+        )
+    left, top, right, bottom = box
+    if not (0 <= left <= right < width and 0 <= top <= bottom < height):
+        raise DataError(
+            f"{record}: the box {shown(box)[5:]} does not lie in its image of {width} × {height} "
+            "pixels."
+        )
+    return encode_box(left, top, right, bottom, height, width)
