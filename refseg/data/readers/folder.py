@@ -71,6 +71,7 @@ def read_folder(
     if split_by is not None:
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     (path,) = paths
+    source = folder.resolve().name
     rows, bad, images = TableBuilder(), BadRecords(on_bad_record), _Images(folder)
     if path.suffix == ".csv":
         lines = read_csv(path, ("image", "expression", "mask"), bad)
@@ -85,7 +86,7 @@ def read_folder(
             mask = _mask(values, folder, image, record)
             names_nothing = mask == empty(image.height, image.width)
             shared = {
-                "source": folder.resolve().name,
+                "source": source,
                 "annotation_ids": [] if names_nothing else [reference_id],
                 "category_ids": [],
                 "image_id": image.image_id,

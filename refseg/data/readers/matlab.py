@@ -38,13 +38,16 @@ def read_mat_mask(
     """
     limit = 8 * height * width + 2**16  # a double for each pixel, and names
     try:
-        unpacked = _unpack(path, limit)
+        with path.open("rb") as file:
+            packed = file.read(limit + 1)
+    except OSError as error:
+        raise DataError(f"{record}: cannot read {path} ({error.strerror or error}).") from None
+    try:
+        unpacked = _unpack(packed, limit)
         variables = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(unpacked)}
         found = variables.get(variable)
         if found is not None and found[0] == (height, width) and found[1] in _NUMERIC:
             return np.asarray(scipy.io.loadmat(unpacked, variable_names=[variable])[variable])
-    except OSError as error:
-        raise DataError(f"{record}: cannot read {path} ({error.strerror or error}).") from None
     except Exception as error:  # whatever a broken file makes the reader stumble over
         raise DataError(
             f"{record}: {path} is not a complete MATLAB file ({type(error).__name__}: "
@@ -61,11 +64,10 @@ def read_mat_mask(
     )
 
 
-def _unpack(path: Path, limit: int) -> io.BytesIO:
+def _unpack(data: bytes, limit: int) -> io.BytesIO:
     """The file with its variables uncompressed, at most `limit` bytes of them."""
-    if path.stat().st_size > limit:
+    if len(data) > limit:
         raise ValueError(f"it is larger than {limit} bytes")
-    data = path.read_bytes()
     order = {b"IM": "<", b"MI": ">"}.get(data[126:_HEADER])
     if order is None:
         raise ValueError("it does not begin as one of version 5 to 7")

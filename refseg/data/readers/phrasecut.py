@@ -77,6 +77,7 @@ def read_phrasecut(
     if not paths:
         raise DataError(f"{folder} has none of the files refer_{{{','.join(SPLITS)}}}.json.")
     rows, bad = TableBuilder(), BadRecords(on_bad_record)
+    source = (root / dataset).resolve().name
     images, notes = _read_images(folder, root, bad)
     for split, path in paths.items():
         for position, task in enumerate(iterate_json_list(path)):
@@ -91,7 +92,7 @@ def read_phrasecut(
                 if not has_word(raw):
                     raise DataError(f"{record}: its phrase {shown(raw)} has no word.")
                 shared = {
-                    "source": dataset,
+                    "source": source,
                     "annotation_ids": _ids(get(task, "ann_ids", list, record), record),
                     "category_ids": [],
                     "image_id": image_id,

@@ -85,6 +85,7 @@ def read_referit(
     """
     files = _find_files(root, dataset, split_by)
     rows, bad, without_mask = TableBuilder(), BadRecords(on_bad_record), list[str]()
+    source = (root / dataset).resolve().name
     for split, path in _queries(files.folder).items():
         for region, expressions in read_json_object(path).items():
             record = f"{path}, region {shown(region)[4:]}"
@@ -101,7 +102,7 @@ def read_referit(
                     without_mask.append(f"{record}: it has neither a mask nor a box.")
                     continue
                 shared = {
-                    "source": dataset,
+                    "source": source,
                     "annotation_ids": [reference_id],
                     "category_ids": [],
                     "image_id": image_id,

@@ -76,7 +76,7 @@ def _read_csv(path: Path, text: str, columns: tuple[str, ...], bad: BadRecords) 
             continue
         number += 1
         with bad.guard():
-            if any(row[len(header) :]):
+            if len(row) > len(header):
                 raise DataError(
                     f"{record}: expected {len(header)} fields as in the header, got {len(row)}; "
                     "put texts that contain the separator into double quotes."
