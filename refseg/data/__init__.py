@@ -10,9 +10,13 @@ from refseg.data.mixtures import DataSource
 from refseg.data.readers import (
     OnBadRecord,
     load_python2_pickle,
+    read_folder,
     read_grefcoco,
+    read_hub,
+    read_phrasecut,
     read_refer,
     read_references,
+    read_referit,
 )
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
@@ -49,10 +53,14 @@ __all__ = [
     "load_python2_pickle",
     "original_message",
     "prepare_shapes",
+    "read_folder",
     "read_grefcoco",
+    "read_hub",
     "read_image",
+    "read_phrasecut",
     "read_refer",
     "read_references",
+    "read_referit",
     "swap_left_right",
     "tokenizer_from_state",
 ]

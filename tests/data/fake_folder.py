@@ -1,5 +1,6 @@
 """One's own data: a folder with images, masks in every form, and a table of expressions."""
 
+import copy
 import csv
 import json
 from collections.abc import Iterable, Mapping
@@ -30,10 +31,11 @@ def run_lengths(name: str) -> dict[str, Any]:
 
 def records() -> list[dict[str, Any]]:
     """A line for each form of mask."""
+    polygon = copy.deepcopy(POLYGON)
     return [
         {"image": "dog.jpg", "expression": "the brown dog", "mask": "masks/dog.png", "split": ""},
         {"image": "dog.jpg", "expression": "dog, left", "mask": run_lengths("dog.jpg")},
-        {"image": "street.png", "expression": "Un café à gauche", "mask": POLYGON, "split": "val"},
+        {"image": "street.png", "expression": "Un café à gauche", "mask": polygon, "split": "val"},
         {"image": "street.png", "expression": "a zebra", "mask": [], "split": "test"},
     ]
 

@@ -19,6 +19,7 @@ from refseg.types import RunLengths
 
 TABLES = ("annotations.csv", "annotations.jsonl")
 _MOST_EXPRESSIONS = 1000
+_LONGEST_PATH = 1000
 _ID = re.compile(r"[0-9]{1,15}")
 
 
@@ -82,7 +83,7 @@ def read_folder(
         record, values = line.record, line.values
         with bad.guard():
             reference_id = _id(line)
-            image = images.find(_text(values, "image", record), record)
+            image = images.find(_path(values, "image", record), record)
             mask = _mask(values, folder, image, record)
             names_nothing = mask == empty(image.height, image.width)
             shared = {
@@ -90,7 +91,7 @@ def read_folder(
                 "annotation_ids": [] if names_nothing else [reference_id],
                 "category_ids": [],
                 "image_id": image.image_id,
-                "split": _text(values, "split", record) if values.get("split") else "train",
+                "split": _split(values, record),
                 "image_path": image.path,
                 "height": image.height,
                 "width": image.width,
@@ -140,10 +141,28 @@ def _id(line: Line) -> int:
     return int(text)
 
 
+def _split(values: Mapping[str, object], record: str) -> str:
+    if not values.get("split"):
+        return "train"
+    name = _text(values, "split", record)
+    if len(name) > 100 or "|" in name:
+        raise DataError(
+            f"{record}: expected 'split' to be a short name without '|', got {shown(name)}."
+        )
+    return name
+
+
 def _text(values: Mapping[str, object], name: str, record: str) -> str:
     if name not in values:
         raise DataError(f"{record}: '{name}' is missing.")
     return _checked_text(values[name], name, record).strip()
+
+
+def _path(values: Mapping[str, object], name: str, record: str) -> str:
+    text = _text(values, name, record)
+    if len(text) > _LONGEST_PATH:
+        raise DataError(f"{record}: expected '{name}' to be a path, got {shown(text)}.")
+    return text
 
 
 def _checked_text(value: object, name: str, record: str) -> str:
@@ -172,7 +191,7 @@ def _mask(values: Mapping[str, object], folder: Path, image: _Image, record: str
     if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):
         mask = parse_json(mask, f"{record}: mask")
     if isinstance(mask, str) and mask.strip():
-        path = folder / _text(values, "mask", record)
+        path = folder / _path(values, "mask", record)
         return encode(read_mask_file(path, image.height, image.width, record))
     if mask == []:
         return empty(image.height, image.width)

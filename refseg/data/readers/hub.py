@@ -28,7 +28,10 @@ _FILE = re.compile(
     rf"({'|'.join(SPLITS)})(?:-(?P<part>\d+)-of-(?P<parts>\d+)[^.]*)?\.parquet", re.ASCII
 )
 _IDS = ("ref_id", "ann_id", "image_id", "category_id")
-_COLUMNS = (*_IDS, "split", "sentences", "image_path", "raw_anns", "raw_image_info")
+_TEXTS = ("split", "image_path", "raw_anns", "raw_image_info")
+_COLUMNS = (*_IDS, *_TEXTS, "sentences")
+_MOST_ROWS = 2**20
+_LARGEST_COLUMN = 2**28  # bytes, unpacked
 
 
 def parquet_files(root: Path, dataset: str) -> list[tuple[str, Path]]:
@@ -169,18 +172,40 @@ def _check_parts(files: list[tuple[str, Path]]) -> None:
 def _records(path: Path) -> Iterator[object]:
     try:
         with pq.ParquetFile(path) as file:
-            missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
-            if missing:
-                raise DataError(
-                    f"{path}: the columns {', '.join(missing)} are missing; expected the schema of "
-                    f"jxu124/refcoco, got the columns {', '.join(file.schema_arrow.names)[:200]}."
-                )
-            for batch in file.iter_batches(batch_size=512, columns=list(_COLUMNS)):
-                yield from batch.to_pylist()
+            _check_columns(path, file.schema_arrow.names)
+            _check_extent(path, file.metadata)
+        # A value that is stored once and meant many times stays so: a small file cannot grow huge.
+        with pq.ParquetFile(path, read_dictionary=list(_TEXTS)) as file:
+            for batch in file.iter_batches(batch_size=64, columns=list(_COLUMNS)):
+                for row in range(batch.num_rows):
+                    yield batch.slice(row, 1).to_pylist()[0]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{path} is not a complete parquet file ({str(error)[:200]}); download it again."
         ) from None
+
+
+def _check_columns(path: Path, names: list[str]) -> None:
+    missing = [name for name in _COLUMNS if name not in names]
+    if missing:
+        raise DataError(
+            f"{path}: the columns {', '.join(missing)} are missing; expected the schema of "
+            f"jxu124/refcoco, got the columns {', '.join(names)[:200]}."
+        )
+
+
+def _check_extent(path: Path, metadata: pq.FileMetaData) -> None:
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    sizes = [
+        group.column(number).total_uncompressed_size
+        for group in groups
+        for number in range(group.num_columns)
+    ]
+    if metadata.num_rows > _MOST_ROWS or max(sizes, default=0) > _LARGEST_COLUMN:
+        raise DataError(
+            f"{path}: it says that it has {metadata.num_rows:,} rows and {sum(sizes):,} bytes, "
+            "which none of these data sets has; download it again."
+        )
 
 
 def _check_split(ref: object, split: str, record: str) -> None:

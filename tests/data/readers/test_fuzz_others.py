@@ -1,0 +1,235 @@
+"""Damaged files of ReferIt, PhraseCut, the hub's parquet and own folders.
+
+Whatever the files contain, the result is references that can be used, or one error that names the
+file: no other exception, no warning, no crash, no hang, and no memory.
+"""
+
+import json
+import resource
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from refseg.data.masks import decode
+from refseg.data.readers import OnBadRecord, read_references
+from refseg.data.references import References
+from refseg.errors import DataError
+
+from .. import fake_folder, fake_hub, fake_phrasecut, fake_refer, fake_referit
+from ..hostile import damaged, damaged_bytes, to_json
+
+MOST_MEMORY = 700 * 2**20  # of growth, in bytes; Pillow and pyarrow keep some for later
+
+Files = dict[str, bytes]
+"""What a case writes over the data set's own files, by their path in its folder."""
+
+
+def check(references: References, folder: Path) -> None:
+    """The table can be used: ids are unique, and masks are of their image's size."""
+    for row in references.table.to_pylist():
+        row["raw"].encode()
+        assert row["expression"].strip()
+        assert row["height"] * row["width"] > 0
+    ids = references.table["expression_id"].to_pylist()
+    assert len(set(ids)) == len(ids)
+    for row in range(min(len(references), 8)):
+        truth = references.truth(row)
+        if truth.height * truth.width < 10**6:
+            assert decode(truth).shape == (truth.height, truth.width)
+    for message in (*references.skipped, *references.notes):
+        assert str(folder) in message
+    references.splits  # noqa: B018  # it must not fail
+
+
+def read_case(root: Path, dataset: str, files: Files, policy: OnBadRecord) -> None:
+    """Write a case over the good files, read it, and put the good files back."""
+    folder = root / dataset
+    good = {name: (folder / name).read_bytes() for name in files}
+    try:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        message = str(folder)
+        try:
+            check(read_references(root, dataset, on_bad_record=policy), folder)
+        except DataError as error:
+            message = str(error)
+        assert str(folder) in message
+        assert len(message) < 3000
+    finally:
+        for name, content in good.items():
+            (folder / name).write_bytes(content)
+
+
+def in_json(files: dict[str, Any]) -> Files:
+    return {f"{name}.json": to_json(value).encode() for name, value in files.items()}
+
+
+def bytes_of(root: Path, *names: str) -> st.SearchStrategy[Files]:
+    """One of some files, damaged."""
+    return st.one_of(
+        *(
+            damaged_bytes((root / name).read_bytes()).map(lambda data, name=name: {name: data})
+            for name in names
+        )
+    )
+
+
+def referit_cases(root: Path) -> st.SearchStrategy[Files]:
+    fake_referit.write_fake_referit(root)
+    (root / "referit" / "mask" / "40689_1.mat").unlink()
+    fake_referit.write_mask(
+        root / "referit" / "mask" / "112_1.mat", fake_referit.region_mask("112_1"), compress=False
+    )
+    names = ("referit_query_train", "referit_query_val", "referit_bbox", "referit_imsize")
+    return st.one_of(
+        damaged(lambda: {name: fake_referit.content()[name] for name in names}).map(in_json),
+        damaged(lambda: {name: fake_referit.content()[name] for name in names}).map(in_json),
+        bytes_of(
+            root / "referit",
+            *(f"{name}.json" for name in names),
+            "mask/112_1.mat",
+            "mask/38100_3.mat",
+        ),
+    )
+
+
+def phrasecut_cases(root: Path) -> st.SearchStrategy[Files]:
+    fake_phrasecut.write_fake_phrasecut(root)
+    names = ("refer_train", "refer_val", "image_data_split3000")
+    return st.one_of(
+        *(
+            damaged(lambda name=name: fake_phrasecut.content()[name]).map(
+                lambda value, name=name: in_json({name: value})
+            )
+            for name in names
+        ),
+        bytes_of(root / "phrasecut", *(f"{name}.json" for name in names), "images/61.jpg"),
+    )
+
+
+def hub_cases(root: Path) -> st.SearchStrategy[Files]:
+    refs, instances = fake_refer.annotations()
+    content = [row for row in fake_hub.rows(refs, instances) if row["image_id"] in (1, 4)]
+    fake_hub.write_parquet(root / "refcoco" / "data", content)
+    train = fake_hub.FILES["train"]
+    small = [row for row in content if row["split"] == "train"]
+
+    def rows() -> list[dict[str, Any]]:
+        parsed = json.loads(json.dumps(small))
+        for row in parsed:
+            for name in ("raw_anns", "raw_image_info"):
+                row[name] = json.loads(row[name])
+        return list(parsed)
+
+    def parquet(value: Any) -> Files:  # noqa: ANN401  # damaged rows
+        """Parquet has types: what does not fit them is left out, and the inner JSON keeps it."""
+        value = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+        for row in value:
+            for name in ("raw_anns", "raw_image_info"):
+                if name in row:
+                    row[name] = to_json(row[name])
+        try:
+            table = pa.Table.from_pylist(value, fake_hub.SCHEMA)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            table = pa.Table.from_pylist(small, fake_hub.SCHEMA)
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, row_group_size=2)
+        return {f"data/{train}": sink.getvalue().to_pybytes()}
+
+    return st.one_of(damaged(rows).map(parquet), bytes_of(root / "refcoco", f"data/{train}"))
+
+
+def csv_cases(root: Path) -> st.SearchStrategy[Files]:
+    fake_folder.write_fake_folder(root)
+    folder = root / "mine"
+
+    def csv(lines: Any) -> Files:  # noqa: ANN401  # damaged lines
+        lines = [line for line in lines if isinstance(line, dict)]
+        lines = [{"mask": "", **line} for line in lines]
+        path = root / "lines.csv"
+        fake_folder.write_csv(path, _without_surrogates(lines))
+        return {"annotations.csv": path.read_bytes()}
+
+    return st.one_of(
+        damaged(fake_folder.records).map(csv),
+        bytes_of(folder, "annotations.csv", "masks/dog.png", "street.png", "dog.jpg"),
+    )
+
+
+def _without_surrogates(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    return json.loads(json.dumps(value).replace("\\ud800", "?"))
+
+
+def jsonl_cases(root: Path) -> st.SearchStrategy[Files]:
+    folder = root / "mine"
+    fake_folder.write_files(folder)
+    fake_folder.write_jsonl(folder / "annotations.jsonl", records())
+
+    def jsonl(lines: Any) -> Files:  # noqa: ANN401  # damaged lines
+        return {"annotations.jsonl": "".join(to_json(line) + "\n" for line in lines).encode()}
+
+    return st.one_of(damaged(records).map(jsonl), bytes_of(folder, "annotations.jsonl"))
+
+
+def records() -> list[dict[str, Any]]:
+    first, *others = fake_folder.records()
+    many = {**first, "id": 9, "expressions": ["a dog", "the dog"]}
+    del many["expression"]
+    return [many, *others]
+
+
+CASES: dict[str, tuple[str, Callable[[Path], st.SearchStrategy[Files]], int]] = {
+    "referit": ("referit", referit_cases, 2700),
+    "phrasecut": ("phrasecut", phrasecut_cases, 2700),
+    "hub": ("refcoco", hub_cases, 2200),
+    "csv": ("mine", csv_cases, 1500),
+    "jsonl": ("mine", jsonl_cases, 1500),
+}
+
+
+def fuzz(name: str, root: Path, share: float, *, derandomize: bool) -> None:
+    """Read some of the cases of a format.
+
+    Args:
+        name: of the format.
+        root: an empty folder.
+        share: of the number of cases.
+        derandomize: take the same cases each time.
+    """
+    dataset, strategy, count = CASES[name]
+    cases = strategy(root)
+
+    @settings(
+        max_examples=round(count * share),
+        derandomize=derandomize,
+        database=None,
+        deadline=timedelta(seconds=30),  # only what hangs
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(files=cases, policy=st.sampled_from(["error", "skip"]))
+    def read_them(files: Files, policy: OnBadRecord) -> None:
+        read_case(root, dataset, files, policy)
+
+    assert read_references(root, dataset).skipped == ()  # before the damage
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    read_them()
+    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert growth < MOST_MEMORY
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_some_damaged_files(tmp_path: Path, name: str) -> None:
+    fuzz(name, tmp_path, 0.03, derandomize=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_many_damaged_files(tmp_path: Path, name: str) -> None:
+    fuzz(name, tmp_path, 1, derandomize=False)
