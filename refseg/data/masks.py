@@ -114,17 +114,6 @@ def empty(height: int, width: int) -> RunLengths:
     return RunLengths(height, width, rle["counts"])
 
 
-def empty(height: int, width: int) -> RunLengths:
-    """The mask of an expression that names nothing in the image.
-
-    Example:
-        >>> decode(empty(height=1, width=3)).astype(int)
-        array([[0, 0, 0]])
-    """
-    rle = coco.frPyObjects({"size": [height, width], "counts": [height * width]}, height, width)
-    return RunLengths(height, width, rle["counts"])
-
-
 def encode(mask: Bool[np.ndarray, "height width"]) -> RunLengths:
     """Compress a mask into run lengths."""
     height, width = mask.shape

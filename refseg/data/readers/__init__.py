@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from refseg.data.readers.folder import TABLES, read_folder
 from refseg.data.readers.folders import folder_with
+from refseg.data.readers.grefcoco import PATTERNS as GREFCOCO_FILES
+from refseg.data.readers.grefcoco import read_grefcoco
 from refseg.data.readers.hub import parquet_files, read_hub
 from refseg.data.readers.phrasecut import IMAGE_DATA, NAMES, read_phrasecut
 from refseg.data.readers.pickles import load_python2_pickle
@@ -21,6 +23,7 @@ __all__ = [
     "OnBadRecord",
     "load_python2_pickle",
     "read_folder",
+    "read_grefcoco",
     "read_hub",
     "read_phrasecut",
     "read_refer",
@@ -37,6 +40,12 @@ class _Format(NamedTuple):
 
 
 _FORMATS = (
+    _Format(
+        "gRefCOCO",
+        GREFCOCO_FILES[0],
+        lambda root, dataset: any(any((root / dataset).glob(name)) for name in GREFCOCO_FILES),
+        read_grefcoco,
+    ),
     _Format(
         "REFER",
         "refs(*).p",
@@ -78,9 +87,10 @@ def read_references(
 ) -> References:
     """Read a data set in whichever of the known formats its folder is.
 
-    The format is recognised by the files: the layout of REFER (`refs(*).p`), ReferIt's
-    `referit_query_*.json`, PhraseCut's `image_data_split3000.json`, parquet from the Hugging Face
-    hub, or one's own `annotations.csv` or `annotations.jsonl`. The first that fits is read.
+    The format is recognised by the files: gRefCOCO's `grefs(*).json`, REFER's `refs(*).p`,
+    ReferIt's `referit_query_*.json`, PhraseCut's `image_data_split3000.json`, parquet from the
+    Hugging Face hub, or one's own `annotations.csv` or `annotations.jsonl`. The first that fits is
+    read.
 
     Args:
         root: the folder of the data.

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from refseg.data.image_headers import image_size
-from refseg.data.masks import empty, encode, encode_segmentation
+from refseg.data.images import image_size
+from refseg.data.masks import check_size, empty, encode, encode_segmentation
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.readers.records import BadRecords, OnBadRecord, shown
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
-from refseg.data.readers.sizes import check_size
 from refseg.data.readers.tables import Line, read_csv, read_jsonl
 from refseg.data.references import References
 from refseg.errors import DataError
@@ -73,7 +72,7 @@ def read_folder(
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     (path,) = paths
     source = folder.resolve().name
-    rows, bad, images = TableBuilder(), BadRecords(on_bad_record), _Images(folder)
+    table, bad, images = TableBuilder(), BadRecords(on_bad_record), _Images(folder)
     if path.suffix == ".csv":
         lines = read_csv(path, ("image", "expression", "mask"), bad)
     else:
@@ -101,10 +100,10 @@ def read_folder(
                 Sentence(reference_id * step + place, raw.strip(), raw)
                 for place, raw in enumerate(_expressions(values, record))
             ]
-            rows.add(record, reference_id, shared, sentences)
+            table.add(record, reference_id, shared, sentences)
     if not lines and not bad.messages:
         raise DataError(f"{path} has no line of data.")
-    return rows.references(skipped=bad.messages)
+    return table.build(bad)
 
 
 class _Images:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from refseg.data.archives import index_of
+from refseg.data.images import image_exists
 from refseg.errors import DataError
 
 
@@ -45,6 +47,39 @@ def index_files(folders: Sequence[Path]) -> dict[str, str]:
                 f"Cannot list {folder}: {error.strerror or error}; check its permissions."
             ) from None
     return paths
+
+
+class ImageFiles:
+    """Finds the images of a data set by name, in several folders or zip files.
+
+    Args:
+        bases: folders in which to look.
+        patterns: relative paths of folders of images, in which `*` stands for any name; each may
+            be a zip file beside where the folder would be, as it was downloaded.
+    """
+
+    def __init__(self, bases: Sequence[Path], patterns: Sequence[str]) -> None:
+        folders = existing_folders(bases, patterns)
+        self._paths = index_files(folders)
+        archives = [base / f"{pattern}.zip" for pattern in patterns for base in bases]
+        self._archived = [
+            archive / inside
+            for archive in archives
+            if archive.is_file()
+            for inside in index_of(archive).folders
+        ]
+        self._default = (folders or self._archived or [bases[0] / patterns[0]])[0]
+
+    def find(self, name: str) -> str | None:
+        """The path of an image, or None where it is absent."""
+        if name in self._paths:
+            return self._paths[name]
+        archived = (place / name for place in self._archived)
+        return next((str(path) for path in archived if image_exists(path)), None)
+
+    def place(self, name: str) -> str:
+        """The path of an image, or the path where it should be."""
+        return self.find(name) or str(self._default / name)
 
 
 def folder_with(root: Path, dataset: str, pattern: str, names: Sequence[str]) -> Path | None:

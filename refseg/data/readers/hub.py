@@ -2,17 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from refseg.data.masks import encode_segmentation
+from refseg.data.masks import check_size, encode_segmentation
+from refseg.data.readers.collector import paused_collector
+from refseg.data.readers.image_places import find_images
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
-from refseg.data.readers.refer import IMAGE_FOLDERS
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
-from refseg.data.readers.sizes import check_size
 from refseg.data.references import References
 from refseg.errors import DataError
 
@@ -51,6 +51,7 @@ def parquet_files(root: Path, dataset: str) -> list[tuple[str, Path]]:
     return []
 
 
+@paused_collector()
 def read_hub(
     root: Path,
     dataset: str,
@@ -91,7 +92,7 @@ def read_hub(
     source = dataset if partition is None else f"{dataset} ({partition})"
     has_test_b = any(split == "testB" for split, _ in files)
     test_is_a = partition == "unc" or has_test_b
-    rows, bad = TableBuilder(), BadRecords(on_bad_record)
+    table, bad = TableBuilder(), BadRecords(on_bad_record)
     images = _Images(root, dataset)
     for hub_split, path in files:
         split = "testA" if hub_split == "test" and test_is_a else SPLITS[hub_split]
@@ -126,30 +127,29 @@ def read_hub(
                     "width": width,
                     "rle": mask.counts,
                 }
-                rows.add(record, reference_id, shared, _sentences(ref, record))
-    return rows.references(skipped=bad.messages)
+                table.add(record, reference_id, shared, _sentences(ref, record))
+    return table.build(bad)
 
 
 class _Images:
     """Where the images are: found out with the first one, and for all others alike."""
 
     def __init__(self, root: Path, dataset: str) -> None:
-        folders = [root / name.format(dataset=dataset) for name in IMAGE_FOLDERS]
-        self._root = root
-        self._folders = [folder for folder in folders if folder.is_dir()] or folders[:1]
-        self._folder: Path | None = None
+        self._root, self._dataset = root, dataset
+        self._place: Path | None = None
 
     def path(self, ref: object, image: dict[str, object], record: str) -> str:
         """The path of an image."""
         name = get_text(image, "file_name", record)
-        if Path(name).name != name or not name.strip(".") or "\0" in name:
+        if Path(name).name != name or not name.strip(".") or "\0" in name or len(name) > 255:
             raise DataError(f"{record}: expected the name of an image file, got {shown(name)}.")
-        if self._folder is None:
-            told = self._root / Path(get_text(ref, "image_path", record).replace("\0", "")).parent
-            folders = [told, *self._folders]
-            has_it = (folder for folder in folders if (folder / name).is_file())
-            self._folder = next(has_it, self._folders[0])
-        return str(self._folder / name)
+        if self._place is None:
+            told = PurePosixPath(get_text(ref, "image_path", record).replace("\0", "")).parent
+            if ".." not in told.parts and (self._root / told / name).is_file():
+                self._place = self._root / told
+            else:
+                self._place = find_images(self._root, self._dataset, [name])
+        return str(self._place / name)
 
 
 def _check_parts(files: list[tuple[str, Path]]) -> None:
@@ -181,7 +181,8 @@ def _records(path: Path) -> Iterator[object]:
                     yield batch.slice(row, 1).to_pylist()[0]
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(
-            f"{path} is not a complete parquet file ({str(error)[:200]}); download it again."
+            f"{path} is not a complete parquet file ({' '.join(str(error).split())[:200]}); "
+            "download it again."
         ) from None
 
 

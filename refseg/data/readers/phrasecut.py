@@ -10,13 +10,13 @@ from typing import NamedTuple, cast
 import numpy as np
 from PIL import Image, ImageDraw
 
-from refseg.data.image_headers import image_size
-from refseg.data.masks import FAR_OUTSIDE, encode
-from refseg.data.readers.folders import existing_folders, folder_with, index_files
+from refseg.data.images import image_size
+from refseg.data.masks import FAR_OUTSIDE, check_size, encode
+from refseg.data.readers.collector import paused_collector
+from refseg.data.readers.folders import ImageFiles, folder_with
 from refseg.data.readers.json_files import iterate_json_list
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
-from refseg.data.readers.sizes import check_size
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
@@ -24,7 +24,14 @@ from refseg.types import RunLengths
 SPLITS = ("train", "val", "test", "miniv")
 IMAGE_DATA = "image_data_split3000.json"
 NAMES = ("phrasecut", "vgphrasecut_v0")
-IMAGE_FOLDERS = ("images", "images/VG_100K*", "VG_100K*", "images/phrasecut", "images/vg")
+IMAGE_FOLDERS = (
+    "images",
+    "images2",
+    "images/VG_100K*",
+    "VG_100K*",
+    "images/phrasecut",
+    "images/vg",
+)
 """Where images are looked for, in the data set's folder and in the root."""
 
 _TASK = re.compile(r"([0-9]{1,9})__([0-9]{1,7})")
@@ -36,6 +43,7 @@ class _Image(NamedTuple):
     width: int
 
 
+@paused_collector()
 def read_phrasecut(
     root: Path,
     dataset: str,
@@ -76,7 +84,7 @@ def read_phrasecut(
     paths = {split: path for split, path in paths.items() if path.is_file()}
     if not paths:
         raise DataError(f"{folder} has none of the files refer_{{{','.join(SPLITS)}}}.json.")
-    rows, bad = TableBuilder(), BadRecords(on_bad_record)
+    table, bad = TableBuilder(), BadRecords(on_bad_record)
     source = (root / dataset).resolve().name
     images, notes = _read_images(folder, root, bad)
     for split, path in paths.items():
@@ -103,16 +111,15 @@ def read_phrasecut(
                     "rle": _mask(task, image.height, image.width, record).counts,
                 }
                 phrase = " ".join(raw.lower().split())
-                rows.add(record, task_id, shared, [Sentence(task_id, phrase, raw)])
-    return rows.references(skipped=bad.messages, notes=notes)
+                table.add(record, task_id, shared, [Sentence(task_id, phrase, raw)])
+    return table.build(bad, notes)
 
 
 def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _Image], list[str]]:
     """The images by id, and a note for each whose own size is not the published one."""
     path = folder / IMAGE_DATA
-    folders = existing_folders(dict.fromkeys((folder, root)), IMAGE_FOLDERS)
-    present = index_files(folders)
-    absent = folders[0] if folders else folder / IMAGE_FOLDERS[0]
+    files = ImageFiles(list(dict.fromkeys((folder, root))), IMAGE_FOLDERS)
+    there: list[int] = []
     images: dict[int, _Image] = {}
     for position, image in enumerate(iterate_json_list(path)):
         record = f"{path}, image number {position}"
@@ -120,12 +127,12 @@ def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _
             image_id = get(image, "image_id", int, record)
             size = get(image, "height", int, record), get(image, "width", int, record)
             check_size(*size, record)
-            name = f"{image_id}.jpg"
-            found = _Image(present.get(name, str(absent / name)), *size)
+            found = _Image(files.place(f"{image_id}.jpg"), *size)
             if images.setdefault(image_id, found) != found:
                 raise DataError(f"{record}: an earlier image has the same id and differs.")
+            if files.find(f"{image_id}.jpg") is not None:
+                there.append(image_id)
     notes = []
-    there = [image_id for image_id, image in images.items() if Path(image.path).name in present]
     for image_id, own in zip(there, _own_sizes(images[i].path for i in there), strict=True):
         image = images[image_id]
         if own is not None and own != (image.height, image.width):

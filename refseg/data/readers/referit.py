@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from refseg.data.masks import encode, encode_box
-from refseg.data.readers.folders import existing_folders, folder_with, index_files
+from refseg.data.masks import check_size, encode, encode_box
+from refseg.data.readers.collector import paused_collector
+from refseg.data.readers.folders import ImageFiles, existing_folders, folder_with, index_files
 from refseg.data.readers.json_files import read_json_object
 from refseg.data.readers.matlab import read_mat_mask
-from refseg.data.readers.records import BadRecords, OnBadRecord, get, shown
+from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
-from refseg.data.readers.sizes import check_size
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
@@ -35,6 +35,9 @@ MASK_FOLDERS = (
 )
 """Where files are looked for, in the data set's folder and in the root."""
 
+LONGEST_SIDE = 65_535
+"""Pixels; no JPEG is larger."""
+
 WORDLESS = "<unk>"
 """What an expression without a word reads: the papers' token for an unknown word."""
 
@@ -45,11 +48,11 @@ class _Files(NamedTuple):
     folder: Path
     boxes: dict[str, object]
     sizes: dict[str, object]
-    images: dict[str, str]
-    image_folder: Path
+    images: ImageFiles
     masks: dict[str, str]
 
 
+@paused_collector()
 def read_referit(
     root: Path,
     dataset: str,
@@ -84,7 +87,7 @@ def read_referit(
         Expressions, ECCV 2016, https://github.com/ronghanghu/text_objseg.
     """
     files = _find_files(root, dataset, split_by)
-    rows, bad, without_mask = TableBuilder(), BadRecords(on_bad_record), list[str]()
+    table, bad = TableBuilder(), BadRecords(on_bad_record)
     source = (root / dataset).resolve().name
     for split, path in _queries(files.folder).items():
         for region, expressions in read_json_object(path).items():
@@ -97,24 +100,21 @@ def read_referit(
                 sentences = _sentences(expressions, reference_id, record)
                 name = f"{match[1]}.jpg"
                 height, width = _size(files.sizes, name, record)
-                mask = _mask(files, region, height, width, record)
-                if mask is None:
-                    without_mask.append(f"{record}: it has neither a mask nor a box.")
-                    continue
+                mask, mask_kind = _mask(files, region, height, width, record)
                 shared = {
                     "source": source,
                     "annotation_ids": [reference_id],
                     "category_ids": [],
                     "image_id": image_id,
                     "split": split,
-                    "image_path": files.images.get(name, str(files.image_folder / name)),
+                    "image_path": files.images.place(name),
                     "height": height,
                     "width": width,
-                    "rle": mask[0].counts,
-                    "mask_kind": mask[1],
+                    "rle": mask.counts,
+                    "mask_kind": mask_kind,
                 }
-                rows.add(record, reference_id, shared, sentences)
-    return rows.references(skipped=[*bad.messages, *without_mask])
+                table.add(record, reference_id, shared, sentences)
+    return table.build(bad)
 
 
 def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
@@ -126,7 +126,6 @@ def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
             f"{folder} has one partition, 'berkeley', not '{split_by}'; leave --data.split_by out."
         )
     bases = list(dict.fromkeys((folder, root)))
-    image_folders = existing_folders(bases, IMAGE_FOLDERS)
     mask_folders = existing_folders(bases, MASK_FOLDERS)
     boxes = folder / "referit_bbox.json"
     if not boxes.is_file() and not mask_folders:
@@ -138,8 +137,7 @@ def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
         folder=folder,
         boxes=read_json_object(boxes) if boxes.is_file() else {},
         sizes=read_json_object(folder / "referit_imsize.json"),
-        images=index_files(image_folders),
-        image_folder=image_folders[0] if image_folders else folder / IMAGE_FOLDERS[0],
+        images=ImageFiles(bases, IMAGE_FOLDERS),
         masks=index_files(mask_folders),
     )
 
@@ -178,18 +176,20 @@ def _size(sizes: dict[str, object], name: str, record: str) -> tuple[int, int]:
         raise DataError(f"{record}: expected [width, height] for '{name}', got {shown(size)}.")
     width, height = size
     check_size(height, width, record)
+    if max(height, width) > LONGEST_SIDE:
+        raise DataError(f"{record}: an image of {width} × {height} pixels cannot be a photograph.")
     return height, width
 
 
 def _mask(
     files: _Files, region: str, height: int, width: int, record: str
-) -> tuple[RunLengths, str] | None:
+) -> tuple[RunLengths, str]:
     path = files.masks.get(f"{region}.mat")
     if path is not None:
         image = read_mat_mask(Path(path), "segimg_t", height, width, record)
         return encode(image == 0), "mask"
     if region not in files.boxes:
-        return None
+        raise KnownGapError(f"{record}: it has neither a mask nor a box.")
     return _filled_box(files.boxes[region], height, width, record), "box"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from refseg.data.readers.records import BadRecords
 from refseg.data.references import SCHEMA, References
 from refseg.errors import DataError
 
@@ -25,9 +26,9 @@ class TableBuilder:
     """The columns of `SCHEMA`, filled reference by reference; ids may not occur twice.
 
     Example:
-        >>> rows = TableBuilder()
-        >>> rows.add("a.csv, line 2", 7, {"image_id": 1}, [Sentence(7, "a dog", "A dog")])
-        >>> rows.columns["expression"]
+        >>> table = TableBuilder()
+        >>> table.add("a.csv, line 2", 7, {"image_id": 1}, [Sentence(7, "a dog", "A dog")])
+        >>> table.columns["expression"]
         ['a dog']
     """
 
@@ -74,14 +75,22 @@ class TableBuilder:
             for name, column in self.columns.items():
                 column.append(row.get(name))
 
-    def references(self, skipped: Sequence[str] = (), notes: Sequence[str] = ()) -> References:
-        """The table.
+    def build(self, bad: BadRecords, notes: Sequence[str] = ()) -> References:
+        """The table of all rows.
 
         Args:
-            skipped: as in `References.from_columns`.
-            notes: as in `References.from_columns`.
+            bad: what was left out.
+            notes: what was put right.
+
+        Raises:
+            DataError: everything was left out.
         """
-        return References.from_columns(self.columns, skipped, notes)
+        if not self._references and bad.messages:
+            raise DataError(
+                f"There is no usable record: {len(bad.messages)} are bad. The first of them: "
+                f"{bad.messages[0]}"
+            )
+        return References.from_columns(self.columns, bad.messages, notes)
 
 
 def has_word(expression: str) -> bool:

@@ -5,9 +5,7 @@ file: no other exception, no warning, no crash, no hang, and no memory.
 """
 
 import json
-import resource
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,35 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from refseg.data.masks import decode
 from refseg.data.readers import OnBadRecord, read_references
-from refseg.data.references import References
-from refseg.errors import DataError
 
 from .. import fake_folder, fake_hub, fake_phrasecut, fake_refer, fake_referit
 from ..hostile import damaged, damaged_bytes, to_json
-
-MOST_MEMORY = 700 * 2**20  # of growth, in bytes; Pillow and pyarrow keep some for later
+from .fuzzing import judge, limits, start_clock
 
 Files = dict[str, bytes]
 """What a case writes over the data set's own files, by their path in its folder."""
-
-
-def check(references: References, folder: Path) -> None:
-    """The table can be used: ids are unique, and masks are of their image's size."""
-    for row in references.table.to_pylist():
-        row["raw"].encode()
-        assert row["expression"].strip()
-        assert row["height"] * row["width"] > 0
-    ids = references.table["expression_id"].to_pylist()
-    assert len(set(ids)) == len(ids)
-    for row in range(min(len(references), 8)):
-        truth = references.truth(row)
-        if truth.height * truth.width < 10**6:
-            assert decode(truth).shape == (truth.height, truth.width)
-    for message in (*references.skipped, *references.notes):
-        assert str(folder) in message
-    references.splits  # noqa: B018  # it must not fail
 
 
 def read_case(root: Path, dataset: str, files: Files, policy: OnBadRecord) -> None:
@@ -55,16 +32,13 @@ def read_case(root: Path, dataset: str, files: Files, policy: OnBadRecord) -> No
     try:
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        message = str(folder)
-        try:
-            check(read_references(root, dataset, on_bad_record=policy), folder)
-        except DataError as error:
-            message = str(error)
-        assert str(folder) in message
-        assert len(message) < 3000
+        references = judge(lambda: read_references(root, dataset, on_bad_record=policy), folder)
     finally:
         for name, content in good.items():
             (folder / name).write_bytes(content)
+    if references is not None:
+        for message in (*references.skipped, *references.notes):
+            assert str(folder) in message
 
 
 def in_json(files: dict[str, Any]) -> Files:
@@ -118,6 +92,8 @@ def hub_cases(root: Path) -> st.SearchStrategy[Files]:
     refs, instances = fake_refer.annotations()
     content = [row for row in fake_hub.rows(refs, instances) if row["image_id"] in (1, 4)]
     fake_hub.write_parquet(root / "refcoco" / "data", content)
+    fake_refer.write_images(root / "coco" / "train2014")
+    (root / "images").mkdir()
     train = fake_hub.FILES["train"]
     small = [row for row in content if row["split"] == "train"]
 
@@ -194,42 +170,27 @@ CASES: dict[str, tuple[str, Callable[[Path], st.SearchStrategy[Files]], int]] = 
 }
 
 
-def fuzz(name: str, root: Path, share: float, *, derandomize: bool) -> None:
-    """Read some of the cases of a format.
-
-    Args:
-        name: of the format.
-        root: an empty folder.
-        share: of the number of cases.
-        derandomize: take the same cases each time.
-    """
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "share",
+    [pytest.param(0.03, id="few"), pytest.param(1, id="many", marks=pytest.mark.slow)],
+)
+def test_damaged_files(tmp_path: Path, name: str, share: float) -> None:
     dataset, strategy, count = CASES[name]
-    cases = strategy(root)
+    cases = strategy(tmp_path)
+    assert read_references(tmp_path, dataset).skipped == ()  # before the damage
 
     @settings(
         max_examples=round(count * share),
-        derandomize=derandomize,
+        derandomize=share < 1,
+        deadline=None,
         database=None,
-        deadline=timedelta(seconds=30),  # only what hangs
         suppress_health_check=list(HealthCheck),
     )
     @given(files=cases, policy=st.sampled_from(["error", "skip"]))
     def read_them(files: Files, policy: OnBadRecord) -> None:
-        read_case(root, dataset, files, policy)
+        start_clock()
+        read_case(tmp_path, dataset, files, policy)
 
-    assert read_references(root, dataset).skipped == ()  # before the damage
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    read_them()
-    growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    assert growth < MOST_MEMORY
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_some_damaged_files(tmp_path: Path, name: str) -> None:
-    fuzz(name, tmp_path, 0.03, derandomize=True)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_many_damaged_files(tmp_path: Path, name: str) -> None:
-    fuzz(name, tmp_path, 1, derandomize=False)
+    with limits():
+        read_them()

@@ -41,7 +41,8 @@ def test_each_format(root: Path, dataset: str) -> None:
 
 def test_says_what_it_looked_for(root: Path, tmp_path: Path) -> None:
     looked_for = (
-        r"looked for refs\(\*\)\.p \(REFER\);.* referit_query_\*\.json \(ReferIt\); "
+        r"looked for grefs\(\*\)\.json \(gRefCOCO\); refs\(\*\)\.p \(REFER\); "
+        r"referit_query_\*\.json \(ReferIt\); "
         r"image_data_split3000\.json \(PhraseCut\); train-\*\.parquet and the like, here or in "
         r"data/ \(Hugging Face hub\); annotations\.csv or annotations\.jsonl \(one's own data\)"
     )
