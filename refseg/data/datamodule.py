@@ -158,8 +158,9 @@ class ReferringDataModule(LightningDataModule):
         if self._mixture is None:
             self._mixture = read_mixture(self.sources, self.root, self.on_bad_record, self.shapes)
             for part in self._mixture.parts:
-                if part.skipped:
-                    _announce(part.skipped)
+                for line in (part.skipped, part.notes):
+                    if line:
+                        _announce(line)
         return self._mixture
 
     @property

@@ -46,6 +46,16 @@ class Part(NamedTuple):
             return f"{self.title}: 1 bad record is left out: {first}"
         return f"{self.title}: {len(others) + 1:,} bad records are left out; the first: {first}"
 
+    @property
+    def notes(self) -> str | None:
+        """One line about the records that were put right, if there are any."""
+        count = len(self.references.notes)
+        if not count:
+            return None
+        records = "record was" if count == 1 else "records were"
+        first = "" if count == 1 else "; the first"
+        return f"{self.title}: {count:,} {records} put right{first}: {self.references.notes[0]}"
+
     def single_splits(self, name: str) -> list[str]:
         """The splits that a name stands for here (`trainval` for two); none if it means none.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refseg.data.readers.json_files import iterate_json_list, read_json_object
@@ -18,6 +18,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(value=st.lists(JSON, max_size=5), indent=st.sampled_from([None, 0, 2]))
 def test_records_are_those_of_the_list(
     tmp_path_factory: pytest.TempPathFactory, value: list[Any], indent: int | None

@@ -94,7 +94,7 @@ def test_some_splits_are_enough(tmp_path: Path) -> None:
         read_phrasecut(tmp_path, "phrasecut", "unc")
 
 
-def test_to_a_batch(root: Path) -> None:
+def test_to_a_batch(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = ReferringDataModule(
         root, "phrasecut", val_splits=["val_miniv"], image_size=48, batch_size=4, num_workers=0
     )
@@ -104,6 +104,7 @@ def test_to_a_batch(root: Path) -> None:
     assert batch.masks is not None
     assert batch.masks.flatten(1).any(1).all()
     assert data.split_names == ["val", "test", "miniv"]
+    assert "phrasecut: 1 record was put right: " in capsys.readouterr().err
 
 
 Change = Callable[[dict[str, Any]], object]

@@ -171,6 +171,7 @@ def test_to_a_batch(root: Path) -> None:
         root,
         "referit",
         train_splits=["trainval"],
+        val_splits=["test"],  # what is validated is never trained on
         image_size=48,
         batch_size=2,
         num_workers=0,
