@@ -1,10 +1,12 @@
-"""Writing files so that nobody ever reads half of one."""
+"""Writing files so that nobody ever reads half of one, and where generated ones are kept."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import platformdirs
 
 
 @contextmanager
@@ -34,3 +36,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, all or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: `REFSEG_CACHE`, else the user's cache folder."""
+    return Path(os.environ.get("REFSEG_CACHE") or platformdirs.user_cache_dir("refseg"))

@@ -1,6 +1,5 @@
 """What of the built-in set can be chosen, and the folder where each choice lives."""
 
-import os
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -8,9 +7,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import platformdirs
 
 from refseg.errors import ConfigError
+from refseg.files import cache_folder
 
 FORMAT = 1
 """Raised whenever the same options would give other images or sentences than before."""
@@ -104,6 +103,6 @@ def shapes_folder(options: ShapesOptions, cache: Path | None = None) -> Path:
         'shapes-level1-seed0-'
     """
     if cache is None:
-        cache = Path(os.environ.get("REFSEG_CACHE") or platformdirs.user_cache_dir("refseg"))
+        cache = cache_folder()
     digest = sha256(repr(provenance(options)).encode()).hexdigest()[:12]
     return cache / f"shapes-level{options.level}-seed{options.seed}-{digest}"
