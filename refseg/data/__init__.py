@@ -1,5 +1,6 @@
 """From files to batches. Knows no networks."""
 
+from refseg.data.cache import open_references
 from refseg.data.collate import Collate, collate
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.dataset import ReferringDataset
@@ -51,6 +52,7 @@ __all__ = [
     "image_exists",
     "image_size",
     "load_python2_pickle",
+    "open_references",
     "original_message",
     "prepare_shapes",
     "read_folder",

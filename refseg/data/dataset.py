@@ -87,7 +87,7 @@ class ReferringDataset(Dataset[Sample]):
             DataError: the image is missing, broken, or not of the size that its record says.
         """
         first = int(rows[0])
-        chosen = self.references.table.select(_COLUMNS).take(rows)
+        chosen = self.references.take(rows, _COLUMNS)
         path = Path(chosen["image_path"][0].as_py())
         try:
             image = read_image(path)

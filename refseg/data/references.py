@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int64
+from jaxtyping import Int32, Int64, Integer
 
 from refseg.errors import DataError
 from refseg.types import RunLengths
@@ -66,20 +67,38 @@ class References:
     """Expressions with the object that each of them names: one Arrow table, one row each.
 
     Rows as Python objects would be copied into every worker process as their reference counts
-    change; Arrow's buffers are shared. Nothing here keeps an object per row.
+    change; Arrow's buffers are shared. Nothing here keeps an object per row. Choosing rows copies
+    their numbers alone. A table that lies in a file (`read_table`) is sent to another process as
+    the file's name and the numbers of the rows.
 
     Args:
         table: with the columns of `SCHEMA`.
+        reopen: gives the same table again, in any process of this machine; none for a table that
+            lies in memory only.
 
     Example:
         >>> References(SCHEMA.empty_table())
         References(0 expressions, 0 references, 0 images)
     """
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, reopen: "Callable[[], References] | None" = None) -> None:
         metadata = table.schema.metadata
         table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(metadata)
-        self.table: pa.Table = table.unify_dictionaries().combine_chunks()
+        # None of this copies what is one chunk already, so a mapped file stays on disk.
+        self._whole: pa.Table = table.unify_dictionaries().combine_chunks()
+        self._reopen = reopen
+        self._rows: Int32[np.ndarray, " rows"] | None = None
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The columns. Of chosen rows they are copied when first asked for."""
+        return self._whole if self._rows is None else self._whole.take(self._rows)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Sent to another process: the file and the rows, where there is a file."""
+        if self._reopen is None:
+            return References, (self.table,)
+        return _reopened, (self._reopen, self._rows)
 
     @classmethod
     def from_columns(
@@ -116,12 +135,12 @@ class References:
 
     def __len__(self) -> int:
         """Number of expressions."""
-        return self.table.num_rows
+        return self._whole.num_rows if self._rows is None else len(self._rows)
 
     def __repr__(self) -> str:
         """Counts, for a console."""
         images = len(self.images().offsets) - 1
-        references = pc.count_distinct(self.table["reference_id"]).as_py()
+        references = pc.count_distinct(self._column("reference_id")).as_py()
         return f"References({len(self)} expressions, {references} references, {images} images)"
 
     @property
@@ -135,13 +154,13 @@ class References:
         return self._messages(_NOTES)
 
     def _messages(self, key: bytes) -> tuple[str, ...]:
-        metadata = self.table.schema.metadata or {}
+        metadata = self._whole.schema.metadata or {}
         return tuple(json.loads(metadata.get(key, b"[]")))
 
     @property
     def source(self) -> str:
         """The data set(s) that the rows came from, as messages name them."""
-        return ", ".join(_distinct(self.table["source"])) or "an empty table"
+        return ", ".join(_distinct(self._column("source"))) or "an empty table"
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -149,7 +168,7 @@ class References:
         known = {name: position for position, name in enumerate(SPLIT_ORDER)}
         names = dict.fromkeys(
             name
-            for value in _distinct(self.table["split"])
+            for value in _distinct(self._column("split"))
             for name in value.split(SPLIT_SEPARATOR)
         )
         return tuple(sorted(names, key=lambda name: known.get(name, len(known))))
@@ -157,7 +176,7 @@ class References:
     @property
     def expressions(self) -> pa.ChunkedArray:
         """The column of sentences."""
-        return self.table["expression"]
+        return self._column("expression")
 
     def single_splits(self, names: str | Sequence[str]) -> list[str]:
         """The names of splits with `trainval` and the like (`SPLIT_UNIONS`) taken apart.
@@ -193,15 +212,44 @@ class References:
         # Compared as texts: the values of a dictionary column may include some without rows.
         values = [
             value
-            for value in _distinct(self.table["split"])
+            for value in _distinct(self._column("split"))
             if not set(wanted).isdisjoint(value.split(SPLIT_SEPARATOR))
         ]
-        is_wanted = pc.is_in(self.table["split"].cast(pa.string()), pa.array(values, pa.string()))
-        return References(self.table.filter(is_wanted))
+        is_wanted = pc.is_in(
+            self._column("split").cast(pa.string()), pa.array(values, pa.string())
+        )
+        return self.select(np.flatnonzero(is_wanted.to_numpy()))
+
+    def select(self, rows: Integer[np.ndarray, " rows"]) -> "References":
+        """Some of the rows, in this order; nothing but their numbers is copied.
+
+        Args:
+            rows: 0 is the first row.
+
+        Raises:
+            IndexError: there is no such row.
+
+        Example:
+            >>> References(SCHEMA.empty_table()).select(np.zeros(0, np.int64))
+            References(0 expressions, 0 references, 0 images)
+        """
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise IndexError(f"Expected rows from 0 to {len(self) - 1}, got some beyond.")
+        chosen = References.__new__(References)
+        chosen._whole, chosen._reopen = self._whole, self._reopen
+        chosen._rows = (rows if self._rows is None else self._rows[rows]).astype(np.int32)
+        return chosen
+
+    def take(self, rows: Integer[np.ndarray, " rows"], columns: Sequence[str]) -> pa.Table:
+        """Some columns of a few rows: the time it takes does not grow with the table."""
+        whole = rows if self._rows is None else self._rows[rows]
+        return self._whole.select(list(columns)).take(whole)
 
     def images(self) -> ImageGroups:
         """The rows grouped by image (by its path, as ids of two data sets may coincide)."""
-        codes = _codes(self.table["image_path"])
+        codes = _codes(self._whole["image_path"])
+        if self._rows is not None:
+            codes = codes[self._rows]
         _, first, image = np.unique(codes, return_index=True, return_inverse=True)
         order_of_appearance = np.empty(len(first), np.int64)
         order_of_appearance[np.argsort(first)] = np.arange(len(first))
@@ -212,13 +260,13 @@ class References:
 
     def truth(self, row: int) -> RunLengths:
         """The mask of one row, in the image's own size."""
-        rle = self.table["rle"][row].as_py()
-        return RunLengths(self.table["height"][row].as_py(), self.table["width"][row].as_py(), rle)
+        height, width, rle = (self._value(name, row) for name in ("height", "width", "rle"))
+        return RunLengths(height, width, rle)
 
     def record(self, row: int) -> str:
         """How messages name a row: data set, reference and expression."""
         source, reference, expression = (
-            self.table[name][row].as_py() for name in ("source", "reference_id", "expression_id")
+            self._value(name, row) for name in ("source", "reference_id", "expression_id")
         )
         return f"{source}, ref_id {reference}, sent_id {expression}"
 
@@ -227,10 +275,27 @@ class References:
         digest = hashlib.sha256()
         for field in SCHEMA:
             column = self.table[field.name]
-            if field.name == "image_path":
-                column = pa.chunked_array([[Path(path).name for path in column.to_pylist()]])
+            if field.name == "image_path":  # by name: each of its different values once
+                column = pa.chunked_array([_names(chunk) for chunk in column.chunks], pa.string())
             _update(digest, field.name, column)
         return digest.hexdigest()
+
+    def _column(self, name: str) -> pa.ChunkedArray:
+        return self._whole[name] if self._rows is None else self._whole[name].take(self._rows)
+
+    def _value(self, name: str, row: int) -> Any:  # noqa: ANN401  # whatever the column holds
+        return self._whole[name][row if self._rows is None else int(self._rows[row])].as_py()
+
+
+def _reopened(
+    reopen: "Callable[[], References]", rows: Int32[np.ndarray, " rows"] | None
+) -> References:
+    return reopen() if rows is None else reopen().select(rows)
+
+
+def _names(paths: pa.DictionaryArray) -> pa.Array:
+    names = [Path(path).name for path in paths.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(paths.indices)
 
 
 def _with_messages(table: pa.Table, skipped: Sequence[str], notes: Sequence[str]) -> pa.Table:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from refseg.data.readers.opened import Opened
 
-BULK = frozenset(
-    ".jpg .jpeg .png .bmp .gif .tif .tiff .webp .mat .npy .npz .zip .tar .gz .tgz".split()
-)
+BULK = frozenset((
+    ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat", ".npy", ".npz",
+    ".zip", ".tar", ".gz", ".tgz",
+))  # fmt: skip
 """Endings of pictures, masks and archives. There are thousands of them, or they are huge: reading
 them again costs more than making the table, so that size and time stand for their content."""
 

@@ -1,0 +1,168 @@
+"""One cached table on disk: the Arrow file, and beside it the record of what it was made from."""
+
+import contextlib
+import json
+import re
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from refseg.data import references as references_module
+from refseg.data.readers import OnBadRecord
+from refseg.data.references import References
+from refseg.data.sources import Sources
+from refseg.data.table_files import read_table, write_table
+from refseg.errors import DataError
+from refseg.files import replacing, write_text
+
+_FORMAT = 1  # of the record
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of `read_references`."""
+
+    root: Path
+    dataset: str
+    split_by: str | None
+    on_bad_record: OnBadRecord
+
+    @staticmethod
+    def slug(text: str) -> str:
+        """A text as part of a file name.
+
+        Example:
+            >>> Request.slug("refcoco+"), Request.slug("../a b")
+            ('refcoco+', '.._a_b')
+        """
+        return re.sub(r"[^\w.+-]", "_", text)[:60]
+
+    @property
+    def stem(self) -> str:
+        """How the names of its files begin; different for different arguments."""
+        arguments = (self.dataset, self.split_by, self.on_bad_record)
+        digest = sha256(repr(arguments).encode(errors="surrogateescape")).hexdigest()[:8]
+        return f"{self.slug(self.split_by or 'only')}-{self.on_bad_record}-{digest}"
+
+
+class CacheEntry:
+    """The table of one request in one folder.
+
+    The Arrow file carries the key of the content in its name and is never changed. The record says
+    which of them is the current one, what it was made from, and its checksum.
+
+    Args:
+        folder: where the files lie.
+        request: what was asked for.
+    """
+
+    def __init__(self, folder: Path, request: Request) -> None:
+        self.folder = folder
+        self.request = request
+        self.damage = ""
+        """What was wrong with the file when `open` found nothing, where something was."""
+
+    @property
+    def lock_path(self) -> Path:
+        """Held while the table is made."""
+        return self.folder / f"{self.request.stem}.lock"
+
+    @property
+    def record_path(self) -> Path:
+        """Written last, so that whatever it names is complete."""
+        return self.folder / f"{self.request.stem}.json"
+
+    def prepare(self) -> None:
+        """Make the folder, but not the data set's own one: that is to be found, or missed.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.folder.mkdir(exist_ok=True, parents=self.folder.parent != self._own_folder)
+
+    def open(self) -> References | None:
+        """The table, if it is there, whole, and made from what the files contain today."""
+        self.damage = ""
+        try:
+            record = json.loads(self.record_path.read_bytes())
+            if record["maker"] != maker():
+                return None
+            sources = Sources.from_record(record["sources"])
+            name, size, checksum = record["table"]
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+        today = sources.still(self.request.root, self.request.dataset)
+        if today is None:
+            return None
+        path = self.folder / Path(name).name
+        if _checksum(path) != (size, checksum):
+            self.damage = f"The cached table {path} is damaged"
+            return None
+        try:
+            references = read_table(path, self.request.root)
+        except DataError:
+            self.damage = f"The cached table {path} cannot be read"
+            return None
+        if today != sources:  # only the times differ: spare the next one the reading
+            with contextlib.suppress(OSError):
+                self._write_record(path.name, (size, checksum), today)
+        return references
+
+    def store(self, references: References, sources: Sources) -> References:
+        """Write the table, then the record, then remove what is outdated; by the lock's holder.
+
+        Raises:
+            OSError: the folder is full, for one.
+        """
+        digest = sha256(f"{maker()} {sources.key()}".encode()).hexdigest()[:16]
+        path = self.folder / f"{self.request.stem}-{digest}.arrow"
+        with replacing(path) as temporary:
+            write_table(references, temporary, self.request.root)
+            checksum = _checksum(temporary)
+        self._write_record(path.name, checksum, sources)
+        for other in self.folder.glob(f"{self.request.stem}-*.arrow"):
+            if other != path:
+                other.unlink(missing_ok=True)
+        return read_table(path, self.request.root)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written; by the lock's holder."""
+        for leftover in self.folder.glob(f".{self.request.stem}-*"):
+            leftover.unlink(missing_ok=True)
+
+    @property
+    def _own_folder(self) -> Path:
+        return self.request.root / self.request.dataset
+
+    def _write_record(self, name: str, checksum: tuple[int, int], sources: Sources) -> None:
+        record = {"maker": maker(), "table": [name, *checksum], "sources": sources.as_record()}
+        write_text(self.record_path, json.dumps(record))
+
+
+@cache
+def maker() -> str:
+    """A digest of the code that makes tables: another version of it may make another table."""
+    folder = Path(references_module.__file__).parent
+    code = [folder / name for name in ("references.py", "masks.py", "images.py", "sources.py")]
+    code += [folder / "table_files.py", *sorted((folder / "readers").glob("*.py"))]
+    digest = sha256(f"{_FORMAT} {version('pycocotools')}".encode())
+    for path in code:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _checksum(path: Path) -> tuple[int, int]:
+    """Size and CRC-32; a size of -1 where there is no such file."""
+    size = checksum = 0
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                size += len(chunk)
+                checksum = zlib.crc32(chunk, checksum)
+    except OSError:
+        return -1, 0
+    return size, checksum
