@@ -1,5 +1,6 @@
 """A data set in REFER layout as large as RefCOCO, made by code."""
 
+import json
 import os
 import pickle
 from collections.abc import Iterator
@@ -8,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import orjson
 from jaxtyping import Float, Int64
 from PIL import Image
 
@@ -82,17 +82,20 @@ def write_refer_set(root: Path, size: SetSize, seed: int = 0) -> Path:
     folder.mkdir(parents=True)
     _write_images(root / "images" / DATASET, size.images, generator)
     owners = _owners(size.annotations, size.images)
-    instances = {
+    rest = {
         "info": {"description": "generated for a benchmark"},
         "licenses": [],
         "images": [
             {"id": image + 1, "file_name": _name(image), **_shape(image)}
             for image in range(size.images)
         ],
-        "annotations": list(_annotations(owners, generator)),
         "categories": [{"id": 1, "name": "thing", "supercategory": "thing"}],
     }
-    (folder / "instances.json").write_bytes(orjson.dumps(instances))
+    with (folder / "instances.json").open("w", encoding="utf-8") as file:
+        file.write(json.dumps(rest)[:-1] + ', "annotations": [')
+        for number, annotation in enumerate(_annotations(owners, generator)):
+            file.write((", " if number else "") + json.dumps(annotation))
+        file.write("]}")
     references = _references(size, owners, generator)
     (folder / f"refs({SPLIT_BY}).p").write_bytes(pickle.dumps(references, protocol=2))
     return root

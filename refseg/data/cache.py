@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -85,7 +86,9 @@ def _open_or_make(entry: CacheEntry) -> References:
     if entry.damage:
         _log.warning("%s; the annotations are read again.", entry.damage)
     entry.sweep()
+    start = time.perf_counter()
     references, sources = _make(entry.request)
+    _log.info("Read %s in %.1f s.", references.source, time.perf_counter() - start)
     if sources is None:
         _log.warning("The files of %s changed while they were read.", entry.request.dataset)
         return references

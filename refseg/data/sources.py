@@ -154,9 +154,11 @@ def relative_to_root(paths: Iterable[str], root: Path) -> list[str]:
     heads = [_head(root), _head(root.absolute()), _head(root.resolve())]
     found = []
     for path in paths:
-        head = next((head for head in heads if path.startswith(head)), None)
-        absolute = head is None or (head == "" and Path(path).is_absolute())
-        found.append(str(Path(path).absolute()) if absolute else path[len(head or "") :])
+        is_absolute = path.startswith(os.sep)
+        head = next(
+            (one for one in heads if path.startswith(one) and (one or not is_absolute)), None
+        )
+        found.append(str(Path(path).absolute()) if head is None else path[len(head) :])
     return found
 
 
@@ -243,15 +245,15 @@ def _names(folder: Path) -> str:
 
 def _layout(root: Path, depth: int) -> str:
     found: list[str] = []
-    folders = [(str(root), 1)]
+    folders = [("", 1)]  # relative to the root, ending in a separator
     while folders:
-        folder, level = folders.pop()
+        head, level = folders.pop()
         try:
-            entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+            entries = [entry for entry in os.scandir(root / head) if entry.name[0] != "."]
         except OSError:
             continue
-        below = [entry for entry in entries if entry.name.endswith(".zip") or entry.is_dir()]
-        found += [f"{level} {entry.path[len(_head(root)) :]}" for entry in below]
+        names = [entry.name for entry in entries if entry.name.endswith(".zip") or entry.is_dir()]
+        found += [head + name for name in names]
         if level < depth:
-            folders += [(entry.path, level + 1) for entry in below]
+            folders += [(f"{head}{name}/", level + 1) for name in names]
     return hashlib.sha256("\n".join(sorted(found)).encode(errors="surrogateescape")).hexdigest()

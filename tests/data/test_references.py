@@ -148,6 +148,26 @@ def test_fingerprint_sees_every_column(changed: dict[str, Any]) -> None:
     assert table(**changed).fingerprint() != table().fingerprint()
 
 
+def test_chosen_rows() -> None:
+    references = table().select(np.array([3, 0, 2]))
+    assert len(references) == 3
+    assert references.table["expression_id"].to_pylist() == [3, 0, 2]
+    assert references.expressions.to_pylist() == ["thing 3", "thing 0", "thing 2"]
+    assert references.splits == ("train", "testB")
+    assert references.truth(0) == RLES[1]
+    assert references.record(2) == "fake (unc), ref_id 1, sent_id 2"
+    rows, offsets = references.images()
+    assert (rows.tolist(), offsets.tolist()) == ([0, 1, 2], [0, 1, 3])
+    train = references.split("train").select(np.array([1]))
+    assert train.table["expression_id"].to_pylist() == [2]
+    assert train.take(np.array([0]), ["expression"]).to_pylist() == [{"expression": "thing 2"}]
+    assert train.fingerprint() == References(table().table.slice(2, 1)).fingerprint()
+    assert pickle.loads(pickle.dumps(train)).table.equals(train.table)
+    for wrong in ([3], [-1]):
+        with pytest.raises(IndexError, match="rows from 0 to 2"):
+            references.select(np.array(wrong))
+
+
 def test_survives_being_sent_to_a_worker_and_written(tmp_path: Path) -> None:
     references = table()
     sent = pickle.loads(pickle.dumps(references))

@@ -1,0 +1,35 @@
+"""`refseg bench data`, small."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from refseg.__main__ import main
+
+
+@pytest.mark.slow
+def test_measures_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["bench", "data", "--images", "1000", "--workers", "4", "--processes", "3"]
+    words += ["--keep", str(tmp_path / "set"), "--json", str(tmp_path / "figures.json")]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["size"]["expressions"] == figures["epoch"]["expressions"] == 7110
+    assert "7,110" in printed
+    assert figures["cold"]["builds"] == 1
+    assert [opening["builds"] for opening in figures["warm"]] == [0, 0, 0]
+    assert sum(opening["builds"] for opening in figures["concurrent"]) == 1
+    openings = [figures["cold"], *figures["warm"], *figures["concurrent"]]
+    assert len({opening["fingerprint"] for opening in openings}) == 1
+    for worker in figures["epoch"]["workers"]:
+        assert worker["own_most"] - worker["own_at_start"] < 30_000_000
+    assert main([*words[:6], "0", *words[7:]]) == 0, "the set is there already"
+
+
+def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "data", "--images", "3"]) == 2
+    assert "--images of at least 20, got 3" in capsys.readouterr().err
+    (tmp_path / "something").touch()
+    assert main(["bench", "data", "--keep", str(tmp_path)]) == 2
+    assert "name another folder with --keep" in capsys.readouterr().err

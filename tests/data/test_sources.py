@@ -1,0 +1,53 @@
+"""Paths relative to a root, and back."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refseg.data.readers.opened import watching
+from refseg.data.sources import Sources, relative_to_root, under_root
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=5)
+PATHS = st.lists(NAMES.filter(lambda name: name not in {".", ".."}), min_size=1, max_size=3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(PATHS, st.sampled_from(["data", "/data", ".", "/", "../data", "data/x"]))
+def test_there_and_back(parts: list[str], root: str) -> None:
+    path = str(Path(root, *parts))
+    (name,) = relative_to_root([path], Path(root))
+    assert name == "/".join(parts)
+    assert under_root([name], Path(root)) == [path]
+
+
+def test_absolute_paths_and_relative_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = [str(tmp_path / "data" / "a"), "data/b", "/other/c", "other/d", "database/e"]
+    assert relative_to_root(paths, Path("data")) == [
+        *("a", "b", "/other/c", str(tmp_path / "other" / "d"), str(tmp_path / "database" / "e"))
+    ]
+
+
+def test_links_in_circles_and_hidden_files(tmp_path: Path) -> None:
+    folder = tmp_path / "fake" / "deep"
+    folder.mkdir(parents=True)
+    (folder / "round").symlink_to(tmp_path / "fake")
+    (folder / "a.json").write_text("{}")
+    (tmp_path / "fake" / ".DS_Store").touch()
+    assert list(Sources.before(tmp_path, "fake").files) == ["fake/deep/a.json"]
+
+
+def test_only_readings_of_data_are_watched(tmp_path: Path) -> None:
+    (tmp_path / "read.txt").touch()
+    with watching(tmp_path) as opened:
+        (tmp_path / "read.txt").read_text()
+        (tmp_path / "written.txt").write_text("")
+        Path(pytest.__file__).read_text()  # a library
+        with pytest.raises(FileNotFoundError):
+            (tmp_path / "absent.txt").read_text()
+        assert [path.name for path in tmp_path.glob("r*.txt")] == ["read.txt"]
+    (tmp_path / "written.txt").read_text()
+    assert opened.files == {tmp_path / "read.txt", tmp_path / "absent.txt"}
+    assert opened.folders == {tmp_path}
