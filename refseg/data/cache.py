@@ -18,7 +18,8 @@ from refseg.data.cache_entry import CacheEntry, Request
 from refseg.data.readers import OnBadRecord, read_references
 from refseg.data.readers.opened import watching
 from refseg.data.references import References
-from refseg.data.sources import Sources, relative_to_root
+from refseg.data.relative_paths import relative_to_root
+from refseg.data.sources import Sources
 from refseg.files import cache_folder
 
 BESIDE = ".refseg"

@@ -147,8 +147,9 @@ class CacheEntry:
 def maker() -> str:
     """A digest of the code that makes tables: another version of it may make another table."""
     folder = Path(references_module.__file__).parent
-    code = [folder / name for name in ("references.py", "masks.py", "images.py", "sources.py")]
-    code += [folder / "table_files.py", *sorted((folder / "readers").glob("*.py"))]
+    names = ("references", "masks", "images", "sources", "relative_paths", "table_files")
+    code = [folder / f"{name}.py" for name in names]
+    code += sorted((folder / "readers").glob("*.py"))
     digest = sha256(f"{_FORMAT} {version('pycocotools')}".encode())
     for path in code:
         digest.update(path.read_bytes())

@@ -3,13 +3,14 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_ISDIR
 from typing import NamedTuple
 
 from refseg.data.readers.opened import Opened
+from refseg.data.relative_paths import head_of, relative_to_root
 
 BULK = frozenset((
     ".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".mat", ".npy", ".npz",
@@ -144,39 +145,6 @@ class Sources:
         return Sources(files, self.listings, self.layout, self.layout_depth, self.pictures)
 
 
-def relative_to_root(paths: Iterable[str], root: Path) -> list[str]:
-    """Each path without the root where it lies under it, else absolute.
-
-    Example:
-        >>> relative_to_root(["data/images/a.jpg", "/other/b.jpg"], Path("data"))
-        ['images/a.jpg', '/other/b.jpg']
-    """
-    heads = [_head(root), _head(root.absolute()), _head(root.resolve())]
-    found = []
-    for path in paths:
-        is_absolute = path.startswith(os.sep)
-        head = next(
-            (one for one in heads if path.startswith(one) and (one or not is_absolute)), None
-        )
-        found.append(str(Path(path).absolute()) if head is None else path[len(head) :])
-    return found
-
-
-def under_root(paths: Iterable[str], root: Path) -> list[str]:
-    """The paths that `relative_to_root` was given.
-
-    Example:
-        >>> under_root(["images/a.jpg", "/other/b.jpg"], Path("data"))
-        ['data/images/a.jpg', '/other/b.jpg']
-    """
-    head = _head(root)
-    return [path if path.startswith(os.sep) else head + path for path in paths]
-
-
-def _head(root: Path) -> str:
-    return "" if root == Path() else f"{root}{os.sep}".replace(os.sep * 2, os.sep)
-
-
 def _is_there(picture: Path) -> bool:
     """Also where its path runs through an archive that is there."""
     return picture.exists() or any(
@@ -198,7 +166,7 @@ def _own_files(root: Path, dataset: str) -> Iterator[str]:
             entries = list(os.scandir(folder))
         except OSError:
             continue
-        head = _head(root)
+        head = head_of(root)
         for entry in entries:
             if entry.name.startswith("."):
                 continue

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from refseg.data.references import References
-from refseg.data.sources import relative_to_root, under_root
+from refseg.data.relative_paths import relative_to_root, under_root
 from refseg.errors import DataError
 
 

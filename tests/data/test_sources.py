@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refseg.data.readers.opened import watching
-from refseg.data.sources import Sources, relative_to_root, under_root
+from refseg.data.relative_paths import relative_to_root, under_root
+from refseg.data.sources import Sources
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=5)
 PATHS = st.lists(NAMES.filter(lambda name: name not in {".", ".."}), min_size=1, max_size=3)
