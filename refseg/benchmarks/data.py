@@ -59,7 +59,12 @@ class DataFigures:
 
 
 def measure_data(
-    root: Path, size: SetSize, workers: int, processes: int, say: Callable[[str], None]
+    root: Path,
+    size: SetSize,
+    workers: int,
+    start_method: str,
+    processes: int,
+    say: Callable[[str], None],
 ) -> DataFigures:
     """Generate a set, unless `root` has it, and measure.
 
@@ -67,6 +72,7 @@ def measure_data(
         root: a folder for the set.
         size: of the set.
         workers: of the data loader; 0 leaves the epoch out.
+        start_method: of the workers.
         processes: that open a cold cache at once.
         say: called with what is done next.
 
@@ -84,8 +90,10 @@ def measure_data(
     say(f"Opening it with {processes} processes at once, cold")
     shutil.rmtree(cache)
     concurrent = open_at_once(root, processes)
-    say(f"Reading all expressions with {workers} workers")
-    epoch = in_own_process(read_epoch, root, workers) if workers else None
+    epoch = None
+    if workers:
+        say(f"Reading all expressions with {workers} workers")
+        epoch = in_own_process(read_epoch, root, workers, start_method)
     annotations = [path for path in (root / DATASET).iterdir() if path.is_file()]
     annotation_bytes = sum(path.stat().st_size for path in annotations)
     return DataFigures(size, annotation_bytes, table_bytes, cold, warm, concurrent, epoch)

@@ -63,12 +63,20 @@ class Epoch:
     workers: list[WorkerMemory]
 
 
-def read_epoch(root: Path, workers: int, image_size: int = 320, batch_size: int = 8) -> Epoch:
+def read_epoch(
+    root: Path,
+    workers: int,
+    start_method: str = "fork",
+    image_size: int = 320,
+    batch_size: int = 8,
+) -> Epoch:
     """Read all splits of the generated set once, shuffled, as a training would.
 
     Args:
         root: of `write_refer_set`.
         workers: processes of the data loader, at least one.
+        start_method: of the workers. `fork` shares what the main process holds, `spawn` and
+            `forkserver` are sent the data set.
         image_size: side of the square that a network would see, pixels.
         batch_size: images per batch.
     """
@@ -82,6 +90,7 @@ def read_epoch(root: Path, workers: int, image_size: int = 320, batch_size: int 
         batch_size=batch_size,
         shuffle=True,
         num_workers=workers,
+        multiprocessing_context=start_method,
         collate_fn=Collate(tokenizer),
         worker_init_fn=_one_thread,
     )
