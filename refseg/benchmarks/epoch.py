@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import psutil
 from torch.utils.data import DataLoader
 
 from refseg.benchmarks.full_size import DATASET, SPLIT_BY
 from refseg.data import Collate, ReferringDataset, Transform, WordTokenizer, open_references
+from refseg.data.loaders import start_worker
 from refseg.types import Batch
 
 SAMPLES = 50
@@ -92,7 +92,7 @@ def read_epoch(
         num_workers=workers,
         multiprocessing_context=start_method,
         collate_fn=Collate(tokenizer),
-        worker_init_fn=_one_thread,
+        worker_init_fn=start_worker,
     )
     return _read(loader, workers)
 
@@ -134,7 +134,3 @@ def _of_worker(pid: int, samples: list[dict[int, tuple[int, int]]]) -> WorkerMem
     seen = [sample[pid] for sample in samples if pid in sample]
     own = [uss for uss, _ in seen]
     return WorkerMemory(own[0], own[-1], max(own), seen[0][1], seen[-1][1])
-
-
-def _one_thread(worker_id: int) -> None:
-    cv2.setNumThreads(0)

@@ -1,5 +1,6 @@
 """Data loaders whose workers read images."""
 
+import gc
 import os
 
 import cv2
@@ -39,12 +40,17 @@ def make_loader(
         collate_fn=Collate(tokenizer),
         pin_memory=torch.cuda.is_available(),
         persistent_workers=num_workers > 0,
-        worker_init_fn=_start_worker,
+        worker_init_fn=start_worker,
     )
 
 
-def _start_worker(worker_id: int) -> None:
-    """Keep OpenCV to one thread per worker, and seed as Lightning would have done."""
+def start_worker(worker_id: int) -> None:
+    """Keep OpenCV to one thread per worker, and seed as Lightning would have done.
+
+    A search for garbage writes to every object, and so would copy what the worker shares with the
+    main process: what there is at the start is exempt from it.
+    """
+    gc.freeze()
     cv2.setNumThreads(0)
     if int(os.environ.get("PL_SEED_WORKERS", "0")):
         pl_worker_init_function(worker_id)

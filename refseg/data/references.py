@@ -215,9 +215,7 @@ class References:
             for value in _distinct(self._column("split"))
             if not set(wanted).isdisjoint(value.split(SPLIT_SEPARATOR))
         ]
-        is_wanted = pc.is_in(
-            self._column("split").cast(pa.string()), pa.array(values, pa.string())
-        )
+        is_wanted = pc.is_in(self._column("split").cast(pa.string()), pa.array(values, pa.string()))
         return self.select(np.flatnonzero(is_wanted.to_numpy()))
 
     def select(self, rows: Integer[np.ndarray, " rows"]) -> "References":

@@ -83,10 +83,10 @@ def read_source(arguments: argparse.Namespace) -> "References":
         ConfigError: no folder was given.
         DataError: the data set cannot be read.
     """
-    from refseg.data.readers import read_references
+    from refseg.data.cache import open_references
 
     with options_named():
-        references = read_references(
+        references = open_references(
             root_of(arguments), arguments.name, arguments.split_by, on_bad_record="skip"
         )
     if references.skipped:

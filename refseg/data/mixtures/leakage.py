@@ -153,7 +153,7 @@ def find_shared(
 
 def without(references: References, rows: Bool[np.ndarray, " rows"]) -> References:
     """The references that are left when some rows are taken out."""
-    return References(references.table.filter(pa.array(~rows)))
+    return references.select(np.flatnonzero(~rows))
 
 
 def describe(title: str, shared: SharedImages, are_kept: bool) -> str:

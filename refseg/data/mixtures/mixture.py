@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from refseg.data.cache import open_references
 from refseg.data.mixtures.leakage import COCO, evaluation_images, image_keys, is_training_split
 from refseg.data.mixtures.sources import DataSource, labels_of
-from refseg.data.readers import OnBadRecord, read_references
+from refseg.data.readers import OnBadRecord
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.errors import DataError
@@ -244,12 +245,12 @@ def read_mixture(
     Args:
         sources: at least one.
         root: the folder of those that name none.
-        on_bad_record: as for `read_references`.
+        on_bad_record: as for `open_references`.
         shapes: what the built-in set contains.
 
     Raises:
         ConfigError: two sets cannot be told apart.
-        DataError: as `read_references`.
+        DataError: as `open_references`.
     """
     parts = []
     for label, source in zip(labels_of(sources), sources, strict=True):
@@ -266,12 +267,12 @@ def read_source(source: DataSource, root: Path, on_bad_record: OnBadRecord) -> R
     Args:
         source: the data set.
         root: the folder of its data, unless it names one itself.
-        on_bad_record: as for `read_references`.
+        on_bad_record: as for `open_references`.
 
     Raises:
-        DataError: as `read_references`.
+        DataError: as `open_references`.
     """
-    return read_references(source.root or root, source.name, source.split_by, on_bad_record)
+    return open_references(source.root or root, source.name, source.split_by, on_bad_record)
 
 
 def is_built_in(source: DataSource, root: Path | None, count: int) -> bool:

@@ -87,7 +87,7 @@ def protected_parts(
         root: the folder of the data.
         names: of data sets, as `NAME` or `NAME:SPLIT_BY`. None means, for a mixture with images of
             COCO, all sets of COCO images that lie beside it; for a single set, none.
-        on_bad_record: as for `read_references`.
+        on_bad_record: as for `open_references`.
 
     Returns:
         the data sets, and a line for each one that cannot be read though nobody asked for it.
