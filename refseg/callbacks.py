@@ -139,7 +139,7 @@ class ExamplePictures(Callback):
         predicted = prediction.numpy()
         union = (predicted | truth).sum()
         return Example(
-            image=read_image(Path(batch.image_paths[int(batch.image_index[expression])])),
+            image=read_image(batch.image_paths[int(batch.image_index[expression])]),
             expression=batch.expressions[expression],
             prediction=predicted,
             truth=truth,
@@ -153,7 +153,7 @@ class ExamplePictures(Callback):
         logits = module.segmenter.steps(alone)[:, 0].float()
         probabilities = alone.geometries[0].invert(logits).sigmoid().cpu().numpy()
         return word_strip(
-            image=read_image(Path(alone.image_paths[0])),
+            image=read_image(alone.image_paths[0]),
             words=module.data.tokenizer.words(alone.expressions[0]),
             probabilities=probabilities,
             truth=decode(alone.truths[0]),

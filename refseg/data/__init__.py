@@ -21,6 +21,8 @@ from refseg.data.readers import (
 )
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes
+from refseg.data.streaming.index import open_shards
+from refseg.data.streaming.writer import write_shards
 from refseg.data.tokenizers import (
     OriginalTokenizer,
     Tokenizer,
@@ -53,6 +55,7 @@ __all__ = [
     "image_size",
     "load_python2_pickle",
     "open_references",
+    "open_shards",
     "original_message",
     "prepare_shapes",
     "read_folder",
@@ -65,4 +68,5 @@ __all__ = [
     "read_referit",
     "swap_left_right",
     "tokenizer_from_state",
+    "write_shards",
 ]

@@ -29,6 +29,8 @@ from refseg.data.mixtures import (
 )
 from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
+from refseg.data.streaming.loader import ResumableLoader, resumable_loader
+from refseg.data.streaming.source import open_stream
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError, DataError
@@ -90,6 +92,10 @@ class ReferringDataModule(LightningDataModule):
             images are left out of training although they are not evaluated here. By default a
             mixture keeps clear of all sets of COCO images under `root`; a single set of its own
             evaluation images only, as the field's figures for single sets do.
+        stream: folder or URL (`file://`, `http(s)://`, `s3://`, …) of shards that `refseg data
+            shards` packed, read while training instead of `root`. Training then goes on exactly
+            where a checkpoint in the middle of an epoch left it. The environment variable
+            REFSEG_STREAM_CACHE_GB bounds what is kept on disk.
     """
 
     def __init__(
@@ -114,10 +120,16 @@ class ReferringDataModule(LightningDataModule):
         vocabulary_from: Path | None = None,
         train_on_evaluation_images: bool = False,
         protected_datasets: Sequence[str] | None = None,
+        stream: str | None = None,
     ) -> None:
         super().__init__()
         self.sources = sources_of(dataset, split_by)
-        for source in self.sources:
+        if stream is not None and (root is not None or len(self.sources) > 1):
+            raise ConfigError(
+                "A stream is a whole data set of its own; leave out data.root and the list of "
+                "data sets, or leave out data.stream."
+            )
+        for source in self.sources if stream is None else ():
             if root is None and source.root is None and source.name != "shapes":
                 raise ConfigError(
                     f"The data set '{source.name}' needs a folder: give it with --data.root (only "
@@ -142,10 +154,13 @@ class ReferringDataModule(LightningDataModule):
         self.vocabulary_from = vocabulary_from
         self.train_on_evaluation_images = train_on_evaluation_images
         self.protected_datasets = protected_datasets
+        self.stream = stream
         self.trained_on_evaluation_images: bool | None = train_on_evaluation_images
         self._mixture: Mixture | None = None
         self._training: list[Training] | None = None
         self._vocabulary_is_ready = False
+        self._streamed: ResumableLoader | None = None
+        self._where_stopped: Mapping[str, Any] | None = None
 
     @property
     def is_mixture(self) -> bool:
@@ -155,6 +170,8 @@ class ReferringDataModule(LightningDataModule):
     @property
     def mixture(self) -> Mixture:
         """All splits of all data sets, read when they are first needed."""
+        if self._mixture is None and self.stream is not None:
+            self._mixture = open_stream(self.stream, self.sources[0])
         if self._mixture is None:
             self._mixture = read_mixture(self.sources, self.root, self.on_bad_record, self.shapes)
             for part in self._mixture.parts:
@@ -215,6 +232,8 @@ class ReferringDataModule(LightningDataModule):
 
     def prepare_data(self) -> None:
         """Draw the built-in set, once per machine."""
+        if self.stream is not None:
+            return
         if any(is_built_in(source, self.root, len(self.sources)) for source in self.sources):
             prepare_shapes(self.shapes)
 
@@ -238,6 +257,8 @@ class ReferringDataModule(LightningDataModule):
             seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),  # the same on all processes
             epoch=self.trainer.current_epoch if self.trainer else 0,
         )
+        if self.stream is not None:
+            return self._streamed_loader(dataset)
         return self._loader(dataset, sampler, shuffle=sampler is None)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
@@ -254,18 +275,20 @@ class ReferringDataModule(LightningDataModule):
         return self.test_dataloader()
 
     def state_dict(self) -> dict[str, Any]:
-        """Tokenizer, transform and what was trained on, as plain numbers and texts."""
+        """Tokenizer, transform, what was trained on and how far, as plain numbers and texts."""
         self._prepare_vocabulary()
         return {
             "tokenizer": self.tokenizer.state_dict(),
             "transform": self.transform.state_dict(),
             "trained_on_evaluation_images": self.trained_on_evaluation_images,
+            "stream": None if self._streamed is None else self._streamed.state_dict(),
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take tokenizer and transform from a checkpoint: the weights were trained with them."""
         self.tokenizer = tokenizer_from_state(state_dict["tokenizer"])
         self._vocabulary_is_ready = True
+        self._where_stopped = state_dict.get("stream")
         before = state_dict.get("trained_on_evaluation_images")  # None: nobody has checked
         is_evaluating = self.trainer is not None and self.trainer.state.fn != "fit"
         self.trained_on_evaluation_images = (
@@ -302,6 +325,17 @@ class ReferringDataModule(LightningDataModule):
         return self._loader(
             ReferringDataset(references, self.transform, "all", self.max_expressions)
         )
+
+    def _streamed_loader(self, dataset: Dataset[Sample]) -> DataLoader[Batch]:
+        self._prepare_vocabulary()
+        assert isinstance(dataset, ReferringDataset)  # of one data set
+        self._streamed = resumable_loader(
+            dataset, self.tokenizer, self.batch_size, self.num_workers, self.trainer
+        )
+        if self._where_stopped is not None:
+            self._streamed.load_state_dict(self._where_stopped)
+            self._where_stopped = None
+        return self._streamed
 
     def _loader(
         self, dataset: Dataset[Sample], sampler: Sampler[int] | None = None, shuffle: bool = False

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -77,6 +76,12 @@ class ReferringDataset(Dataset[Sample]):
             rows = rows[np.sort(drawn)]
         return self.transform(self.read(rows))
 
+    def image_paths(self) -> list[str]:
+        """The path of each item's image."""
+        return list(
+            self.references.table["image_path"].take(self._rows[self._offsets[:-1]]).to_pylist()
+        )
+
     def read(self, rows: Int64[np.ndarray, " expressions"]) -> Sample:
         """The sample of some rows of one image, before the transform.
 
@@ -88,7 +93,7 @@ class ReferringDataset(Dataset[Sample]):
         """
         first = int(rows[0])
         chosen = self.references.take(rows, _COLUMNS)
-        path = Path(chosen["image_path"][0].as_py())
+        path = chosen["image_path"][0].as_py()
         try:
             image = read_image(path)
         except DataError as error:
@@ -107,7 +112,7 @@ class ReferringDataset(Dataset[Sample]):
             expressions=tuple(chosen["expression"].to_pylist()),
             expression_ids=tuple(chosen["expression_id"].to_pylist()),
             truths=truths,
-            image_path=str(path),
+            image_path=path,
         )
 
 

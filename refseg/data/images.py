@@ -1,4 +1,4 @@
-"""Image files, in folders and in zip files, read as RGB."""
+"""Image files, in folders, in zip files and in shards, read as RGB."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,18 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from refseg.data.archives import find_member, has_member, read_member
+from refseg.data.streaming import members as shards
 from refseg.errors import DataError
 
 
-def read_image(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "height width 3"]:
+def read_image(path: Path | str, *, upright: bool = False) -> UInt8[np.ndarray, "height width 3"]:
     """Read an image file as RGB, 0–255, whatever it is stored as (grey, palette, CMYK, alpha, …).
 
     Args:
         path: any format that Pillow reads. It may run through a zip file, which is not unpacked:
-            `train2014.zip/train2014/COCO_train2014_000000000009.jpg`.
+            `train2014.zip/train2014/COCO_train2014_000000000009.jpg`; or through a shard that
+            `refseg data shards` wrote, which may lie at an address:
+            `https://host/train-000000.tar/000012/cat.jpg`.
         upright: turn a photograph as its EXIF orientation says. A user's own photograph should be
             turned; an image of a data set should not, as its masks lie on the stored pixels.
 
@@ -33,7 +36,7 @@ def read_image(path: Path, *, upright: bool = False) -> UInt8[np.ndarray, "heigh
         return np.array(turned.convert("RGB"))
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path | str) -> tuple[int, int]:
     """Height and width of an image as stored, pixels, from its header alone.
 
     Args:
@@ -46,26 +49,54 @@ def image_size(path: Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def image_exists(path: Path) -> bool:
-    """Whether there is a file, in its folder or in its zip file.
+def image_exists(path: Path | str) -> bool:
+    """Whether there is a file, in its folder, in its zip file or in its shard.
 
     Args:
         path: as in `read_image`.
 
     Raises:
-        DataError: the path runs through a zip file that is damaged.
+        DataError: the path runs through a zip file or a shard that is damaged.
     """
-    member = find_member(path)
-    return path.is_file() if member is None else has_member(member)
+    if shards.runs_through_shard(str(path)):
+        return shards.has_member(str(path))
+    member = find_member(Path(path))
+    return Path(path).is_file() if member is None else has_member(member)
+
+
+def read_encoded(path: Path | str) -> bytes:
+    """The bytes of an image file as they are stored.
+
+    Args:
+        path: as in `read_image`.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    with _readable(path):
+        source = _source(path)
+        return source.read_bytes() if isinstance(source, Path) else source.read()
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image of a path, with everything that can go wrong within as a `DataError`."""
+def _opened(path: Path | str) -> Iterator[Image.Image]:
+    with _readable(path), Image.open(_source(path)) as image:
+        yield image
+
+
+def _source(path: Path | str) -> Path | BytesIO:
+    """Where the bytes of an image are: in a file, or in memory for what lies in an archive."""
+    if shards.runs_through_shard(str(path)):
+        return BytesIO(shards.read_member(str(path)))
+    member = find_member(Path(path))
+    return Path(path) if member is None else BytesIO(read_member(member))
+
+
+@contextmanager
+def _readable(path: Path | str) -> Iterator[None]:
+    """Everything that can go wrong while an image is read, as a `DataError`."""
     try:
-        member = find_member(path)
-        with Image.open(path if member is None else BytesIO(read_member(member))) as image:
-            yield image
+        yield
     except FileNotFoundError:
         raise DataError(f"The image {path} is absent; put it there, or correct the path.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 import cv2
 import torch
@@ -33,15 +34,28 @@ def make_loader(
     """
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # collate makes batches of its samples
-        batch_size=batch_size,
         shuffle=shuffle,
         sampler=sampler,
-        num_workers=num_workers,
-        collate_fn=Collate(tokenizer),
-        pin_memory=torch.cuda.is_available(),
-        persistent_workers=num_workers > 0,
-        worker_init_fn=start_worker,
+        **loader_options(tokenizer, batch_size, num_workers),
     )
+
+
+def loader_options(tokenizer: Tokenizer, batch_size: int, num_workers: int) -> dict[str, Any]:
+    """What all loaders have in common, as arguments of `DataLoader`.
+
+    Args:
+        tokenizer: as for `make_loader`, like the others.
+        batch_size: items per batch.
+        num_workers: processes that read items.
+    """
+    return {
+        "batch_size": batch_size,
+        "num_workers": num_workers,
+        "collate_fn": Collate(tokenizer),
+        "pin_memory": torch.cuda.is_available(),
+        "persistent_workers": num_workers > 0,
+        "worker_init_fn": start_worker,
+    }
 
 
 def start_worker(worker_id: int) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Bool
 
 from refseg.data.catalog import CATALOG
 from refseg.data.references import References
+from refseg.data.streaming.members import without_shard
 
 COCO = "train2014"
 """What the catalogue calls the photographs of COCO."""
@@ -96,7 +97,7 @@ def image_keys(references: References, dataset: str) -> pa.DictionaryArray:
         elif collection is not None:
             keys.append(f"{collection}:{image_id}")
         else:
-            folder, name = os.path.split(path)
+            folder, name = os.path.split(without_shard(path))
             if folder not in folders:
                 folders[folder] = os.path.realpath(folder)
             keys.append(f"{folders[folder]}/{name}")
