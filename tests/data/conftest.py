@@ -17,8 +17,9 @@ def fake_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def own_root(fake_root: Path, tmp_path: Path) -> Path:
-    """A copy of `fake_root` that a test may change."""
-    return Path(shutil.copytree(fake_root, tmp_path / "root"))
+    """A copy of `fake_root` that a test may change, without the table that others had cached."""
+    without_cache = shutil.ignore_patterns(".refseg")
+    return Path(shutil.copytree(fake_root, tmp_path / "root", ignore=without_cache))
 
 
 @pytest.fixture(scope="session")
