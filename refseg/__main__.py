@@ -21,6 +21,7 @@ TRAINER_VERBS = {
 }
 COMMANDS = {
     "segment": "segment what an expression names in a photograph of yours",
+    "words": "draw how a model reads an expression, word by word",
     "import-weights": "make a checkpoint of the papers' own TensorFlow variables",
     "sweep": "run a sweep file (fusion × seed, say) on this machine, and compare",
 }

@@ -1,10 +1,10 @@
 """Side effects of training and evaluation: complete checkpoints, pictures, predicted masks."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -17,6 +17,8 @@ from refseg import __version__
 from refseg.data import decode, read_image
 from refseg.files import replacing
 from refseg.module import ReferringSegmentation
+from refseg.reading import read
+from refseg.refinement import RefinementQueue
 from refseg.types import Batch
 from refseg.visualization import Example, example_sheet, word_strip, write_mask
 
@@ -147,15 +149,14 @@ class ExamplePictures(Callback):
         )
 
     @staticmethod
-    @torch.no_grad()
     def _strip(module: ReferringSegmentation, batch: Batch, expression: int) -> ndarray:
         alone = batch.select([expression])
-        logits = module.segmenter.steps(alone)[:, 0].float()
-        probabilities = alone.geometries[0].invert(logits).sigmoid().cpu().numpy()
+        reading = read(module.segmenter, alone, module.data.tokenizer)
         return word_strip(
             image=read_image(alone.image_paths[0]),
-            words=module.data.tokenizer.words(alone.expressions[0]),
-            probabilities=probabilities,
+            words=reading.words,
+            probabilities=reading.probabilities,
+            activations=reading.activations,
             truth=decode(alone.truths[0]),
         )
 
@@ -166,10 +167,11 @@ class PredictionWriter(Callback):
     Args:
         folder: where `masks/SPLIT/ID.png` (0 and 255, in the image's own size) and
             `predictions.jsonl` are written.
+        queue: refines the predictions by DenseCRF; None: they are written as they are.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, queue: RefinementQueue | None = None) -> None:
+        self.folder, self.queue = folder, queue
         self._records: list[dict[str, Any]] = []
 
     def on_predict_batch_end(
@@ -181,10 +183,17 @@ class PredictionWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Write the masks of one batch."""
+        """Write the masks of one batch, or have them refined and written."""
         assert isinstance(pl_module, ReferringSegmentation)
-        split = pl_module.data.split_names[dataloader_idx]
-        for index, prediction in enumerate(outputs):
+        write = partial(self._write, batch, pl_module.data.split_names[dataloader_idx])
+        if self.queue is None:
+            write(outputs)
+        else:
+            assert pl_module.logits is not None
+            self.queue.add(batch, pl_module.logits, write)
+
+    def _write(self, batch: Batch, split: str, predictions: list[Tensor]) -> None:
+        for index, prediction in enumerate(predictions):
             mask = Path("masks", split, f"{batch.expression_ids[index]}.png")
             write_mask(self.folder / mask, prediction.numpy())
             self._records.append(
@@ -200,6 +209,21 @@ class PredictionWriter(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the list of all masks, by this process."""
+        if self.queue is not None:
+            bar = trainer.progress_bar_callback is not None
+            self.queue.drain(progress=trainer.is_global_zero and bar)
         rank = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
         with replacing(self.folder / f"predictions{rank}.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(r) + "\n" for r in self._records))
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """End the processes that refine."""
+        if self.queue is not None:
+            self.queue.close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """End the processes that refine."""
+        if self.queue is not None:
+            self.queue.close()

@@ -15,7 +15,7 @@ import refseg.models.backbones
 import refseg.models.fusion
 import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
-from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint, PredictionWriter
+from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint
 from refseg.checkpoint import read_checkpoint
 from refseg.command_line import (
     explain,
@@ -29,6 +29,7 @@ from refseg.loggers import WeightsAndBiases
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.runs import RunFolder, place_in
+from refseg.verb_options import add_verb_options, verb_callbacks
 
 EXAMPLES = {
     "fit": """\
@@ -48,10 +49,13 @@ examples:
 examples:
   refseg test --ckpt_path RUN/checkpoints/best.ckpt
   refseg test --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt
-  refseg test --ckpt_path best.ckpt --data.root DIR --data.test_splits "[testA, testB]\"""",
+  refseg test --ckpt_path best.ckpt --data.root DIR --data.test_splits "[testA, testB]"
+  refseg test --ckpt_path best.ckpt --crf      (a second row: after DenseCRF)
+  refseg test --ckpt_path best.ckpt --words    (overall IoU while the sentences are read)""",
     "predict": """\
 examples:
-  refseg predict --ckpt_path RUN/checkpoints/best.ckpt --output masks""",
+  refseg predict --ckpt_path RUN/checkpoints/best.ckpt --output masks
+  refseg predict --ckpt_path RUN/checkpoints/best.ckpt --output masks --crf""",
 }
 
 
@@ -81,6 +85,17 @@ class RefsegCLI(LightningCLI):
         )
         parser.link_arguments("data.vocab_size", "model.vocab_size", apply_on="instantiate")
 
+    def _prepare_subcommand_parser(
+        self,
+        klass: type,
+        subcommand: str,
+        **kwargs: Any,  # noqa: ANN401 - as LightningCLI
+    ) -> LightningArgumentParser:
+        """Add the options of single verbs."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        add_verb_options(parser, subcommand)
+        return parser
+
     def _parse_ckpt_path(self) -> None:
         """Check what the checkpoint names before Lightning takes the model's options from it."""
         checkpoint = self.config[self.config.subcommand].get("ckpt_path")
@@ -101,6 +116,8 @@ class RefsegCLI(LightningCLI):
         config.ckpt_path = checkpoint
         if verb in {"validate", "test"}:
             config.verbose = False  # we show the figures
+        if verb == "predict":
+            config.return_predictions = False  # they are written, batch by batch
         config.weights_only = True  # nothing in a checkpoint is executed
         place_in(self.run_folder.path, config.trainer)
         if checkpoint and verb != "fit":
@@ -112,7 +129,7 @@ class RefsegCLI(LightningCLI):
         self.trainer_defaults["callbacks"] = [
             CompleteCheckpoint(self.config_dump),
             InterruptedCheckpoint(self.run_folder.path),
-            PredictionWriter(self.run_folder.path),
+            *verb_callbacks(self.config[str(self.subcommand)], self.run_folder.path),
         ]
         return super().instantiate_trainer(**kwargs)
 

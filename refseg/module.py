@@ -11,9 +11,9 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
 from torch import Tensor, nn
 
-from refseg.data import ReferringDataModule, decode
+from refseg.data import ReferringDataModule
 from refseg.errors import TrainingError
-from refseg.evaluation import ReferringMetrics, intersection_and_union, mean_figures
+from refseg.evaluation import ReferringMetrics, mean_figures
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.segmenter import (
@@ -24,6 +24,7 @@ from refseg.models.segmenter import (
     TextEncoderFactory,
 )
 from refseg.schedules import Schedule
+from refseg.scores import count_pixels
 from refseg.types import Batch
 
 
@@ -61,6 +62,8 @@ class ReferringSegmentation(LightningModule):
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
+        # of the batch evaluated last, in network size, for callbacks that make more of them
+        self.logits: Float[Tensor, " expressions height width"] | None = None
         self._metrics: list[ReferringMetrics] = []
 
     def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
@@ -122,16 +125,8 @@ class ReferringSegmentation(LightningModule):
     ) -> dict[str, list[Tensor]]:
         """Count intersections and unions in own size; returns the predictions for the callbacks."""
         predictions = self.predict_step(batch, batch_index)
-        truths = {truth: torch.from_numpy(decode(truth)) for truth in set(batch.truths)}
-        counts = [
-            intersection_and_union(prediction[None], truths[truth][None])
-            for prediction, truth in zip(predictions, batch.truths, strict=True)
-        ]
-        self._metrics[dataloader_idx].update(
-            torch.cat([intersection for intersection, _ in counts]),
-            torch.cat([union for _, union in counts]),
-            batch.expression_ids,
-        )
+        counts = count_pixels(batch, predictions)
+        self._metrics[dataloader_idx].update(*counts, batch.expression_ids)
         return {"predictions": predictions}
 
     def test_step(
@@ -148,15 +143,15 @@ class ReferringSegmentation(LightningModule):
         Foreground is where the logit, brought to the own size, is above 0: probability above 0.5.
         (`Geometry.predictions` has the papers' own rule.)
         """
-        logits = self.segmenter(batch).float()
-        return [prediction.cpu() for prediction in batch.predictions(logits)]
+        self.logits = self.segmenter(batch).float()
+        return [prediction.cpu() for prediction in batch.predictions(self.logits)]
 
     def _start_evaluation(self) -> None:
-        self._metrics = [ReferringMetrics().to(self.device) for _ in self._evaluated_splits()]
+        self._metrics = [ReferringMetrics().to(self.device) for _ in self.evaluated_splits()]
 
     def _finish_evaluation(self) -> None:
         self.results = {}
-        splits = self._evaluated_splits()
+        splits = self.evaluated_splits()
         is_validation = not self.trainer.testing
         for (name, expected_ids), metrics in zip(splits.items(), self._metrics, strict=True):
             if expected_ids is not None:
@@ -184,7 +179,7 @@ class ReferringSegmentation(LightningModule):
         """Of the latest evaluation's `val`, or of its first split where there is none."""
         return self.results.get("val", next(iter(self.results.values())))["overall_iou"]
 
-    def _evaluated_splits(self) -> dict[str, ndarray | None]:
+    def evaluated_splits(self) -> dict[str, ndarray | None]:
         """The splits behind the evaluation's data loaders, with the ids of their expressions.
 
         The ids are None where only some batches are evaluated.

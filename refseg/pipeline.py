@@ -6,18 +6,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, UInt8
 from lightning.pytorch.cli import instantiate_module
 from PIL import Image
 from torch import Tensor
 
 from refseg.checkpoint import read_checkpoint
+from refseg.crf import CRFOptions
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
 from refseg.errors import CheckpointError, DataError
 from refseg.geometry import Geometry, Resampling
 from refseg.models.segmenter import Segmenter
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
+from refseg.reading import Reading, read
+from refseg.refinement import refine_in_own_size
 from refseg.types import Batch
 
 Picture = str | Path | Image.Image | np.ndarray  # 8-bit RGB pixels, checked by `as_pixels`
@@ -34,18 +37,6 @@ class Segmentation(NamedTuple):
 
     mask: Bool[np.ndarray, " height width"]
     score: float
-
-
-class Reading(NamedTuple):
-    """How a model reads an expression word by word.
-
-    Args:
-        words: as the tokenizer cuts the expression.
-        probabilities: foreground after each word, in the image's own size.
-    """
-
-    words: list[str]
-    probabilities: Float[np.ndarray, " words height width"]
 
 
 class Pipeline:
@@ -74,29 +65,40 @@ class Pipeline:
         self.resampling: Resampling = resampling
         self.device = torch.device(device)
 
-    def segment(self, image: Picture, expression: str) -> Segmentation:
+    def segment(
+        self, image: Picture, expression: str, crf: CRFOptions | None = None
+    ) -> Segmentation:
         """Segment what an expression names.
 
         Args:
             image: a file, a PIL image, or 8-bit RGB pixels.
             expression: the sentence.
+            crf: refine the prediction by DenseCRF; mask and score are then those of its result.
 
         Raises:
+            ConfigError: DenseCRF is asked for, but pydensecrf2 is not installed.
             DataError: the image cannot be read; a sentence is empty or has no word that the model
                 knows.
         """
-        return self.segment_all(image, [expression])[0]
+        return self.segment_all(image, [expression], crf)[0]
 
-    def segment_all(self, image: Picture, expressions: Sequence[str]) -> list[Segmentation]:
+    def segment_all(
+        self, image: Picture, expressions: Sequence[str], crf: CRFOptions | None = None
+    ) -> list[Segmentation]:
         """Segment what each of several expressions names; the image is encoded once."""
+        pixels = as_pixels(image)
         with torch.inference_mode():
-            batch = self._batch(image, list(expressions))
+            batch = self._batch(pixels, list(expressions))
             logits = self.segmenter(batch).float()
-            own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
-            return [_segmentation(values.sigmoid(), mask) for values, mask in own]
+            if crf is None:
+                own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
+                return [_segmentation(values.sigmoid(), mask) for values, mask in own]
+            fitted = batch.images[0].permute(1, 2, 0).cpu().numpy()
+            refined = refine_in_own_size(pixels, fitted, logits, batch.geometries[0], crf)
+            return [_segmentation(*own) for own in zip(*refined, strict=True)]
 
     def read(self, image: Picture, expression: str) -> Reading:
-        """The prediction after each word, for a fusion that reads word by word.
+        """Prediction and activation after each word, for a fusion that reads word by word.
 
         Raises:
             DataError: as `segment`.
@@ -104,9 +106,7 @@ class Pipeline:
         """
         with torch.inference_mode():
             batch = self._batch(image, [expression])
-            logits = self.segmenter.steps(batch)[:, 0].float()
-            probabilities = batch.geometries[0].invert(logits).sigmoid()
-        return Reading(self.tokenizer.words(expression), probabilities.cpu().numpy())
+            return read(self.segmenter, batch, self.tokenizer)
 
     def _batch(self, image: Picture, expressions: list[str]) -> Batch:
         pixels = as_pixels(image)

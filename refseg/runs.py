@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
+from rich.table import Table
 
 from refseg.callbacks import ExamplePictures
-from refseg.evaluation import metric_table, write_metrics
+from refseg.evaluation import metric_table, word_table, write_metrics
 from refseg.files import write_text
 from refseg.module import ReferringSegmentation
-from refseg.visualization import write_png
+from refseg.visualization import word_curves, write_png
+from refseg.word_curve import WordCurve, as_shares, overall_ious
 
 _VARIABLE = "REFSEG_RUN_FOLDER"  # the processes of a distributed run share the folder
 
@@ -116,14 +119,21 @@ class RunFolder:
 
     def finish_evaluation(self, trainer: Trainer, module: ReferringSegmentation) -> None:
         """Show and save the figures of `validate` or `test`."""
-        self._save(
-            {
-                "metrics": module.results,
-                "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
-                "checkpoint": str(trainer.ckpt_path),
-            }
-        )
-        _show(module.results, {"metrics": self.path / "metrics.json"})
+        results = {
+            "metrics": module.results,
+            "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
+            "checkpoint": str(trainer.ckpt_path),
+        }
+        paths = {"metrics": self.path / "metrics.json"}
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by its constructor
+        curves = [c.curves for c in callbacks if isinstance(c, WordCurve)]
+        for curve in curves:
+            results["words"] = {split: as_shares(points) for split, points in curve.items()}
+            paths["words"] = self.path / "words.png"
+            if trainer.is_global_zero:
+                write_png(paths["words"], word_curves(overall_ious(curve)))
+        self._save(results)
+        _show(module.results, paths, [word_table(overall_ious(curve)) for curve in curves])
 
     @rank_zero_only
     def _save(self, results: dict[str, Any]) -> None:
@@ -145,9 +155,12 @@ def place_in(folder: Path, trainer: Namespace) -> None:
 
 
 @rank_zero_only
-def _show(results: dict[str, dict[str, float]], paths: dict[str, Path]) -> None:
+def _show(
+    results: dict[str, dict[str, float]], paths: dict[str, Path], tables: Sequence[Table] = ()
+) -> None:
     console = Console()
-    console.print(metric_table(results))
+    for table in (metric_table(results), *tables):
+        console.print(table)
     for name, path in paths.items():
         console.print(f"{name + ':':<12}{_short(path)}", soft_wrap=True, highlight=False)
 

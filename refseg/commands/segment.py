@@ -4,7 +4,7 @@ import argparse
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from refseg.errors import ConfigError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import UInt8
 
+    from refseg.crf import CRFOptions
     from refseg.pipeline import Pipeline, Segmentation
 
     Pixels = UInt8[np.ndarray, " height width 3"]
@@ -20,7 +21,8 @@ EXAMPLES = """\
 examples:
   refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
   refseg segment photo.jpg "red star" "the circle on the left" --checkpoint best.ckpt
-  refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --words"""
+  refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --words
+  refseg segment photo.jpg "the large red star" --checkpoint best.ckpt --crf"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,6 +45,18 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also draw the prediction after each word (models that read word by word)",
     )
+    options.add_argument(
+        "--crf",
+        action="store_true",
+        help="refine the masks by DenseCRF with the parameters of the RMI paper's code",
+    )
+    options.add_argument(
+        "--crf_on",
+        choices=["network", "image"],
+        default="network",
+        help="what DenseCRF sees: the image as the network sees it, or in its own size; "
+        "default: network",
+    )
     options.add_argument("--device", default="cpu", help="cpu, cuda, …; default: cpu")
     return options
 
@@ -51,6 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Segment, write the pictures, and print where they are."""
     from refseg.pipeline import as_pixels, load
 
+    crf = _crf(arguments.crf_on) if arguments.crf else None
     pipeline = load(arguments.checkpoint, arguments.device)
     if arguments.words and not pipeline.segmenter.reads_word_by_word:
         raise ConfigError(
@@ -59,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     pixels = as_pixels(arguments.photo)
     start = time.perf_counter()
-    segmentations = pipeline.segment_all(pixels, arguments.expressions)
+    segmentations = pipeline.segment_all(pixels, arguments.expressions, crf)
     seconds = time.perf_counter() - start
     folder = arguments.output or arguments.photo.parent
     stems = [f"{arguments.photo.stem}-{name}" for name in file_names(arguments.expressions)]
@@ -75,6 +90,13 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {name + ':':<9}{path}")
     print(f"{seconds:.2f} s for {len(stems)} {'expression' if len(stems) == 1 else 'expressions'}")
     return 0
+
+
+def _crf(on: Literal["network", "image"]) -> "CRFOptions":
+    from refseg.crf import CRFOptions, check_installed
+
+    check_installed()
+    return CRFOptions(on=on)
 
 
 def file_names(expressions: list[str]) -> list[str]:
@@ -109,5 +131,5 @@ def _write_words(pipeline: "Pipeline", pixels: "Pixels", expression: str, stem: 
 
     reading = pipeline.read(pixels, expression)
     path = Path(f"{stem}-words.png")
-    write_png(path, word_strip(pixels, reading.words, reading.probabilities))
+    write_png(path, word_strip(pixels, *reading))
     return path

@@ -8,7 +8,7 @@ from refseg.evaluation.functional import (
     precision_at,
 )
 from refseg.evaluation.metrics import THRESHOLDS, Counts, ReferringMetrics, mean_figures
-from refseg.evaluation.tables import metric_table, write_metrics
+from refseg.evaluation.tables import metric_table, word_table, write_metrics
 
 __all__ = [
     "THRESHOLDS",
@@ -21,5 +21,6 @@ __all__ = [
     "metric_table",
     "overall_iou",
     "precision_at",
+    "word_table",
     "write_metrics",
 ]

@@ -48,6 +48,33 @@ def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = No
     return table
 
 
+def word_table(curves: Mapping[str, Mapping[int, float]]) -> Table:
+    """Lay out how overall IoU grows while the sentences are read, in percent.
+
+    Args:
+        curves: split -> percentage of the words read -> overall IoU, [0, 1].
+
+    Example:
+        >>> from rich.console import Console
+        >>> table = word_table({"val": {50: 0.4, 100: 0.61234}})
+        >>> Console(width=60).print(table)  # doctest: +NORMALIZE_WHITESPACE
+        <BLANKLINE>
+         overall IoU in %, words read   50 %  100 %
+         ──────────────────────────────────────────
+         val                           40.00  61.23
+        <BLANKLINE>
+    """
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("overall IoU in %, words read", overflow="fold")
+    percentages = sorted({percentage for points in curves.values() for percentage in points})
+    for percentage in percentages:
+        table.add_column(f"{percentage} %", justify="right", no_wrap=True)
+    for split, points in curves.items():
+        values = (points.get(percentage, math.nan) for percentage in percentages)
+        table.add_row(split, *map(_percent, values))
+    return table
+
+
 def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """Write metrics as a JSON file, with all their digits; the file appears whole or not at all.
 

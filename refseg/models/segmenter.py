@@ -1,13 +1,15 @@
 """The network: backbone, text encoder, fusion and decoder in the order of the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
+from torch.nn import functional
 
 from refseg.models.backbones.base import Backbone
-from refseg.models.decoders import Decoder
+from refseg.models.decoders import BilinearDecoder, Decoder, legacy_upsample
 from refseg.models.fusion.base import Fusion, RecurrentFusion
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.types import Batch
@@ -16,6 +18,18 @@ BackboneFactory = Callable[[], Backbone]
 TextEncoderFactory = Callable[[int], TextEncoder]  # vocab_size
 FusionFactory = Callable[[int, int, int], Fusion]  # image_dim, word_dim, sentence_dim
 DecoderFactory = Callable[[int], Decoder]  # fused_dim
+
+
+class Step(NamedTuple):
+    """What a network that reads word by word has made of the words so far.
+
+    Args:
+        logits: in network size, before the sigmoid.
+        activations: mean over the channels of what the fusion's cells hold, in network size.
+    """
+
+    logits: Float[Tensor, " expressions height width"]
+    activations: Float[Tensor, " expressions height width"]
 
 
 class Segmenter(nn.Module):
@@ -86,10 +100,26 @@ class Segmenter(nn.Module):
         Raises:
             TypeError: the fusion reads the sentence at once.
         """
+        return torch.stack([step.logits for step in self.read(batch)])
+
+    def read(self, batch: Batch) -> Iterator[Step]:
+        """What the network makes of the expressions after each word; one step at a time in memory.
+
+        Raises:
+            TypeError: the fusion reads the sentence at once.
+        """
         if not isinstance(self.fusion, RecurrentFusion):
             raise TypeError(f"{type(self.fusion).__name__} reads the sentence at once, not by word")
         image_features = self.backbone(batch.images)
         text = self.text_encoder(batch.tokens, batch.token_mask)
-        maps = self.fusion.steps(image_features, text, batch.image_index)
         height, width = batch.images.shape[-2:]
-        return torch.stack([self.decoder(fused, (height, width)) for fused in maps])
+        for cells in self.fusion.read(image_features, text, batch.image_index):
+            mean = cells.mean(dim=1, keepdim=True)
+            logits = self.decoder(self.fusion.fused(cells), (height, width))
+            yield Step(logits, self._enlarge(mean, (height, width))[:, 0])
+
+    def _enlarge(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
+        """To network size, with each cell where the decoder takes it to lie."""
+        if isinstance(self.decoder, BilinearDecoder) and self.decoder.grid == "legacy":
+            return legacy_upsample(maps, size)
+        return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)

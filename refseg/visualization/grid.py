@@ -54,7 +54,7 @@ class Panel:
     def probability(
         self, probability: Float[np.ndarray, " height width"]
     ) -> Float[np.ndarray, " panel_height panel_width"]:
-        """Scale a map of probabilities to the panel."""
+        """Scale a map of probabilities, or of other values, to the panel."""
         return self._scaled(probability.astype(np.float32))
 
     def _scaled(self, array: np.ndarray) -> np.ndarray:

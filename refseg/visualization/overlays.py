@@ -70,12 +70,46 @@ def heat_scale(height: int, width: int) -> UInt8[np.ndarray, " height width 3"]:
     return _heated(np.full((height, width, 3), 128, dtype=np.uint8), ramp)
 
 
+def activity(
+    image: UInt8[np.ndarray, " height width 3"],
+    activation: Float[np.ndarray, " height width"],
+    low: float,
+    high: float,
+) -> UInt8[np.ndarray, " height width 3"]:
+    """Colour an image by what a network holds at each place, from dark blue (low) to yellow (high).
+
+    The image shows through in grey. The colours are others than those of `heat`: an activation is
+    no probability.
+
+    Args:
+        image: RGB.
+        activation: of each pixel, in the image's size.
+        low: the value that is dark blue.
+        high: the value that is yellow.
+    """
+    span = high - low
+    share = (activation - low) / span if span > 0 else np.full(activation.shape, 0.5)
+    return _heated(image, share, cv2.COLORMAP_VIRIDIS)
+
+
+def activity_scale(height: int, width: int) -> UInt8[np.ndarray, " height width 3"]:
+    """Draw the colours that `activity` gives to mid grey, from low on the left to high.
+
+    Args:
+        height: pixels.
+        width: pixels.
+    """
+    ramp = np.linspace(0, 1, width, dtype=np.float32)[None].repeat(height, axis=0)
+    return activity(np.full((height, width, 3), 128, dtype=np.uint8), ramp, 0.0, 1.0)
+
+
 def _heated(
     image: UInt8[np.ndarray, " height width 3"],
     probability: Float[np.ndarray, " height width"],
+    colormap: int = cv2.COLORMAP_INFERNO,
 ) -> UInt8[np.ndarray, " height width 3"]:
     levels = np.rint(np.clip(probability, 0, 1) * 255).astype(np.uint8)
-    colors = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    colors = cv2.cvtColor(cv2.applyColorMap(levels, colormap), cv2.COLOR_BGR2RGB)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return cv2.addWeighted(grey, 0.4, colors, 0.6, 0)
 

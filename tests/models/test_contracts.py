@@ -363,6 +363,8 @@ class TestFusion:
             mask = text.token_mask & (torch.arange(4) < read)
             prefix = TextFeatures(text.words, text.sentence, mask)
             assert_close(steps[read - 1], fusion(features, prefix, index))
+        cells = list(fusion.read(features, text, index))
+        assert_close(torch.stack([fusion.fused(each) for each in cells]), steps)
 
 
 class TestDecoder:

@@ -69,8 +69,12 @@ def test_states_of_rmi(rmi: Fixture, at_once: int | None) -> None:
     segmenter = from_original("rmi", under(rmi, "w/"))
     fusion = segmenter.fusion
     assert isinstance(fusion, MultimodalLSTM)
-    fusion.output, fusion.expressions_at_once = "state", at_once
     text = segmenter.text_encoder(*padded(rmi["in/words"], "left"))
+    with torch.no_grad():
+        *_, cells = fusion.read(channels_first(rmi["in/feat"]), text, torch.arange(7))
+    shown = legacy_upsample(cells, (80, 80)).mean(1)
+    assert_close(shown, rmi["out/mult_state"], rtol=0, atol=1e-5)
+    fusion.output, fusion.expressions_at_once = "state", at_once
     with torch.no_grad():
         state = fusion(channels_first(rmi["in/feat"]), text, torch.arange(7))
     assert_close(text.sentence, rmi["out/state_w"][:, 20:], rtol=0, atol=1e-5)

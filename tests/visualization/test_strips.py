@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refseg.errors import ConfigError
-from refseg.visualization import TRUTH_COLOR, heat, overlay, word_strip
+from refseg.visualization import TRUTH_COLOR, activity, heat, overlay, word_strip
 
 PANEL, GAP, MARGIN = 100, 8, 20
 SENTENCE = ["the", "large", "red", "star", "to", "the", "left", "of", "all", "thingamajigs" * 3]
@@ -82,3 +82,33 @@ def test_no_word_at_all_leaves_the_image(image: np.ndarray) -> None:
 def test_words_and_maps_that_do_not_match(image: np.ndarray) -> None:
     with pytest.raises(ConfigError, match="got 1 words, 2 maps"):
         word_strip(image, ["one"], np.zeros((2, 75, PANEL)))
+
+
+def test_activations_stand_below_the_predictions_on_one_scale(
+    image: np.ndarray, probabilities: np.ndarray
+) -> None:
+    words, predicted = SENTENCE[:4], probabilities[:4].astype(np.float32)
+    activations = 4 * predicted - 1
+    strip = word_strip(image, words, predicted, activations, columns=3, panel=PANEL)
+    low, high = float(activations.min()), float(activations.max())
+    pairs = [
+        np.concatenate([heat(image, prediction), activity(image, activation, low, high)], 1)
+        for prediction, activation in zip(predicted, activations, strict=True)
+    ]
+    places = []
+    for number, pair in enumerate(pairs, start=1):
+        left = MARGIN + number % 3 * (PANEL + GAP)
+        column = strip[:, left : left + PANEL]
+        places += [
+            (number // 3, top)
+            for top in range(len(strip) - 2 * 75 - GAP)
+            if (column[top : top + 75] == pair[:, :PANEL]).all()
+            and (column[top + 75 + GAP : top + 2 * 75 + GAP] == pair[:, PANEL:]).all()
+        ]
+    assert [band for band, _ in places] == [0, 0, 1, 1]
+    assert len(set(places)) == 2, "the panels of a band stand side by side"
+
+
+def test_activations_that_do_not_match(image: np.ndarray) -> None:
+    with pytest.raises(ConfigError, match="got 1 words, 2 maps and 2 maps"):
+        word_strip(image, ["one"], np.zeros((2, 75, PANEL)), np.zeros((2, 75, PANEL)))

@@ -1,7 +1,9 @@
 """What every fusion promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
@@ -32,6 +34,23 @@ class RecurrentFusion(Fusion):
     """A fusion that reads word by word, and can show how it reads."""
 
     @abstractmethod
+    def read(
+        self,
+        image_features: Float[Tensor, " images image_dim h w"],
+        text: TextFeatures,
+        image_index: Int64[Tensor, " expressions"],
+    ) -> Iterator[Float[Tensor, " expressions fused_dim h w"]]:
+        """What the cells hold after each word; after its last word an expression's map stays.
+
+        Their mean over the channels is the activation that is shown of how a model reads.
+        """
+
+    def fused(
+        self, cells: Float[Tensor, " expressions fused_dim h w"]
+    ) -> Float[Tensor, " expressions fused_dim h w"]:
+        """What the decoder is given of the cells; all of it, unless a fusion says otherwise."""
+        return cells
+
     def steps(
         self,
         image_features: Float[Tensor, " images image_dim h w"],
@@ -39,3 +58,5 @@ class RecurrentFusion(Fusion):
         image_index: Int64[Tensor, " expressions"],
     ) -> Float[Tensor, " words expressions fused_dim h w"]:
         """The fused map after each word; after its last word an expression's map stays."""
+        readings = self.read(image_features, text, image_index)
+        return torch.stack([self.fused(cells) for cells in readings])

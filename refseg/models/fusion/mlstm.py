@@ -95,23 +95,33 @@ class MultimodalLSTM(RecurrentFusion):
             seen = visual.index_select(0, image_index[rows])
             readings = self._read(seen, text.words.index_select(0, rows), lengths[rows])
             states += deque(readings, maxlen=1)[0]  # earlier states are let go as it reads
-        return self._result(torch.cat(states).index_select(0, order.argsort()), image_features)
+        cells = self._map(torch.cat(states).index_select(0, order.argsort()), image_features)
+        return self.fused(cells)
 
-    def steps(
+    def read(
         self,
         image_features: Float[Tensor, " images image_dim h w"],
         text: TextFeatures,
         image_index: Int64[Tensor, " expressions"],
-    ) -> Float[Tensor, " words expressions fused_dim h w"]:
-        """The fused map after each word; after its last word an expression's map stays."""
+    ) -> Iterator[Float[Tensor, " expressions fused_dim h w"]]:
+        """The state after each word, as atanh(h) or h; after its last word an expression's stays.
+
+        The mean of atanh(h) over the channels is what the paper shows (`mult_state` in its code).
+        """
         lengths = text.token_mask.sum(1)
         order = lengths.argsort(descending=True, stable=True)
         visual = self._cells(image_features)[image_index[order]]
         readings = self._read(visual, text.words[order], lengths[order])
         next(readings)  # nothing is read yet
         back = order.argsort()
-        maps = [self._result(torch.cat(states)[back], image_features) for states in readings]
-        return torch.stack(maps)
+        for states in readings:
+            yield self._map(torch.cat(states)[back], image_features)
+
+    def fused(
+        self, cells: Float[Tensor, " expressions hidden_dim h w"]
+    ) -> Float[Tensor, " expressions hidden_dim h w"]:
+        """ReLU of atanh(h), or h as it is."""
+        return functional.relu(cells) if self.output == "atanh" else cells
 
     def _cells(self, image_features: Tensor) -> Float[Tensor, " images cells gates"]:
         return self.visual(image_features).flatten(2).transpose(1, 2).contiguous()
@@ -146,11 +156,11 @@ class MultimodalLSTM(RecurrentFusion):
             state = show.sigmoid() * memory.tanh()
             yield [state, *finished]
 
-    def _result(
+    def _map(
         self, states: Float[Tensor, " expressions cells hidden_dim"], image_features: Tensor
     ) -> Float[Tensor, " expressions hidden_dim h w"]:
         if self.output == "atanh":
-            states = functional.relu(unsquash(states))
+            states = unsquash(states)
         return states.transpose(1, 2).unflatten(2, image_features.shape[-2:])
 
 

@@ -1,0 +1,265 @@
+"""DenseCRF in evaluation: other processes refine images while the network goes on."""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, UInt8
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.progress import track
+from torch import Tensor
+
+from refseg.crf import CRFOptions, check_installed, refine
+from refseg.data import read_image
+from refseg.errors import ConfigError
+from refseg.geometry import Geometry
+from refseg.module import ReferringSegmentation
+from refseg.scores import SplitScores
+from refseg.types import Batch
+
+CRF_ROW = "{split} + CRF"
+_IMAGES_PER_PROCESS = 4  # that may wait: enough to keep it busy, few enough for the memory
+
+Masks = list[Bool[Tensor, " height width"]]
+
+
+class Refined(NamedTuple):
+    """What DenseCRF makes of an image's expressions, in the image's own size.
+
+    Args:
+        probabilities: of the foreground.
+        masks: what is foreground, by the rule that also holds without DenseCRF.
+    """
+
+    probabilities: Float[Tensor, " expressions height width"]
+    masks: Bool[Tensor, " expressions height width"]
+
+
+def refine_in_own_size(
+    pixels: UInt8[np.ndarray, " height width 3"],
+    fitted: UInt8[np.ndarray, " size size 3"],
+    logits: Float[Tensor, " expressions size size"],
+    geometry: Geometry,
+    options: CRFOptions,
+) -> Refined:
+    """Refine the predictions for an image by DenseCRF, in this process.
+
+    Args:
+        pixels: the image in its own size.
+        fitted: the image as the network sees it.
+        logits: one map per expression, in network size.
+        geometry: how the image was fitted into the network's square.
+        options: of DenseCRF.
+    """
+    if options.on == "image":
+        refined = refine(pixels, _probabilities(geometry.invert(logits)), options)
+    else:
+        refined = refine(fitted, _probabilities(logits), options)
+    return _brought_back(refined, geometry, options)
+
+
+def _probabilities(logits: Tensor) -> Float32[np.ndarray, " expressions height width"]:
+    return logits.float().sigmoid().cpu().numpy()
+
+
+def _brought_back(
+    refined: Float32[np.ndarray, " expressions _ _"], geometry: Geometry, options: CRFOptions
+) -> Refined:
+    values = torch.from_numpy(refined)
+    if options.on == "image":
+        return Refined(values, values > 0.5)
+    return Refined(geometry.invert(values), geometry.predictions(values - 0.5))
+
+
+class _Waiting(NamedTuple):
+    """A batch whose images are being refined, and what is to be done with its predictions."""
+
+    batch: Batch
+    images: list[Future[np.ndarray]]
+    finish: Callable[[Masks], None]
+
+
+class RefinementQueue:
+    """Refines the predictions of batches, in order, image by image in parallel.
+
+    Args:
+        options: of DenseCRF.
+        jobs: processes; None: as many as there are processor cores, shared among the processes of
+            a distributed run; 0: none, this process does it.
+
+    Raises:
+        ConfigError: pydensecrf2 is not installed, or `jobs` is negative.
+    """
+
+    def __init__(self, options: CRFOptions, jobs: int | None = None) -> None:
+        check_installed()
+        if jobs is not None and jobs < 0:
+            raise ConfigError(f"Expected 0 or more processes for DenseCRF, got {jobs}.")
+        self.options = options
+        self.jobs = _cores() if jobs is None else jobs
+        self._pool: ProcessPoolExecutor | None = None
+        self._waiting: deque[_Waiting] = deque()
+
+    def add(
+        self,
+        batch: Batch,
+        logits: Float[Tensor, " expressions size_h size_w"],
+        finish: Callable[[Masks], None],
+    ) -> None:
+        """Refine the predictions of a batch, now or later; waits while too many wait already.
+
+        Args:
+            batch: with its images.
+            logits: in network size.
+            finish: called with the refined predictions, in the order of the expressions and in own
+                size, on the CPU; batches come in the order in which they were added.
+        """
+        images = [
+            self._submit(*self._task(batch, image, logits[batch.image_index == image]))
+            for image in range(len(batch.geometries))
+        ]
+        self._waiting.append(_Waiting(batch, images, finish))
+        while sum(len(w.images) for w in self._waiting) > self.jobs * _IMAGES_PER_PROCESS:
+            self._finish_first()
+
+    def drain(self, progress: bool = False) -> None:
+        """Finish all that waits.
+
+        Args:
+            progress: show a bar.
+        """
+        waiting = range(len(self._waiting))
+        bar = track(waiting, "DenseCRF, last batches", transient=True) if progress else waiting
+        for _ in bar:
+            self._finish_first()
+
+    def close(self) -> None:
+        """End the processes; what waits is let go."""
+        self._waiting.clear()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def _task(self, batch: Batch, image: int, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """What DenseCRF is given: the pixels of an image and the probabilities on them."""
+        if self.options.on == "image":
+            pixels = read_image(Path(batch.image_paths[image]))
+            return pixels, _probabilities(batch.geometries[image].invert(logits))
+        return batch.images[image].permute(1, 2, 0).cpu().numpy(), _probabilities(logits)
+
+    def _submit(self, pixels: np.ndarray, probabilities: np.ndarray) -> Future[np.ndarray]:
+        if not self.jobs:
+            done: Future[np.ndarray] = Future()
+            done.set_result(refine(pixels, probabilities, self.options))
+            return done
+        if self._pool is None:
+            # Neither the threads of torch nor a GPU survive a fork.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.jobs, context, _ignore_interrupts)
+        return self._pool.submit(refine, np.ascontiguousarray(pixels), probabilities, self.options)
+
+    def _finish_first(self) -> None:
+        batch, images, finish = self._waiting.popleft()
+        masks: list[Tensor | None] = [None] * len(batch)
+        for image, future in enumerate(images):
+            refined = self._result(future)
+            predictions = _brought_back(refined, batch.geometries[image], self.options).masks
+            asked = (batch.image_index == image).nonzero()[:, 0].tolist()
+            for expression, prediction in zip(asked, predictions, strict=True):
+                masks[expression] = prediction
+        finish([mask for mask in masks if mask is not None])
+
+    def _result(self, future: Future[np.ndarray]) -> np.ndarray:
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            raise ConfigError(
+                f"One of {self.jobs} processes of DenseCRF has died, as when memory runs out; "
+                "take fewer with --crf_jobs."
+            ) from None
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C is for the main process, which ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _cores() -> int:
+    """The processor cores for one process of a distributed run."""
+    available = getattr(os, "sched_getaffinity", None)
+    cores = len(available(0)) if available else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+class CRFEvaluation(Callback):
+    """Evaluates the predictions of `test` after DenseCRF too; a second row for each split.
+
+    The rows are counted as those without it: every expression once, in own size, by its id.
+
+    Args:
+        queue: what refines.
+    """
+
+    def __init__(self, queue: RefinementQueue) -> None:
+        self.queue = queue
+        self._rows: dict[str, dict[str, float]] = {}
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        self._scores = SplitScores(pl_module.evaluated_splits(), pl_module.device)
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: object,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Hand the batch to the queue."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        assert pl_module.logits is not None
+        count = partial(self._scores.add, dataloader_idx, batch)
+        self.queue.add(batch, pl_module.logits, count)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Finish what waits, and work out the figures."""
+        shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
+        self.queue.drain(progress=shown)
+        rows = self._scores.figures()
+        self._rows = {CRF_ROW.format(split=split): row for split, row in rows.items()}
+        for name, row in self._rows.items():
+            figures = {f"{name}/{key}": value for key, value in row.items()}
+            pl_module.log_dict(figures, rank_zero_only=True)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the row of each split below the one without DenseCRF."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        results = {}
+        for split, row in pl_module.results.items():
+            results[split] = row
+            name = CRF_ROW.format(split=split)
+            if name in self._rows:
+                results[name] = self._rows[name]
+        pl_module.results = results
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """End the processes."""
+        self.queue.close()
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """End the processes."""
+        self.queue.close()

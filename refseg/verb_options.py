@@ -1,0 +1,69 @@
+"""Options that only some verbs of the trainer have: DenseCRF, and how a model reads."""
+
+from pathlib import Path
+
+from jsonargparse import ActionYesNo, Namespace
+from lightning.pytorch import Callback
+from lightning.pytorch.cli import LightningArgumentParser
+
+from refseg.callbacks import PredictionWriter
+from refseg.crf import CRFOptions
+from refseg.refinement import CRFEvaluation, RefinementQueue
+from refseg.word_curve import WordCurve
+
+_CRF_VERBS = ("test", "predict")
+
+
+def add_verb_options(parser: LightningArgumentParser, verb: str) -> None:
+    """Add to a verb's parser what only this verb understands.
+
+    Args:
+        parser: of the verb.
+        verb: of the trainer.
+    """
+    if verb in _CRF_VERBS:
+        refined = {"test": "report a second row for each split", "predict": "write the masks"}
+        parser.add_argument(
+            "--crf",
+            action=ActionYesNo,
+            nargs="?",
+            default=False,
+            help=f"DenseCRF: {refined[verb]} after it has refined the predictions.",
+        )
+        parser.add_argument(
+            "--crf_jobs",
+            type=int | None,
+            default=None,
+            help="Processes for DenseCRF; null: one for each processor core, 0: this one.",
+        )
+        parser.add_class_arguments(CRFOptions, "crf_options")
+    if verb == "test":
+        parser.add_argument(
+            "--words",
+            action=ActionYesNo,
+            nargs="?",
+            default=False,
+            help="Report how overall IoU grows with the share of the words that are read, as a "
+            "table and a picture (models that read word by word).",
+        )
+
+
+def verb_callbacks(config: Namespace, folder: Path) -> list[Callback]:
+    """The callbacks that these options ask for.
+
+    Args:
+        config: of the verb.
+        folder: of the run.
+
+    Raises:
+        ConfigError: DenseCRF is asked for, but pydensecrf2 is not installed.
+    """
+    queue = None
+    if config.get("crf"):
+        queue = RefinementQueue(CRFOptions(**config.crf_options.as_dict()), config.crf_jobs)
+    callbacks: list[Callback] = [PredictionWriter(folder, queue)]
+    if queue is not None:
+        callbacks.append(CRFEvaluation(queue))
+    if config.get("words"):
+        callbacks.append(WordCurve())
+    return callbacks
