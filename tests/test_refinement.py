@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from refseg.crf import CRFOptions, refine
 from refseg.errors import ConfigError
 from refseg.geometry import Geometry
+from refseg.models.decoders import legacy_upsample
 from refseg.refinement import RefinementQueue, refine_in_own_size
 from refseg.types import Batch
 
@@ -94,6 +96,28 @@ def test_the_network_and_the_image_are_two_things(tmp_path: Path) -> None:
     assert torch.equal(own.probabilities, expected)
     assert torch.equal(own.masks, expected > 0.5)
     assert not torch.equal(network.probabilities, own.probabilities)
+
+
+@pytest.mark.parametrize("number", [0, 6])
+def test_the_evaluation_of_the_original(shared: Path, number: int) -> None:
+    """From 40×40 logits to masks in own size, by the papers' own resampling."""
+    folder = shared / "parity"
+    specification = spec_from_file_location("synth", folder / "synth.py")
+    assert specification is not None
+    assert specification.loader is not None
+    synth = module_from_spec(specification)
+    specification.loader.exec_module(synth)
+    with np.load(folder / "eval_rmi.npz", allow_pickle=False) as fixture:
+        height, width = map(int, fixture["sizes_hw"][number])
+        cells = torch.from_numpy(fixture["in/pred40"][number])
+        packed = fixture[f"out/pred_dcrf_packed_{number}"]
+    pixels = synth.image(number, height, width)
+    geometry = Geometry.letterbox(height, width, 320, "original")
+    fitted = geometry.apply_image(pixels)
+    logits = legacy_upsample(cells[None, None], (320, 320))[0]
+    refined = refine_in_own_size(pixels, fitted, logits, geometry, CRFOptions())
+    expected = np.unpackbits(packed, axis=1)[:, :width].astype(bool)
+    assert (refined.masks[0].numpy() != expected).sum() <= 10
 
 
 def test_a_process_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,8 +39,8 @@ def test_a_frame_shows_its_word_its_prediction_and_its_activation(
     for frame, probability, activation in zip(frames, maps, activations, strict=True):
         assert frame.shape == frames[0].shape
         assert frame.shape[1] == 2 * MARGIN + 3 * PANEL + 2 * GAP
-        gap = np.concatenate
-        row = gap([image, heat(image, probability), activity(image, activation, low, high)], 1)
+        join = np.concatenate
+        row = join([image, heat(image, probability), activity(image, activation, low, high)], 1)
         lefts = [MARGIN + column * (PANEL + GAP) for column in range(3)]
         found = [
             top
