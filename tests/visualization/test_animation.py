@@ -45,9 +45,7 @@ def test_a_frame_shows_its_word_its_prediction_and_its_activation(
         found = [
             top
             for top in range(len(frame) - 120)
-            if (
-                gap([frame[top : top + 120, left : left + PANEL] for left in lefts], 1) == row
-            ).all()
+            if (join([frame[top : top + 120, x : x + PANEL] for x in lefts], 1) == row).all()
         ]
         assert len(found) == 1
         rows, columns = (frame[: found[0]] == NOW).all(-1).nonzero()
