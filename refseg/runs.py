@@ -119,7 +119,7 @@ class RunFolder:
 
     def finish_evaluation(self, trainer: Trainer, module: ReferringSegmentation) -> None:
         """Show and save the figures of `validate` or `test`."""
-        results = {
+        results: dict[str, Any] = {
             "metrics": module.results,
             "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
             "checkpoint": str(trainer.ckpt_path),
