@@ -142,7 +142,7 @@ def test_every_checkpoint_of_an_epoch_leads_to_the_same_weights(
 
     whole = fit("whole")
     last = f"step={12 // processes}"
-    for step in (2, 12 // processes - 1):
+    for step in (2, 11) if processes == 1 else (2,):
         resumed = fit(f"from{step}", f"--ckpt_path={tmp_path}/whole/steps/step={step}.ckpt")
         assert set(resumed) == {f"step={number}" for number in range(step + 1, 12 // processes + 1)}
         assert all(torch.equal(whole[last][name], resumed[last][name]) for name in whole[last])

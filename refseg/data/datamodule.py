@@ -30,7 +30,7 @@ from refseg.data.mixtures import (
 from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.streaming.loader import ResumableLoader, resumable_loader
-from refseg.data.streaming.source import open_stream
+from refseg.data.streaming.source import cache_advice, open_stream
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError, DataError
@@ -329,6 +329,10 @@ class ReferringDataModule(LightningDataModule):
     def _streamed_loader(self, dataset: Dataset[Sample]) -> DataLoader[Batch]:
         self._prepare_vocabulary()
         assert isinstance(dataset, ReferringDataset)  # of one data set
+        assert self.stream is not None
+        advice = cache_advice(self.stream, self.trainer.world_size if self.trainer else 1)
+        if advice:
+            _announce(advice)
         self._streamed = resumable_loader(
             dataset, self.tokenizer, self.batch_size, self.num_workers, self.trainer
         )

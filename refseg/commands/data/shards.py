@@ -53,11 +53,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, pack, and print what was packed."""
-    from refseg.data.readers import read_references
+    from refseg.data.cache import open_references
     from refseg.data.streaming.writer import write_shards
 
     with options_named():
-        references = read_references(
+        references = open_references(
             root_of(arguments), arguments.name, arguments.split_by, arguments.on_bad_record
         )
     index = write_shards(

@@ -2,7 +2,13 @@
 
 from refseg.data.mixtures import DataSource, Mixture, Part
 from refseg.data.streaming.index import index_of, open_shards
-from refseg.data.streaming.storage import address_of
+from refseg.data.streaming.order import WINDOW
+from refseg.data.streaming.storage import (
+    CACHE_SIZE_VARIABLE,
+    address_of,
+    cache_limit,
+    is_remote,
+)
 from refseg.errors import ConfigError
 
 
@@ -25,3 +31,24 @@ def open_stream(stream: str, named: DataSource) -> Mixture:
             "leave data.dataset out, or name the shards of that data set."
         )
     return Mixture([Part(index.dataset, DataSource(index.dataset), references)])
+
+
+def cache_advice(stream: str, processes: int) -> str | None:
+    """One line for the user if the cache is too small for the shards that training mixes.
+
+    Args:
+        stream: folder or URL of the shards.
+        processes: that train together, taken to be on one machine.
+    """
+    address = address_of(stream)
+    if not is_remote(address):
+        return None
+    sizes = [shard.size for shard in index_of(address).shards]
+    needed = min(sum(sizes), WINDOW * processes * max(sizes))
+    if needed <= cache_limit():
+        return None
+    return (
+        f"Training reads from {WINDOW} shards per process at a time, {needed / 1e9:.2g} GB in all, "
+        f"but {cache_limit() / 1e9:.2g} GB are kept on disk, so that shards are fetched again and "
+        f"again; raise the environment variable {CACHE_SIZE_VARIABLE}, or pack smaller shards."
+    )

@@ -108,8 +108,10 @@ def stored(address: str, size: int, sha256: str) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.parent / f".{path.name}.lock"):
                 if not _has_size(path, size):
-                    _make_room(path.parent, cache_limit() - size)
+                    limit = cache_limit()
+                    _make_room(path, limit - size)
                     _fetch(address, path, size, sha256)
+                    _make_room(path, limit)  # others have fetched at the same time
         with suppress(FileNotFoundError):
             os.utime(path)  # used now
     except OSError as error:
@@ -155,10 +157,10 @@ def _fetch(address: str, path: Path, size: int, sha256: str) -> None:
                 )
 
 
-def _make_room(folder: Path, limit: int) -> None:
-    """Remove the copies that were not used for longest, until the others are within the limit."""
+def _make_room(wanted: Path, limit: int) -> None:
+    """Remove copies that were not used for longest, until the others are within the limit."""
     copies: list[tuple[float, int, Path]] = []
-    for path in folder.glob("*.tar"):
+    for path in wanted.parent.glob("*.tar"):
         with suppress(FileNotFoundError):  # removed by another process
             status = path.stat()
             if not path.name.startswith("."):
@@ -169,8 +171,9 @@ def _make_room(folder: Path, limit: int) -> None:
     for _, size, path in sorted(copies):
         if total <= limit:
             break
-        path.unlink(missing_ok=True)
-        total -= size
+        if path != wanted:
+            path.unlink(missing_ok=True)
+            total -= size
 
 
 def _attempt(address: str, action: Any) -> Any:  # noqa: ANN401 - fsspec has no types

@@ -9,11 +9,13 @@ from refseg.data.datamodule import ReferringDataModule
 from refseg.data.mixtures import DataSource, Mixture, Part, choose_training
 from refseg.data.readers import read_references
 from refseg.data.references import References
-from refseg.data.streaming.source import open_stream
+from refseg.data.streaming.source import cache_advice, open_stream
+from refseg.data.streaming.storage import CACHE_SIZE_VARIABLE
 from refseg.data.streaming.writer import write_shards
 from refseg.errors import ConfigError
 
 from ..fake_refer import annotations, write_annotations
+from .server import Server
 
 
 def test_the_data_set_of_the_index(shards: Path) -> None:
@@ -23,6 +25,21 @@ def test_the_data_set_of_the_index(shards: Path) -> None:
         assert mixture.parts[0].name == "fake"
     with pytest.raises(ConfigError, match=r"are of fake, but data\.dataset says refcoco; leave"):
         ReferringDataModule(stream=str(shards), dataset="refcoco").setup("fit")
+
+
+def test_advice_about_the_cache(
+    shards: Path,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = [path.stat().st_size for path in shards.glob("*.tar")]
+    monkeypatch.setenv(CACHE_SIZE_VARIABLE, str((sum(sizes) + 10) / 1e9))
+    assert cache_advice(server.address, 1) is None
+    monkeypatch.setenv(CACHE_SIZE_VARIABLE, str((sum(sizes) - 10) / 1e9))
+    assert cache_advice(str(shards), 1) is None, "nothing is copied from a folder"
+    ReferringDataModule(stream=server.address, num_workers=0).train_dataloader()
+    assert f"raise the environment variable {CACHE_SIZE_VARIABLE}" in capsys.readouterr().err
 
 
 def test_images_of_evaluation_splits_are_left_out_of_training_as_from_the_folder(

@@ -91,6 +91,15 @@ def test_what_was_used_last_stays(
     assert [path.exists() for path in paths] == [True, False, True, True]
 
 
+def test_what_is_wanted_stays_in_a_cache_that_is_too_small(
+    server: Server, shards: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(server, shards, "train-000000.tar")
+    monkeypatch.setenv(CACHE_SIZE_VARIABLE, "1e-9")
+    path = fetch(server, shards)
+    assert list(cache.glob("*.tar")) == [path]
+
+
 def test_the_limit_is_a_number(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("much", "0", "-1", "nan", "inf"):
         monkeypatch.setenv(CACHE_SIZE_VARIABLE, value)
