@@ -60,7 +60,8 @@ def test_backbones(name: str, tmp_path: Path) -> None:
 
 def test_data(shapes_root: Path, tmp_path: Path) -> None:
     # The mixture of data/mixed.yaml runs in test_mixtures.py.
-    assert names("data") == ["data/mixed.yaml", "data/refer.yaml", "data/shapes.yaml"]
+    # One's own folder of data/folder.yaml is read in data/readers/test_folder.py.
+    assert names("data") == [f"data/{name}.yaml" for name in ("folder", "mixed", "refer", "shapes")]
     folder = [f"--data.root={shapes_root}", "--data.dataset=shapes", "--data.split_by=shapes"]
     words = ["fit", "--config", "rmi.yaml", "--data", "data/refer.yaml", *folder, *TINY[2:], STEP]
     assert main([*words, "--output", str(tmp_path)]) == 0

@@ -72,7 +72,7 @@ def read_phrasecut(
         DataError: a file is missing or broken, or a record is not what the format promises.
 
     References:
-        C. Wu, Z. Lin, S. Cohen, T. Bui, S. Maji, PhraseCut: Language-based Image Segmentation in
+        C. Wu et al., PhraseCut: Language-based Image Segmentation in
         the Wild, CVPR 2020, https://github.com/ChenyunWu/PhraseCutDataset.
     """
     folder = folder_with(root, dataset, IMAGE_DATA, NAMES)

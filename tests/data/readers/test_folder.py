@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from refseg.__main__ import main
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.masks import decode
 from refseg.data.readers.folder import read_folder
 from refseg.data.references import References
 from refseg.errors import DataError
 
+from ...conftest import TINY
 from ..fake_folder import (
     POLYGON,
     mask,
@@ -129,6 +131,12 @@ def test_to_a_batch(root: Path) -> None:
     (batch,) = data.test_dataloader()[1]
     assert batch.masks is not None
     assert not batch.masks.any(), "a zebra is not there"
+
+
+def test_trains_from_the_command_line(root: Path) -> None:
+    where = ["--data", "data/folder.yaml", f"--data.root={root}"]
+    words = ["fit", "--config", "rmi.yaml", *where, *TINY[2:], "--trainer.fast_dev_run=true"]
+    assert main([*words, "--output", str(root / "run")]) == 0
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {

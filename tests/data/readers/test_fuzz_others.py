@@ -162,11 +162,11 @@ def records() -> list[dict[str, Any]]:
 
 
 CASES: dict[str, tuple[str, Callable[[Path], st.SearchStrategy[Files]], int]] = {
-    "referit": ("referit", referit_cases, 2700),
-    "phrasecut": ("phrasecut", phrasecut_cases, 2700),
-    "hub": ("refcoco", hub_cases, 2200),
-    "csv": ("mine", csv_cases, 1500),
-    "jsonl": ("mine", jsonl_cases, 1500),
+    "referit": ("referit", referit_cases, 2600),
+    "phrasecut": ("phrasecut", phrasecut_cases, 2400),
+    "hub": ("refcoco", hub_cases, 1400),
+    "csv": ("mine", csv_cases, 2000),
+    "jsonl": ("mine", jsonl_cases, 2000),
 }
 
 
