@@ -1,0 +1,153 @@
+"""What a run predicted, expression by expression, as a file that other programs can read.
+
+`results.parquet` has a row per expression and split, `summary.json` beside it says what was
+evaluated, with what, and the figures that follow from the rows.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from refseg.errors import DataError
+from refseg.files import replacing
+
+RESULTS_FILE = "results.parquet"
+SUMMARY_FILE = "summary.json"
+
+_NAMES = pa.dictionary(pa.int32(), pa.string())
+
+RESULTS_SCHEMA = pa.schema(
+    [
+        ("expression_id", pa.int64()),
+        ("reference_id", pa.int64()),
+        ("annotation_ids", pa.list_(pa.int64())),
+        ("image_id", pa.int64()),
+        ("source", _NAMES),  # the data set, for messages: "refcoco (unc)"
+        ("split", _NAMES),  # as in the summary: "testA", "val+testA", of a mixture "refcoco/val"
+        ("expression", pa.string()),
+        ("image_path", _NAMES),
+        ("intersection", pa.int64()),  # pixels, like the next three
+        ("union", pa.int64()),
+        ("area", pa.int64()),  # of the truth
+        ("predicted_area", pa.int64()),
+        ("iou", pa.float64()),
+        ("score", pa.float64()),  # mean probability over the prediction, 0 where it is empty
+        ("words", pa.int32()),  # of the expression
+        ("category", pa.string()),  # null where it is unknown; several are joined by ", "
+        ("category_ids", pa.list_(pa.int64())),
+        ("object_size", pa.float64()),  # share of the image's area
+        ("rivals", pa.int32()),  # other objects of the category in the image; null: unknown
+        ("position_words", pa.bool_()),
+        ("attribute_words", pa.bool_()),
+        ("relation_words", pa.bool_()),
+        ("mask_kind", _NAMES),  # "mask", or "box" where only a box was published
+        ("height", pa.int32()),
+        ("width", pa.int32()),
+    ]
+)
+"""The columns. Within a split, ids of expressions are unique."""
+
+RLE = pa.field("rle", pa.binary())
+"""The prediction in COCO's compressed run lengths: one more column, where masks were saved."""
+
+
+class Results(NamedTuple):
+    """A run's predictions.
+
+    Args:
+        table: with the columns of `RESULTS_SCHEMA`, and perhaps `RLE`; one chunk.
+        summary: what `summary.json` says; empty where that file is absent.
+        path: of the table.
+    """
+
+    table: pa.Table
+    summary: Mapping[str, Any]
+    path: Path
+
+
+def write_results(path: Path, table: pa.Table) -> None:
+    """Write the rows of a run; the file appears whole or not at all.
+
+    Args:
+        path: of the file; folders above it are made.
+        table: with the columns of `RESULTS_SCHEMA`, and perhaps `RLE`.
+
+    Raises:
+        DataError: a column is missing, or has another type.
+    """
+    table = _checked(table, f"the table for {path}")
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_results(run: Path) -> Results:
+    """Read what a run predicted.
+
+    Args:
+        run: the folder of an evaluation, its `results.parquet`, or the folder of a training with
+            an evaluation in it (`test`, or else `validate`).
+
+    Raises:
+        DataError: there are no results, or they are damaged.
+    """
+    path = _results_path(Path(run))
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read ({error}); write it again with `refseg test`."
+        ) from None
+    return Results(_checked(table, str(path)), _summary(path.parent / SUMMARY_FILE), path)
+
+
+def _results_path(run: Path) -> Path:
+    if run.is_file():
+        return run
+    candidates = [run / RESULTS_FILE, *(run / verb / RESULTS_FILE for verb in ("test", "validate"))]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    if not run.exists():
+        raise DataError(f"{run} is absent; expected the folder of a run, or its {RESULTS_FILE}.")
+    raise DataError(
+        f"Expected {RESULTS_FILE} in {run}, or in its folder test, got none; make it with "
+        "`refseg test --ckpt_path RUN/checkpoints/best.ckpt`."
+    )
+
+
+def _summary(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        summary = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{path} is not complete JSON ({error}); write it again with `refseg test`."
+        ) from None
+    if not isinstance(summary, dict):
+        raise DataError(f"{path}: expected an object; write it again with `refseg test`.")
+    return summary
+
+
+def _checked(table: pa.Table, name: str) -> pa.Table:
+    """The columns in their order and types, in one chunk."""
+    wanted = RESULTS_SCHEMA
+    if RLE.name in table.column_names:
+        wanted = wanted.append(RLE)
+    missing = [column for column in wanted.names if column not in table.column_names]
+    if missing:
+        raise DataError(
+            f"Expected the columns of results, got a table without {', '.join(missing)}: {name}; "
+            "write it again with `refseg test`."
+        )
+    try:
+        table = table.select(wanted.names).replace_schema_metadata(None).cast(wanted)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"Expected the columns of results, got other types ({error}): {name}."
+        ) from None
+    return table.unify_dictionaries().combine_chunks()
