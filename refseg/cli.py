@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 # The short class names of a config are those of classes that are imported.
@@ -29,7 +29,7 @@ from refseg.loggers import WeightsAndBiases
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.runs import RunFolder, place_in
-from refseg.verb_options import add_verb_options, verb_callbacks
+from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
 
 EXAMPLES = {
     "fit": """\
@@ -51,7 +51,8 @@ examples:
   refseg test --config RUN/config.yaml --ckpt_path RUN/checkpoints/best.ckpt
   refseg test --ckpt_path best.ckpt --data.root DIR --data.test_splits "[testA, testB]"
   refseg test --ckpt_path best.ckpt --crf      (a second row: after DenseCRF)
-  refseg test --ckpt_path best.ckpt --words    (overall IoU while the sentences are read)""",
+  refseg test --ckpt_path best.ckpt --words    (overall IoU while the sentences are read)
+  refseg test --ckpt_path best.ckpt --save_masks true     (each mask, in results.parquet)""",
     "predict": """\
 examples:
   refseg predict --ckpt_path RUN/checkpoints/best.ckpt --output masks
@@ -114,7 +115,7 @@ class RefsegCLI(LightningCLI):
         config.ckpt_path = None
         self._dump_config()
         config.ckpt_path = checkpoint
-        if verb in {"validate", "test"}:
+        if verb in EVALUATING:
             config.verbose = False  # we show the figures
         if verb == "predict":
             config.return_predictions = False  # they are written, batch by batch
@@ -126,11 +127,12 @@ class RefsegCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401 - as LightningCLI
         """Add the callbacks that no config can leave out."""
-        self.trainer_defaults["callbacks"] = [
+        callbacks: list[Callback] = [
             CompleteCheckpoint(self.config_dump),
             InterruptedCheckpoint(self.run_folder.path),
             *verb_callbacks(self.config[str(self.subcommand)], self.run_folder.path),
         ]
+        self.trainer_defaults["callbacks"] = callbacks
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
@@ -147,11 +149,11 @@ class RefsegCLI(LightningCLI):
 
     def after_validate(self) -> None:
         """Show and save the figures."""
-        self.run_folder.finish_evaluation(self.trainer, self.model)
+        self.run_folder.finish_evaluation(self.trainer, self.model, self.config_dump)
 
     def after_test(self) -> None:
         """Show and save the figures."""
-        self.run_folder.finish_evaluation(self.trainer, self.model)
+        self.run_folder.finish_evaluation(self.trainer, self.model, self.config_dump)
 
 
 def run_trainer(verb: str, words: Sequence[str]) -> int:

@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Bool, Float
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
 from torch import Tensor, nn
 
+from refseg.counting import PixelCounts, count_pixels
 from refseg.data import ReferringDataModule
 from refseg.errors import TrainingError
 from refseg.evaluation import ReferringMetrics, mean_figures
@@ -24,7 +26,6 @@ from refseg.models.segmenter import (
     TextEncoderFactory,
 )
 from refseg.schedules import Schedule
-from refseg.scores import count_pixels
 from refseg.types import Batch
 
 
@@ -122,16 +123,18 @@ class ReferringSegmentation(LightningModule):
 
     def validation_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> dict[str, list[Tensor]]:
-        """Count intersections and unions in own size; returns the predictions for the callbacks."""
+    ) -> dict[str, list[Tensor] | PixelCounts]:
+        """Count pixels in own size; returns predictions and counts for the callbacks."""
         predictions = self.predict_step(batch, batch_index)
         counts = count_pixels(batch, predictions)
-        self._metrics[dataloader_idx].update(*counts, batch.expression_ids)
-        return {"predictions": predictions}
+        self._metrics[dataloader_idx].update(
+            counts.intersections, counts.unions, batch.expression_ids
+        )
+        return {"predictions": predictions, "counts": counts}
 
     def test_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> dict[str, list[Tensor]]:
+    ) -> dict[str, list[Tensor] | PixelCounts]:
         """Count intersections and unions, as in validation."""
         return self.validation_step(batch, batch_index, dataloader_idx)
 
@@ -179,18 +182,24 @@ class ReferringSegmentation(LightningModule):
         """Of the latest evaluation's `val`, or of its first split where there is none."""
         return self.results.get("val", next(iter(self.results.values())))["overall_iou"]
 
+    def evaluated_groups(self) -> list[list[str]]:
+        """The splits behind each data loader of the evaluation, which may be over."""
+        if self.trainer.state.fn == TrainerFn.TESTING:
+            return [[name] for name in self.data.split_names]
+        return self.data.val_groups
+
     def evaluated_splits(self) -> dict[str, ndarray | None]:
-        """The splits behind the evaluation's data loaders, with the ids of their expressions.
+        """What is evaluated, by name, with the ids of its expressions.
 
         The ids are None where only some batches are evaluated.
         """
-        trainer, data = self.trainer, self.data
-        if trainer.testing:
-            splits, limit = [[name] for name in data.split_names], trainer.limit_test_batches
-        else:
-            splits, limit = data.val_groups, trainer.limit_val_batches
+        trainer = self.trainer
+        limit = trainer.limit_test_batches if trainer.testing else trainer.limit_val_batches
         whole = limit == 1.0 and not trainer.sanity_checking
-        return {"+".join(names): data.expression_ids(names) if whole else None for names in splits}
+        return {
+            "+".join(splits): self.data.expression_ids(splits) if whole else None
+            for splits in self.evaluated_groups()
+        }
 
     on_validation_epoch_start = _start_evaluation
     on_validation_epoch_end = _finish_evaluation

@@ -16,8 +16,10 @@ from rich.table import Table
 
 from refseg.callbacks import ExamplePictures
 from refseg.evaluation import metric_table, word_table, write_metrics
+from refseg.evaluation.results import RESULTS_FILE
 from refseg.files import write_text
 from refseg.module import ReferringSegmentation
+from refseg.run_summary import write_summary
 from refseg.visualization import word_curves, write_png
 from refseg.word_curve import WordCurve, as_shares, overall_ious
 
@@ -117,14 +119,16 @@ class RunFolder:
         trainer.save_checkpoint(path, weights_only=False)
         return path
 
-    def finish_evaluation(self, trainer: Trainer, module: ReferringSegmentation) -> None:
-        """Show and save the figures of `validate` or `test`."""
+    def finish_evaluation(
+        self, trainer: Trainer, module: ReferringSegmentation, config: dict[str, Any]
+    ) -> None:
+        """Show and save the figures of `validate` or `test`, beside the rows they come from."""
         results: dict[str, Any] = {
             "metrics": module.results,
             "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
             "checkpoint": str(trainer.ckpt_path),
         }
-        paths = {"metrics": self.path / "metrics.json"}
+        paths = {"metrics": self.path / "metrics.json", "results": self.path / RESULTS_FILE}
         callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by its constructor
         curves = [c.curves for c in callbacks if isinstance(c, WordCurve)]
         for curve in curves:
@@ -133,6 +137,8 @@ class RunFolder:
             if trainer.is_global_zero:
                 write_png(paths["words"], word_curves(overall_ious(curve)))
         self._save(results)
+        if trainer.is_global_zero:
+            paths["summary"] = write_summary(self.path, trainer, module, config)
         _show(module.results, paths, [word_table(overall_ious(curve)) for curve in curves])
 
     @rank_zero_only

@@ -7,26 +7,9 @@ import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from refseg.data import decode
-from refseg.evaluation import ReferringMetrics, intersection_and_union
+from refseg.counting import count_pixels
+from refseg.evaluation import ReferringMetrics
 from refseg.types import Batch
-
-
-def count_pixels(
-    batch: Batch, predictions: Sequence[Bool[Tensor, " _ _"]]
-) -> tuple[Int64[Tensor, " expressions"], Int64[Tensor, " expressions"]]:
-    """Intersection and union of each expression in its image's own size.
-
-    Args:
-        batch: with the truths.
-        predictions: one per expression, in the image's own size, on the CPU.
-    """
-    truths = {truth: torch.from_numpy(decode(truth)) for truth in set(batch.truths)}
-    counts = [
-        intersection_and_union(prediction[None], truths[truth][None])
-        for prediction, truth in zip(predictions, batch.truths, strict=True)
-    ]
-    return torch.cat([both for both, _ in counts]), torch.cat([either for _, either in counts])
 
 
 class SplitScores:
@@ -52,7 +35,8 @@ class SplitScores:
             batch: with the truths.
             predictions: as in `count_pixels`.
         """
-        self._metrics[split].update(*count_pixels(batch, predictions), batch.expression_ids)
+        counts = count_pixels(batch, predictions)
+        self._metrics[split].update(counts.intersections, counts.unions, batch.expression_ids)
 
     def figures(self) -> dict[str, dict[str, float]]:
         """The figures of each split; with several processes all of them must call it.

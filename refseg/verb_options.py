@@ -9,7 +9,11 @@ from lightning.pytorch.cli import LightningArgumentParser
 from refseg.callbacks import PredictionWriter
 from refseg.crf import CRFOptions
 from refseg.refinement import CRFEvaluation, RefinementQueue
+from refseg.result_files import ResultsWriter
 from refseg.word_curve import WordCurve
+
+EVALUATING = ("validate", "test")
+"""The verbs that leave results."""
 
 _CRF_VERBS = ("test", "predict")
 
@@ -37,6 +41,14 @@ def add_verb_options(parser: LightningArgumentParser, verb: str) -> None:
             help="Processes for DenseCRF; null: one for each processor core, 0: this one.",
         )
         parser.add_class_arguments(CRFOptions, "crf_options")
+    if verb in EVALUATING:
+        parser.add_argument(
+            "--save_masks",
+            action=ActionYesNo,
+            nargs="?",
+            default=False,
+            help="Write each predicted mask into results.parquet, in COCO's run lengths.",
+        )
     if verb == "test":
         parser.add_argument(
             "--words",
@@ -66,4 +78,6 @@ def verb_callbacks(config: Namespace, folder: Path) -> list[Callback]:
         callbacks.append(CRFEvaluation(queue))
     if config.get("words"):
         callbacks.append(WordCurve())
+    if "save_masks" in config:
+        callbacks.append(ResultsWriter(folder, config.save_masks))
     return callbacks

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data.dataset import ReferringDataset
+from refseg.data.described import Descriptions
 from refseg.data.loaders import make_loader
 from refseg.data.mixtures import (
     DataSource,
@@ -27,6 +29,7 @@ from refseg.data.mixtures import (
     sources_of,
     training_dataset,
 )
+from refseg.data.objects import read_objects
 from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.streaming.loader import ResumableLoader, resumable_loader
@@ -229,6 +232,29 @@ class ReferringDataModule(LightningDataModule):
         """The ids of all expressions of some splits: what an evaluation of them has to count."""
         tables = self.mixture.rows(splits)
         return np.concatenate([table.table["expression_id"].to_numpy() for table in tables])
+
+    def descriptions(self, splits: Sequence[str]) -> Descriptions:
+        """What is known of the expressions of some splits of one data set.
+
+        Args:
+            splits: by their full names.
+        """
+        (references,) = self.mixture.rows(splits)
+        ((part, _), *_) = self.mixture.find(splits[0])
+        source = part.source
+        root = source.root or self.root
+        if root is None or is_built_in(source, self.root, len(self.sources)):
+            root = prepare_shapes(self.shapes)
+        return Descriptions(references, read_objects(root, source.name), part.references)
+
+    def fingerprint(self, splits: Sequence[str]) -> str:
+        """A hash of the content of some splits, the same wherever their files lie.
+
+        Args:
+            splits: by their full names.
+        """
+        prints = [table.fingerprint() for table in self.mixture.rows(splits)]
+        return prints[0] if len(prints) == 1 else sha256("".join(prints).encode()).hexdigest()
 
     def prepare_data(self) -> None:
         """Draw the built-in set, once per machine."""

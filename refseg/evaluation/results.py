@@ -5,7 +5,8 @@ evaluated, with what, and the figures that follow from the rows.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -79,9 +80,29 @@ def write_results(path: Path, table: pa.Table) -> None:
     Raises:
         DataError: a column is missing, or has another type.
     """
-    table = _checked(table, f"the table for {path}")
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    with writing_results(path, has_masks=RLE.name in table.column_names) as write:
+        write(table)
+
+
+@contextmanager
+def writing_results(path: Path, has_masks: bool = False) -> Iterator[Callable[[pa.Table], None]]:
+    """A function that writes some rows, to be called once for each part of the table.
+
+    No more than a part is held in memory. The file appears at the end, whole, or not at all.
+
+    Args:
+        path: of the file; folders above it are made.
+        has_masks: whether the parts have the column `RLE`.
+
+    Raises:
+        DataError: a column of a part is missing, or has another type.
+    """
+    schema = RESULTS_SCHEMA.append(RLE) if has_masks else RESULTS_SCHEMA
+    with (
+        replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        yield lambda part: writer.write_table(_checked(part, f"the table for {path}"))
 
 
 def read_results(run: Path) -> Results:

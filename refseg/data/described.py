@@ -1,0 +1,97 @@
+"""What can be said of each expression without a model: what results are broken down by."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int64
+
+from refseg.data.objects import Objects
+from refseg.data.references import References
+from refseg.data.statistics import UNKNOWN, image_shares, rivals, words_of
+
+_KEPT = (
+    *("expression_id", "reference_id", "annotation_ids", "category_ids", "image_id", "source"),
+    *("expression", "image_path", "mask_kind", "height", "width"),
+)
+
+
+class Descriptions:
+    """Length, words, class, size and rivals of expressions, worked out when they are asked for.
+
+    Args:
+        references: the expressions; ids are unique.
+        objects: all annotated objects with the names of the classes, where the data set has them.
+        all_references: those of all splits, among which rivals are counted without `objects`; the
+            expressions themselves by default.
+    """
+
+    def __init__(
+        self,
+        references: References,
+        objects: Objects | None = None,
+        all_references: References | None = None,
+    ) -> None:
+        self.references = references
+        self._names: Mapping[int, str] = {} if objects is None else objects.categories
+        ids = references.table["expression_id"].to_numpy()
+        self._order = np.argsort(ids)
+        self._ids = ids[self._order]
+        self._rivals = (
+            _rivals_among(references, all_references or references)
+            if objects is None
+            else rivals(references, objects)
+        )
+
+    def rows(self, expression_ids: Int64[np.ndarray, " expressions"]) -> pa.Table:
+        """A table with a row for each of some expressions; a few thousand keep memory small.
+
+        Besides the ids and texts of `SCHEMA` the columns are `words` (their number),
+        `position_words`, `attribute_words`, `relation_words` (whether there are any), `category`
+        (null where a name is unknown; several are joined by ", "), `object_size` (share of the
+        image's area), and `rivals` (null where they cannot be known).
+
+        Args:
+            expression_ids: of expressions that there are.
+
+        Raises:
+            DataError: a mask is damaged.
+        """
+        numbers = self._order[np.searchsorted(self._ids, expression_ids)]
+        chosen = References(self.references.table.take(numbers))
+        words = words_of(chosen.expressions.to_pylist())
+        number_of_rivals = self._rivals[numbers]
+        columns = {name: _plain(chosen.table[name]) for name in _KEPT}
+        columns |= {
+            "words": pa.array(words.lengths, pa.int32()),
+            "category": self._categories(chosen),
+            "object_size": pa.array(image_shares(chosen)),
+            "rivals": pa.array(number_of_rivals, pa.int32(), mask=number_of_rivals == UNKNOWN),
+        }
+        columns |= {f"{kind}_words": pa.array(has) for kind, has in words.kinds().items()}
+        return pa.table(columns)
+
+    def _categories(self, references: References) -> pa.Array:
+        texts = []
+        for ids in references.table["category_ids"].to_pylist():
+            found = [self._names.get(number) for number in dict.fromkeys(ids)]
+            names = [name for name in found if name is not None]
+            texts.append(", ".join(names) if names and len(names) == len(found) else None)
+        return pa.array(texts, pa.string())
+
+
+def _rivals_among(
+    references: References, everything: References
+) -> Int64[np.ndarray, " expressions"]:
+    """Rivals among the objects that any expression of the data set names."""
+    ids = everything.table["expression_id"].to_numpy()
+    order = np.argsort(ids)
+    places = np.searchsorted(ids[order], references.table["expression_id"].to_numpy())
+    return rivals(everything, None)[order[places]]
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Dictionaries with only the values that occur: the others of the data set stay behind."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    return column.cast(column.type.value_type).dictionary_encode()

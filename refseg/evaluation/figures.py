@@ -1,0 +1,43 @@
+"""From the rows of results back to the figures of each split."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+
+from refseg.evaluation.functional import mean_iou, overall_iou, precision_at
+from refseg.evaluation.metrics import THRESHOLDS
+
+
+def figures_of(
+    table: pa.Table, thresholds: Sequence[float] = THRESHOLDS
+) -> dict[str, dict[str, float]]:
+    """The figures that `ReferringMetrics` gives, bit for bit, from what it counted.
+
+    Args:
+        table: with the columns `split`, `intersection` and `union` of `RESULTS_SCHEMA`.
+        thresholds: the X of precision@X, IoU in [0, 1].
+
+    Example:
+        >>> table = pa.table({"split": ["val", "val"], "intersection": [1, 3], "union": [4, 4]})
+        >>> figures_of(table, thresholds=(0.5,))
+        {'val': {'overall_iou': 0.5, 'mean_iou': 0.5, 'precision@0.5': 0.5}}
+    """
+    splits = table["split"].cast(pa.string())
+    figures = {}
+    for split in pc.unique(splits).to_pylist():
+        rows = table.select(["intersection", "union"]).filter(pc.equal(splits, split))
+        intersections, unions = (
+            torch.from_numpy(rows[name].to_numpy().astype(np.int64))
+            for name in ("intersection", "union")
+        )
+        found = {
+            "overall_iou": overall_iou(intersections, unions),
+            "mean_iou": mean_iou(intersections, unions),
+        }
+        for threshold in thresholds:
+            found[f"precision@{threshold}"] = precision_at(intersections, unions, threshold)
+        figures[split] = {name: value.item() for name, value in found.items()}
+    return figures

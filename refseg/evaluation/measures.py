@@ -1,0 +1,98 @@
+"""What is measured while an evaluation runs: on disk at once, and put in order at its end.
+
+Each process appends to a file of its own, so that memory does not grow with the number of
+expressions. At the end one process reads the files of all, where they lie, and merges them.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int64
+
+MEASURES = pa.schema(
+    [
+        ("loader", pa.int32()),  # which of the evaluated splits
+        ("expression_id", pa.int64()),
+        ("intersection", pa.int64()),  # pixels, like the next two
+        ("union", pa.int64()),
+        ("area", pa.int64()),
+        ("score", pa.float64()),
+        ("rle", pa.binary()),
+    ]
+)
+"""The columns; `rle` is null where masks are not saved."""
+
+ROWS = 4096
+"""So many rows are held in memory at a time."""
+
+
+class MeasureFile:
+    """The measures of one process.
+
+    Args:
+        path: of the file; folders above it are made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = pa.OSFile(str(path), "wb")
+        self._writer = pa.ipc.new_file(self._file, MEASURES)
+        self._columns: dict[str, list[object]] = {name: [] for name in MEASURES.names}
+
+    def add(self, loader: int, **columns: Sequence[object]) -> None:
+        """Append the rows of a batch.
+
+        Args:
+            loader: which of the evaluated splits they belong to.
+            columns: the others of `MEASURES`, of equal length.
+        """
+        lengths = {len(values) for values in columns.values()}
+        (length,) = lengths
+        for name, values in {"loader": [loader] * length, **columns}.items():
+            self._columns[name] += values
+        if len(self._columns["loader"]) >= ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._flush()
+        self._writer.close()
+        self._file.close()
+
+    def _flush(self) -> None:
+        self._writer.write(pa.RecordBatch.from_pydict(self._columns, MEASURES))
+        for values in self._columns.values():
+            values.clear()
+
+
+def merged(paths: Sequence[Path], loader: int, rows: int = ROWS) -> Iterator[pa.Table]:
+    """The measures of one split by rising id, each expression once, in tables of a few rows.
+
+    A distributed sampler repeats samples. Of repeats that differ the one with the lowest IoU
+    counts, as in `ReferringMetrics`.
+
+    Args:
+        paths: of the files of all processes, closed.
+        loader: which of the evaluated splits.
+        rows: of a table.
+    """
+    files = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]
+    table = pa.concat_tables([MEASURES.empty_table(), *files])  # stays on disk
+    order = _order(table, loader)
+    for start in range(0, len(order), rows):
+        yield table.take(order[start : start + rows])
+
+
+def _order(table: pa.Table, loader: int) -> Int64[np.ndarray, " rows"]:
+    chosen = np.flatnonzero(table["loader"].to_numpy() == loader)
+    ids, intersections, unions = (
+        table[name].to_numpy()[chosen] for name in ("expression_id", "intersection", "union")
+    )
+    iou = np.where(unions > 0, intersections / np.maximum(unions, 1), 1.0)
+    order = np.lexsort((unions, iou, ids))
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = ids[order][1:] != ids[order][:-1]
+    return chosen[order[is_first]].astype(np.int64)

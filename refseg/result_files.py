@@ -1,0 +1,125 @@
+"""Results as data: `results.parquet` and `summary.json` in the folder of an evaluation."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from refseg.data import encode
+from refseg.data.described import Descriptions
+from refseg.evaluation.measures import MeasureFile, merged
+from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
+from refseg.module import ReferringSegmentation
+from refseg.scoring import mean_probabilities
+from refseg.types import Batch
+
+
+class ResultsWriter(Callback):
+    """Writes a row for each expression that `validate` or `test` evaluates.
+
+    Each process keeps its rows in a file in `folder`, which all processes have to see. When all are
+    done, the first one puts them together with what is known of the expressions. On an error
+    nothing is left behind.
+
+    Args:
+        folder: of the run.
+        save_masks: write each prediction too, in run lengths.
+    """
+
+    def __init__(self, folder: Path, save_masks: bool = False) -> None:
+        self.folder, self.save_masks = folder, save_masks
+        self._measures: MeasureFile | None = None
+
+    def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.sanity_checking:
+            self._measures = MeasureFile(self._part(trainer.global_rank))
+
+    def _add(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401 - as in Lightning; what `validation_step` returns
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        assert isinstance(pl_module, ReferringSegmentation)
+        assert pl_module.logits is not None
+        if self._measures is None:
+            return
+        counts = outputs["counts"]
+        self._measures.add(
+            dataloader_idx,
+            expression_id=batch.expression_ids,
+            intersection=counts.intersections.tolist(),
+            union=counts.unions.tolist(),
+            area=counts.areas.tolist(),
+            score=mean_probabilities(batch, pl_module.logits, outputs["predictions"]).tolist(),
+            rle=self._run_lengths(outputs["predictions"]),
+        )
+
+    def _end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, ReferringSegmentation)
+        if self._measures is None:
+            return
+        self._measures.close()
+        trainer.strategy.barrier("the rows of all processes are written")
+        if trainer.is_global_zero:
+            parts = [self._part(rank) for rank in range(trainer.world_size)]
+            groups = pl_module.evaluated_groups()
+            with writing_results(self.folder / RESULTS_FILE, self.save_masks) as write:
+                for number, splits in enumerate(groups):
+                    descriptions = pl_module.data.descriptions(splits)
+                    for measures in merged(parts, number):
+                        write(_rows(measures, descriptions, "+".join(splits), self.save_masks))
+        trainer.strategy.barrier("the rows of all processes are merged")
+        self._clear(trainer)
+
+    def _run_lengths(self, predictions: list[Tensor]) -> list[bytes | None]:
+        if not self.save_masks:
+            return [None] * len(predictions)
+        return [encode(prediction.numpy()).counts for prediction in predictions]
+
+    def _part(self, rank: int) -> Path:
+        return self.folder / f".results-{rank}.arrow"
+
+    def _clear(self, trainer: Trainer) -> None:
+        self._measures = None
+        self._part(trainer.global_rank).unlink(missing_ok=True)
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Remove the rows of an evaluation that did not come to its end."""
+        if self._measures is not None:
+            self._clear(trainer)
+
+    on_validation_epoch_start = on_test_epoch_start = _begin
+    on_validation_batch_end = on_test_batch_end = _add
+    # After the epoch's end, as then the module has checked that every expression was counted.
+    on_validation_end = on_test_end = _end
+
+
+def _rows(measures: pa.Table, descriptions: Descriptions, split: str, has_masks: bool) -> pa.Table:
+    """The rows of results for some expressions."""
+    intersection, union, area = (
+        measures[name].to_numpy() for name in ("intersection", "union", "area")
+    )
+    rows = descriptions.rows(measures["expression_id"].to_numpy())
+    columns = {
+        "intersection": intersection,
+        "union": union,
+        "area": area,
+        "predicted_area": intersection + union - area,
+        "iou": np.where(union > 0, intersection / np.maximum(union, 1), 1.0),
+        "score": measures["score"],
+        "split": pa.array([split] * len(measures)).dictionary_encode(),
+    }
+    if has_masks:
+        columns[RLE.name] = measures["rle"]
+    for name, values in columns.items():
+        rows = rows.append_column(name, values if isinstance(values, pa.ChunkedArray) else [values])
+    return rows

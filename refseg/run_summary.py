@@ -1,0 +1,126 @@
+"""What was evaluated, with what, and what came out: the content of `summary.json`."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+from lightning.pytorch import Trainer
+
+import refseg
+from refseg.evaluation.figures import figures_of
+from refseg.evaluation.results import RESULTS_FILE, SUMMARY_FILE
+from refseg.evaluation.tables import write_metrics
+from refseg.module import ReferringSegmentation
+
+FORMAT = 1
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "transformers",
+    "numpy",
+    "pyarrow",
+)
+
+
+def write_summary(
+    folder: Path, trainer: Trainer, module: ReferringSegmentation, config: Mapping[str, Any]
+) -> Path:
+    """Write `summary.json` beside `results.parquet`, whose rows its figures come from.
+
+    Args:
+        folder: of the evaluation.
+        trainer: that evaluated.
+        module: that was evaluated.
+        config: of the run, plain values.
+
+    Returns:
+        The path of the file.
+    """
+    path = folder / SUMMARY_FILE
+    table = pq.read_table(
+        folder / RESULTS_FILE, columns=["split", "intersection", "union"], partitioning=None
+    )
+    counts = pc.value_counts(table["split"].cast("string")).to_pylist()
+    splits = [name for group in module.evaluated_groups() for name in group]
+    write_metrics(
+        path,
+        {
+            "format": FORMAT,
+            "protocol": "standard",
+            "metrics": figures_of(table),
+            "expressions": {count["values"]: count["counts"] for count in counts},
+            "model": _class_names(module),
+            "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
+            "config_sha256": config_hash(config),
+            "data": {
+                "source": module.data.mixture.title,
+                "fingerprint": module.data.fingerprint(splits),
+                "splits": splits,
+            },
+            "versions": _versions(),
+            "git_commit": git_commit(Path(refseg.__file__).parents[1]),
+            "leakage": {
+                "train_on_evaluation_images": module.data.trained_on_evaluation_images,
+            },
+            "seed": config.get("seed_everything"),
+        },
+    )
+    return path
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of a config, whatever the order of its keys.
+
+    Args:
+        config: plain values.
+
+    Example:
+        >>> config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1})
+        True
+    """
+    return hashlib.sha256(yaml.safe_dump(dict(config)).encode()).hexdigest()
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit of a checkout of refseg; None for an installed package or without git.
+
+    Args:
+        folder: that holds the package.
+    """
+    if not (folder / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _class_names(module: ReferringSegmentation) -> dict[str, str]:
+    parts = ("backbone", "text_encoder", "fusion", "decoder")
+    return {name: type(getattr(module.segmenter, name)).__name__ for name in parts}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"refseg": refseg.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # lightning is also published as pytorch-lightning
+            continue
+    return versions

@@ -1,0 +1,178 @@
+"""Results as data: a row per expression, from one process or several."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+import torch
+from PIL import Image
+
+from refseg.__main__ import main
+from refseg.data import decode, read_references
+from refseg.data.objects import read_objects
+from refseg.evaluation.figures import figures_of
+from refseg.evaluation.results import RESULTS_SCHEMA, RLE, Results, read_results
+from refseg.types import RunLengths
+
+
+@pytest.fixture(scope="module")
+def checkpoint(run: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A network that finds something everywhere; after three steps it finds nothing."""
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    weights = content["state_dict"]
+    weights["segmenter.decoder.classifier.weight"] *= 30
+    weights["segmenter.decoder.classifier.bias"].zero_()
+    path = tmp_path_factory.mktemp("eager") / "eager.ckpt"
+    torch.save(content, path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def tested(checkpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    folder = tmp_path_factory.mktemp("tested")
+    words = ["--ckpt_path", checkpoint, "--output", str(folder), "--save_masks", "true"]
+    assert main(["test", *words]) == 0
+    return read_results(folder)
+
+
+def test_rows_give_the_figures_of_the_metrics_bit_for_bit(tested: Results) -> None:
+    metrics = json.loads((tested.path.parent / "metrics.json").read_text())["metrics"]
+    assert figures_of(tested.table) == metrics == tested.summary["metrics"]
+    assert list(metrics) == ["val", "testA", "testB"]
+    assert 0 < metrics["val"]["overall_iou"] < 1
+
+
+def test_each_expression_of_the_data_set_has_a_row(tested: Results, shapes_root: Path) -> None:
+    references = read_references(shapes_root, "shapes")
+    for split in ("val", "testA", "testB"):
+        known = references.split(split).table
+        rows = tested.table.filter(pc.equal(tested.table["split"].cast("string"), split))
+        assert rows["expression_id"].to_pylist() == sorted(known["expression_id"].to_pylist())
+        assert len(known) == tested.summary["expressions"][split]
+        for name in ("reference_id", "image_path", "expression", "category_ids"):
+            wanted = dict(
+                zip(known["expression_id"].to_pylist(), known[name].to_pylist(), strict=True)
+            )
+            found = zip(rows["expression_id"].to_pylist(), rows[name].to_pylist(), strict=True)
+            assert dict(found) == wanted
+
+
+def test_counts_are_those_of_the_saved_masks(tested: Results, shapes_root: Path) -> None:
+    """Counted again from scratch: the saved prediction against the annotation."""
+    references = read_references(shapes_root, "shapes")
+    truths = {
+        number: references.truth(row)
+        for row, number in enumerate(references.table["expression_id"].to_pylist())
+    }
+    assert tested.table.schema.names == [*RESULTS_SCHEMA.names, RLE.name]
+    for row in tested.table.to_pylist():
+        truth = decode(truths[row["expression_id"]])
+        prediction = decode(RunLengths(row["height"], row["width"], row["rle"]))
+        assert row["intersection"] == (truth & prediction).sum()
+        assert row["union"] == (truth | prediction).sum()
+        assert row["area"] == truth.sum()
+        assert row["predicted_area"] == prediction.sum()
+        assert row["object_size"] == pytest.approx(truth.mean())
+        assert row["iou"] == (row["intersection"] / row["union"] if row["union"] else 1.0)
+        assert 0.5 < row["score"] <= 1 if prediction.any() else row["score"] == 0
+    with Image.open(row["image_path"]) as image:
+        assert image.size == (row["width"], row["height"])
+
+
+def test_what_is_said_of_expressions_follows_from_the_annotations(
+    tested: Results, shapes_root: Path
+) -> None:
+    content = json.loads((shapes_root / "shapes" / "instances.json").read_text())
+    names = {category["id"]: category["name"] for category in content["categories"]}
+    objects = read_objects(shapes_root, "shapes")
+    assert objects is not None
+    for row in tested.table.to_pylist():
+        (category,) = row["category_ids"]
+        assert row["category"] == names[category]
+        same = [
+            annotation["id"]
+            for annotation in content["annotations"]
+            if (annotation["image_id"], annotation["category_id"]) == (row["image_id"], category)
+        ]
+        assert row["rivals"] == len(set(same) - set(row["annotation_ids"]))
+        words = row["expression"].split()
+        assert row["words"] == len(words)
+        if {"left", "top"} & set(words) and "of" not in words:
+            assert row["position_words"]
+        if {"red", "large"} & set(words):
+            assert row["attribute_words"]
+    assert sum(tested.table["rivals"].to_pylist()) > 0
+
+
+def test_the_summary_says_what_was_evaluated(tested: Results, checkpoint: str) -> None:
+    summary = tested.summary
+    assert summary["format"] == 1
+    assert summary["model"]["fusion"] == "MultimodalLSTM"
+    assert summary["checkpoint"] == checkpoint
+    assert summary["leakage"] == {"train_on_evaluation_images": False}
+    assert summary["data"]["splits"] == ["val", "testA", "testB"]
+    assert len(summary["data"]["fingerprint"]) == len(hashlib.sha256().hexdigest())
+    assert {"refseg", "torch", "python"} <= set(summary["versions"])
+    assert isinstance(summary["seed"], int)
+
+
+def test_validate_writes_results_without_masks(
+    checkpoint: str, tmp_path: Path, tested: Results
+) -> None:
+    assert main(["validate", "--ckpt_path", checkpoint, "--output", str(tmp_path)]) == 0
+    validated = read_results(tmp_path).table
+    assert validated.schema.names == RESULTS_SCHEMA.names
+    of_val = tested.table.filter(pc.equal(tested.table["split"].cast("string"), "val"))
+    assert validated.to_pylist() == of_val.drop([RLE.name]).to_pylist()
+    assert not list(tmp_path.glob(".*")), "no parts are left"
+
+
+def test_several_processes_write_the_rows_of_one(
+    checkpoint: str, tmp_path: Path, tested: Results
+) -> None:
+    """Three images for two processes: one is repeated, and counts once."""
+    words = [
+        *("test", "--ckpt_path", checkpoint),
+        *("--trainer.accelerator=cpu", "--trainer.devices=2", "--trainer.strategy=ddp"),
+        *("--data.batch_size=3", "--data.test_splits=[val]", "--output", str(tmp_path)),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "refseg", *words], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    together = read_results(tmp_path)
+    alone = tested.table.filter(pc.equal(tested.table["split"].cast("string"), "val"))
+    exact = [name for name in RESULTS_SCHEMA.names if name != "score"]
+    assert together.table.select(exact).to_pylist() == alone.select(exact).to_pylist()
+    np.testing.assert_allclose(together.table["score"], alone["score"], rtol=1e-4)
+    assert together.summary["metrics"]["val"] == tested.summary["metrics"]["val"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_broken_evaluation_leaves_neither_rows_nor_parts(
+    checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from refseg.module import ReferringSegmentation
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ReferringSegmentation, "_finish_evaluation", fail)
+    monkeypatch.setattr(ReferringSegmentation, "on_test_epoch_end", fail)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        raise SystemExit(main(["test", "--ckpt_path", checkpoint, "--output", str(tmp_path)]))
+    assert not list(tmp_path.glob("*.parquet"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_results_are_plain_parquet(tested: Results) -> None:
+    """Another program reads them, types included."""
+    import pyarrow.parquet as pq
+
+    assert pq.read_schema(tested.path).field("split").type == pa.dictionary(pa.int32(), pa.string())
