@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 # The short class names of a config are those of classes that are imported.
@@ -127,12 +127,11 @@ class RefsegCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401 - as LightningCLI
         """Add the callbacks that no config can leave out."""
-        callbacks: list[Callback] = [
+        self.trainer_defaults["callbacks"] = [
             CompleteCheckpoint(self.config_dump),
             InterruptedCheckpoint(self.run_folder.path),
             *verb_callbacks(self.config[str(self.subcommand)], self.run_folder.path),
         ]
-        self.trainer_defaults["callbacks"] = callbacks
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:

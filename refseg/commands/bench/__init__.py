@@ -2,7 +2,9 @@
 
 VERBS = {
     "data": "open the table of a full-size data set and read an epoch with several workers",
+    "evaluation": "what evaluation costs beside the network, in time and memory",
 }
 EXAMPLES = """\
 examples:
-  refseg bench data"""
+  refseg bench data
+  refseg bench evaluation --expressions 100000"""
