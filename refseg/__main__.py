@@ -20,6 +20,7 @@ TRAINER_VERBS = {
     "predict": "write the masks that a checkpoint predicts for the evaluation splits",
 }
 COMMANDS = {
+    "evaluate": "evaluate checkpoints as other codes would: one forward pass, several protocols",
     "segment": "segment what an expression names in a photograph of yours",
     "words": "draw how a model reads an expression, word by word",
     "import-weights": "make a checkpoint of the papers' own TensorFlow variables",

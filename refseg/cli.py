@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -25,6 +25,7 @@ from refseg.command_line import (
 )
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
+from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.loggers import WeightsAndBiases
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
@@ -44,7 +45,8 @@ examples:
   refseg fit --config rmi.yaml --print_config                            (see all options)""",
     "validate": """\
 examples:
-  refseg validate --ckpt_path RUN/checkpoints/best.ckpt""",
+  refseg validate --ckpt_path RUN/checkpoints/best.ckpt
+  refseg validate --ckpt_path RUN/checkpoints/best.ckpt --evaluation.protocol lavt""",
     "test": """\
 examples:
   refseg test --ckpt_path RUN/checkpoints/best.ckpt
@@ -95,6 +97,14 @@ class RefsegCLI(LightningCLI):
         """Add the options of single verbs."""
         parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
         add_verb_options(parser, subcommand)
+        if subcommand in EVALUATING:
+            parser.add_argument(
+                "--evaluation.protocol",
+                type=ProtocolName | Literal["all"],
+                default="standard",
+                help="How pixels are counted: `standard`, as another code of the field does, or in "
+                "`all` ways at once.",
+            )
         return parser
 
     def _parse_ckpt_path(self) -> None:
@@ -145,6 +155,13 @@ class RefsegCLI(LightningCLI):
     def after_fit(self) -> None:
         """Evaluate the best checkpoint and show what came out."""
         self.run_folder.finish_fit(self.trainer, self.model, self.datamodule)
+
+    def before_validate(self) -> None:
+        """Count as the option says."""
+        name = self.config[str(self.subcommand)].evaluation.protocol
+        self.model.protocols = [*PROTOCOLS.values()] if name == "all" else [PROTOCOLS[name]]
+
+    before_test = before_validate
 
     def after_validate(self) -> None:
         """Show and save the figures."""

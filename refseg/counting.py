@@ -1,15 +1,15 @@
-"""From predictions to the pixel counts of each expression."""
+"""From logits to the pixel counts of each expression, under one or several protocols."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from refseg.data import decode
-from refseg.evaluation import intersection_and_union
-from refseg.types import Batch
+from refseg.evaluation import Protocol, intersection_and_union
+from refseg.types import Batch, RunLengths
 
 
 class PixelCounts(NamedTuple):
@@ -18,7 +18,7 @@ class PixelCounts(NamedTuple):
     Args:
         intersections: pixels.
         unions: pixels.
-        areas: pixels of the true masks.
+        areas: pixels of the true masks, in the size in which the protocol compares.
     """
 
     intersections: Int64[Tensor, " expressions"]
@@ -26,14 +26,37 @@ class PixelCounts(NamedTuple):
     areas: Int64[Tensor, " expressions"]
 
 
-def count_pixels(batch: Batch, predictions: Sequence[Bool[Tensor, " _ _"]]) -> PixelCounts:
+def predict(
+    batch: Batch, logits: Float[Tensor, " expressions size size"], protocol: Protocol
+) -> list[Bool[Tensor, " height width"]]:
+    """What is foreground for each expression by the rule of a protocol, on the CPU.
+
+    Each map goes its way alone, so that no other one changes a bit of it.
+
+    Args:
+        batch: whose images were fitted into the network's square.
+        logits: in network size.
+        protocol: how logits become a prediction.
+    """
+    return [
+        protocol.predict(own.clone(), batch.geometries[image]).cpu()
+        for own, image in zip(logits, batch.image_index.tolist(), strict=True)
+    ]
+
+
+def count_pixels(
+    batch: Batch, predictions: Sequence[Bool[Tensor, " _ _"]], protocol: Protocol
+) -> PixelCounts:
     """Compare the predictions of a batch with the truth; the mask of an object is decoded once.
 
     Args:
         batch: with the truths.
-        predictions: one per expression, in its image's own size.
+        predictions: one per expression, as `predict` gives them for the protocol.
+        protocol: how masks are brought to the size in which they are compared.
     """
-    truths = {truth: torch.from_numpy(decode(truth)) for truth in set(batch.truths)}
+    truths: dict[RunLengths, Bool[Tensor, " height width"]] = {
+        truth: torch.tensor(protocol.truth(decode(truth))) for truth in set(batch.truths)
+    }
     areas = {truth: mask.sum() for truth, mask in truths.items()}
     counts = [
         intersection_and_union(prediction[None], truths[truth][None])

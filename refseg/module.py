@@ -1,6 +1,6 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,10 +12,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
 from torch import Tensor, nn
 
-from refseg.counting import PixelCounts, count_pixels
+from refseg.counting import PixelCounts, count_pixels, predict
 from refseg.data import ReferringDataModule
 from refseg.errors import TrainingError
-from refseg.evaluation import ReferringMetrics, mean_figures
+from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.segmenter import (
@@ -33,6 +33,7 @@ class ReferringSegmentation(LightningModule):
     """Trains and evaluates a segmenter.
 
     Evaluation happens in each image's own size, over every expression, in integer pixel counts.
+    Other ways of counting are those of `protocols`, all of them from one forward pass.
 
     Args:
         backbone: makes the image encoder.
@@ -43,6 +44,10 @@ class ReferringSegmentation(LightningModule):
         loss: from logits and masks in network size to a scalar.
         optimizer: makes the optimiser from the trained parameters.
         lr_scheduler: makes the learning-rate schedule, which advances with every step.
+        exact_evaluation: evaluate each expression by itself, so that the pixel counts do not depend
+            on the batch size, the order, or the number of processes. Without it, whole batches go
+            through the network, which is faster on a GPU, and a pixel at the threshold may tip
+            over.
     """
 
     def __init__(
@@ -55,17 +60,22 @@ class ReferringSegmentation(LightningModule):
         loss: nn.Module = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable = Schedule,
+        exact_evaluation: bool = True,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["loss"])
+        self.save_hyperparameters(ignore=["loss", "exact_evaluation"])
         self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
         self.loss = loss
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
+        self.exact_evaluation = exact_evaluation
+        self.protocols: Sequence[Protocol] = (STANDARD,)
+        # protocol -> split -> figures, and those of the first protocol
+        self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
-        self._metrics: list[ReferringMetrics] = []
+        self._metrics: list[dict[str, ReferringMetrics]] = []
 
     def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         """Logits in network size, before the sigmoid."""
@@ -124,13 +134,20 @@ class ReferringSegmentation(LightningModule):
     def validation_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
     ) -> dict[str, list[Tensor] | PixelCounts]:
-        """Count pixels in own size; returns predictions and counts for the callbacks."""
-        predictions = self.predict_step(batch, batch_index)
-        counts = count_pixels(batch, predictions)
-        self._metrics[dataloader_idx].update(
-            counts.intersections, counts.unions, batch.expression_ids
-        )
-        return {"predictions": predictions, "counts": counts}
+        """Count pixels; returns predictions and counts in own size for the callbacks."""
+        logits = self._logits(batch)
+        predictions = predict(batch, logits, STANDARD)
+        standard = count_pixels(batch, predictions, STANDARD)
+        for protocol in self.protocols:
+            counts = standard
+            if protocol is not STANDARD:
+                is_same = protocol.predict is STANDARD.predict
+                foreground = predictions if is_same else predict(batch, logits, protocol)
+                counts = count_pixels(batch, foreground, protocol)
+            self._metrics[dataloader_idx][protocol.name].update(
+                counts.intersections, counts.unions, batch.expression_ids, counts.areas
+            )
+        return {"predictions": predictions, "counts": standard}
 
     def test_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
@@ -146,25 +163,42 @@ class ReferringSegmentation(LightningModule):
         Foreground is where the logit, brought to the own size, is above 0: probability above 0.5.
         (`Geometry.predictions` has the papers' own rule.)
         """
-        self.logits = self.segmenter(batch).float()
-        return [prediction.cpu() for prediction in batch.predictions(self.logits)]
+        return [prediction.cpu() for prediction in batch.predictions(self._logits(batch))]
+
+    def _logits(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
+        segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
+        self.logits = segment(batch).float()
+        return self.logits
 
     def _start_evaluation(self) -> None:
-        self._metrics = [ReferringMetrics().to(self.device) for _ in self.evaluated_splits()]
+        self._metrics = [
+            {protocol.name: self._new_metrics(splits, protocol) for protocol in self.protocols}
+            for splits in self.evaluated_groups()
+        ]
+
+    def _new_metrics(self, splits: Sequence[str], protocol: Protocol) -> ReferringMetrics:
+        takes_all = protocol.sentences == "all"
+        chosen = None if takes_all else torch.from_numpy(self.data.first_expression_ids(splits))
+        return ReferringMetrics(protocol=protocol, chosen_ids=chosen).to(self.device)
 
     def _finish_evaluation(self) -> None:
-        self.results = {}
-        splits = self.evaluated_splits()
+        self.protocol_results = {protocol.name: {} for protocol in self.protocols}
+        for (split, expected_ids), metrics in zip(
+            self.evaluated_splits().items(), self._metrics, strict=True
+        ):
+            for name, counted in metrics.items():
+                if expected_ids is not None:
+                    counted.check_ids(torch.tensor(expected_ids))
+                figures = {key: value.item() for key, value in counted.compute().items()}
+                self.protocol_results[name][split] = figures
         is_validation = not self.trainer.testing
-        for (name, expected_ids), metrics in zip(splits.items(), self._metrics, strict=True):
-            if expected_ids is not None:
-                metrics.check_ids(torch.tensor(expected_ids))
-            self.results[name] = {key: value.item() for key, value in metrics.compute().items()}
-            logged = "val" if is_validation and not self.data.is_mixture else name
-            self._log_figures(logged, self.results[name])
         if is_validation and self.data.is_mixture:
-            self.results["val"] = mean_figures(self.results.values())
-            self._log_figures("val", self.results["val"])
+            for results in self.protocol_results.values():
+                results["val"] = mean_figures(results.values())
+        self.results = self.protocol_results[self.protocols[0].name]
+        for split, figures in self.results.items():
+            logged = "val" if is_validation and not self.data.is_mixture else split
+            self._log_figures(logged, figures)
         self.evaluated_step = self.global_step
 
     def _log_figures(self, name: str, figures: Mapping[str, float]) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,15 @@ from rich.console import Console
 from rich.table import Table
 
 from refseg.callbacks import ExamplePictures
-from refseg.evaluation import metric_table, word_table, write_metrics
+from refseg.evaluation import (
+    PROTOCOLS,
+    Protocol,
+    metric_table,
+    protocol_notes,
+    protocol_table,
+    word_table,
+    write_metrics,
+)
 from refseg.evaluation.results import RESULTS_FILE
 from refseg.files import write_text
 from refseg.module import ReferringSegmentation
@@ -85,6 +93,7 @@ class RunFolder:
         parameters = list(module.parameters())
         self._save(  # last of all: who finds it finds a finished run
             {
+                "protocol": module.protocols[0].name,
                 "metrics": module.results,
                 "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
                 "parameters": sum(p.numel() for p in parameters),
@@ -123,8 +132,11 @@ class RunFolder:
         self, trainer: Trainer, module: ReferringSegmentation, config: dict[str, Any]
     ) -> None:
         """Show and save the figures of `validate` or `test`, beside the rows they come from."""
+        several = module.protocol_results if len(module.protocols) > 1 else {}
         results: dict[str, Any] = {
+            "protocol": module.protocols[0].name,
             "metrics": module.results,
+            **({"protocols": several} if several else {}),
             "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
             "checkpoint": str(trainer.ckpt_path),
         }
@@ -139,7 +151,9 @@ class RunFolder:
         self._save(results)
         if trainer.is_global_zero:
             paths["summary"] = write_summary(self.path, trainer, module, config)
-        _show(module.results, paths, [word_table(overall_ious(curve)) for curve in curves])
+        tables = [*_protocol_tables(several, module.protocols)]
+        tables += [word_table(overall_ious(curve)) for curve in curves]
+        _show(module.results, paths, tables)
 
     @rank_zero_only
     def _save(self, results: dict[str, Any]) -> None:
@@ -169,6 +183,17 @@ def _show(
         console.print(table)
     for name, path in paths.items():
         console.print(f"{name + ':':<12}{_short(path)}", soft_wrap=True, highlight=False)
+
+
+def _protocol_tables(
+    results: Mapping[str, dict[str, dict[str, float]]], protocols: Sequence[Protocol]
+) -> Iterator[Table]:
+    """What is to be said of other ways of counting than the standard one."""
+    for split in next(iter(results.values()), {}):
+        rows = {name: splits[split] for name, splits in results.items()}
+        yield protocol_table(rows, PROTOCOLS, title=split)
+    if any(protocol.name != "standard" for protocol in protocols):
+        yield protocol_notes(protocols)
 
 
 def _short(path: Path) -> Path:

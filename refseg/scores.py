@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from refseg.counting import count_pixels
-from refseg.evaluation import ReferringMetrics
+from refseg.evaluation import STANDARD, ReferringMetrics
 from refseg.types import Batch
 
 
@@ -35,8 +35,10 @@ class SplitScores:
             batch: with the truths.
             predictions: as in `count_pixels`.
         """
-        counts = count_pixels(batch, predictions)
-        self._metrics[split].update(counts.intersections, counts.unions, batch.expression_ids)
+        counts = count_pixels(batch, predictions, STANDARD)
+        self._metrics[split].update(
+            counts.intersections, counts.unions, batch.expression_ids, counts.areas
+        )
 
     def figures(self) -> dict[str, dict[str, float]]:
         """The figures of each split; with several processes all of them must call it.

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from refseg.counting import count_pixels
+from refseg.counting import count_pixels, predict
 from refseg.data import encode
-from refseg.evaluation import ReferringMetrics
+from refseg.evaluation import STANDARD, ReferringMetrics
 from refseg.evaluation.measures import MeasureFile, merged
 from refseg.geometry import Geometry
 from refseg.pipeline import load
@@ -84,10 +84,10 @@ def evaluate_batch(
         metrics: that count.
         measures: where rows are written.
     """
-    predictions = [prediction.cpu() for prediction in batch.predictions(logits)]
-    counts = count_pixels(batch, predictions)
+    predictions = predict(batch, logits, STANDARD)
+    counts = count_pixels(batch, predictions, STANDARD)
     ids = range(first_id, first_id + len(batch))
-    metrics.update(counts.intersections, counts.unions, list(ids))
+    metrics.update(counts.intersections, counts.unions, list(ids), counts.areas)
     measures.add(
         0,
         expression_id=list(ids),

@@ -256,6 +256,11 @@ class ReferringDataModule(LightningDataModule):
         prints = [table.fingerprint() for table in self.mixture.rows(splits)]
         return prints[0] if len(prints) == 1 else sha256("".join(prints).encode()).hexdigest()
 
+    def first_expression_ids(self, splits: Sequence[str]) -> Int64[np.ndarray, " objects"]:
+        """The ids of one expression of each object: the first one of its last reference."""
+        tables = self.mixture.rows(splits)
+        return np.concatenate([table.first_expression_ids() for table in tables])
+
     def prepare_data(self) -> None:
         """Draw the built-in set, once per machine."""
         if self.stream is not None:

@@ -256,6 +256,22 @@ class References:
         np.cumsum(np.bincount(image, minlength=len(first)), out=offsets[1:])
         return ImageGroups(np.argsort(image, kind="stable").astype(np.int64), offsets)
 
+    def first_expression_ids(self) -> Int64[np.ndarray, " objects"]:
+        """The id of one expression of each object: the first one of the last reference to it.
+
+        Expressions that name several objects, or none, count as an object for each set of objects
+        in an image, or for each reference.
+        """
+        columns = ["image_id", "reference_id", "annotation_ids", "expression_id"]
+        firsts: dict[tuple[object, ...], tuple[int, int]] = {}
+        for image, reference, objects, expression in zip(
+            *(self.table[name].to_pylist() for name in columns), strict=True
+        ):
+            key = (image, *objects) if objects else (image, "none", reference)
+            if key not in firsts or firsts[key][0] != reference:
+                firsts[key] = (reference, expression)
+        return np.array([expression for _, expression in firsts.values()], np.int64)
+
     def truth(self, row: int) -> RunLengths:
         """The mask of one row, in the image's own size."""
         height, width, rle = (self._value(name, row) for name in ("height", "width", "rle"))

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import torch
 
 from refseg.evaluation.functional import mean_iou, overall_iou, precision_at
-from refseg.evaluation.metrics import THRESHOLDS
+from refseg.evaluation.protocols import THRESHOLDS
 
 
 def figures_of(

@@ -6,6 +6,8 @@ it; `ReferringMetrics` divides on the CPU.
 
 The rule for an empty union: where an expression's mask and prediction are both empty they agree,
 so its IoU is 1 and it is a hit at every threshold. In overall IoU it adds nothing to either sum.
+Other codes call it 0 (`empty`), or divide by a little more than the union (`softening`): the
+arguments with defaults are there to count as they do (`refseg.evaluation.protocols`).
 """
 
 import math
@@ -40,19 +42,27 @@ def intersection_and_union(
 
 
 def iou(
-    intersections: Int64[Tensor, " expressions"], unions: Int64[Tensor, " expressions"]
+    intersections: Int64[Tensor, " expressions"],
+    unions: Int64[Tensor, " expressions"],
+    empty: float = 1.0,
+    softening: float = 0.0,
 ) -> Float64[Tensor, " expressions"]:
     """Divide intersection by union, expression by expression; an empty union gives 1.
 
     Args:
         intersections: pixels, as counted by `intersection_and_union`.
         unions: pixels.
+        empty: the IoU of an empty union.
+        softening: added to every union, pixels.
 
     Example:
         >>> iou(torch.tensor([1, 0, 0]), torch.tensor([4, 7, 0]))
         tensor([0.2500, 0.0000, 1.0000], dtype=torch.float64)
+        >>> iou(torch.tensor([0]), torch.tensor([0]), empty=0.0)
+        tensor([0.], dtype=torch.float64)
     """
-    return torch.where(unions > 0, intersections.double() / unions.clamp(min=1).double(), 1.0)
+    divisors = unions.clamp(min=1).double() + softening
+    return torch.where(unions > 0, intersections.double() / divisors, empty)
 
 
 def overall_iou(
@@ -61,7 +71,7 @@ def overall_iou(
     """Divide the sum of all intersections by the sum of all unions.
 
     Large objects weigh more than small ones. The papers call it IoU or overall IoU, some later ones
-    cIoU; it is not the mean IoU. Where all unions are empty it is 1.
+    and gRefCOCO cIoU; it is not the mean IoU. Where all unions are empty it is 1.
 
     Args:
         intersections: pixels, as counted by `intersection_and_union`.
@@ -75,21 +85,27 @@ def overall_iou(
 
 
 def mean_iou(
-    intersections: Int64[Tensor, " expressions"], unions: Int64[Tensor, " expressions"]
+    intersections: Int64[Tensor, " expressions"],
+    unions: Int64[Tensor, " expressions"],
+    empty: float = 1.0,
+    softening: float = 0.0,
 ) -> Float64[Tensor, ""]:
     """Average the IoU of the expressions, each with the same weight.
 
-    The mean of no expression at all is NaN.
+    The mean of no expression at all is NaN. Of a set with expressions that name nothing it is what
+    gRefCOCO calls gIoU.
 
     Args:
         intersections: pixels, as counted by `intersection_and_union`.
         unions: pixels.
+        empty: the IoU of an empty union.
+        softening: added to every union, pixels.
 
     Example:
         >>> mean_iou(torch.tensor([1, 50]), torch.tensor([4, 100]))
         tensor(0.3750, dtype=torch.float64)
     """
-    values = iou(intersections, unions).tolist()
+    values = iou(intersections, unions, empty, softening).tolist()
     # fsum rounds once, at the end: no order and no number of threads changes a bit.
     mean = math.fsum(values) / len(values) if values else math.nan
     return torch.tensor(mean, dtype=torch.float64, device=unions.device)
@@ -99,6 +115,8 @@ def precision_at(
     intersections: Int64[Tensor, " expressions"],
     unions: Int64[Tensor, " expressions"],
     threshold: float,
+    empty: float = 1.0,
+    strict: bool = False,
 ) -> Float64[Tensor, ""]:
     """Return the share of the expressions whose IoU reaches a threshold (IoU ≥ threshold).
 
@@ -110,9 +128,59 @@ def precision_at(
         intersections: pixels, as counted by `intersection_and_union`.
         unions: pixels.
         threshold: IoU from which an expression counts as found, [0, 1].
+        empty: the IoU of an empty union.
+        strict: an IoU equal to the threshold is no hit (IoU > threshold).
 
     Example:
         >>> precision_at(torch.tensor([3, 1, 0]), torch.tensor([5, 5, 0]), threshold=0.6)
         tensor(0.6667, dtype=torch.float64)
+        >>> precision_at(torch.tensor([3, 1, 0]), torch.tensor([5, 5, 0]), 0.6, strict=True)
+        tensor(0.3333, dtype=torch.float64)
     """
-    return (iou(intersections, unions) >= threshold).double().mean()
+    values = iou(intersections, unions, empty)
+    hits = values > threshold if strict else values >= threshold
+    return hits.double().mean()
+
+
+def no_target_accuracy(
+    areas: Int64[Tensor, " expressions"], predicted_areas: Int64[Tensor, " expressions"]
+) -> Float64[Tensor, ""]:
+    """Of the expressions that name nothing, the share with an empty prediction (N-acc).
+
+    Without any such expression it is NaN.
+
+    Args:
+        areas: pixels of the true masks.
+        predicted_areas: pixels of the predictions.
+
+    References:
+        Liu, Ding, Jiang, "GRES: Generalized Referring Expression Segmentation", CVPR 2023,
+        section 4 (https://arxiv.org/abs/2306.00968).
+
+    Example:
+        >>> no_target_accuracy(torch.tensor([0, 0, 9]), torch.tensor([0, 5, 0]))
+        tensor(0.5000, dtype=torch.float64)
+    """
+    return (predicted_areas[areas == 0] == 0).double().mean()
+
+
+def target_accuracy(
+    areas: Int64[Tensor, " expressions"], predicted_areas: Int64[Tensor, " expressions"]
+) -> Float64[Tensor, ""]:
+    """Of the expressions that name something, the share with a prediction of any pixel (T-acc).
+
+    Whether the prediction lies on the object does not matter. Without any such expression it is
+    NaN.
+
+    Args:
+        areas: pixels of the true masks.
+        predicted_areas: pixels of the predictions.
+
+    References:
+        As `no_target_accuracy`.
+
+    Example:
+        >>> target_accuracy(torch.tensor([0, 0, 9]), torch.tensor([0, 5, 0]))
+        tensor(0., dtype=torch.float64)
+    """
+    return (predicted_areas[areas > 0] > 0).double().mean()

@@ -11,9 +11,10 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from refseg.errors import ConfigError, DataError
-from refseg.evaluation.functional import iou, mean_iou, overall_iou, precision_at
+from refseg.evaluation.functional import iou, no_target_accuracy, target_accuracy
+from refseg.evaluation.protocols import STANDARD, THRESHOLDS, Protocol
 
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
+_UNKNOWN_AREA = -1
 _IDS_IN_MESSAGE = 10
 
 
@@ -24,35 +25,23 @@ class Counts(NamedTuple):
         expression_ids: unique within the data set.
         intersections: pixels.
         unions: pixels.
+        areas: pixels of the true masks; -1 where they were not given. The prediction has
+            `intersections + unions - areas`.
     """
 
     expression_ids: Int64[Tensor, " expressions"]
     intersections: Int64[Tensor, " expressions"]
     unions: Int64[Tensor, " expressions"]
+    areas: Int64[Tensor, " expressions"]
 
 
-class ReferringMetrics(Metric):
-    """Overall IoU, mean IoU and precision@X over every expression of a split, each counted once.
+class CountingMetric(Metric):
+    """What the metrics of this package share: the pixel counts of each expression, kept once.
 
     A distributed sampler repeats samples until all processes have the same number. Counts are
-    therefore kept per expression (24 bytes) and merged by id, in `compute`. The repeats of an
+    therefore kept per expression (32 bytes) and merged by id, in `compute`. The repeats of an
     expression need not agree: in another batch, and in reduced precision, a pixel at the boundary
     may tip over. Then the repeat with the lowest IoU counts, whatever the order.
-
-    `compute` returns float64 values on the CPU.
-
-    Args:
-        thresholds: the X of precision@X, IoU in [0, 1].
-
-    Raises:
-        ConfigError: A threshold is outside of [0, 1].
-
-    Example:
-        >>> metrics = ReferringMetrics(thresholds=(0.5,))
-        >>> metrics.update(torch.tensor([30, 10]), torch.tensor([40, 40]), expression_ids=(7, 8))
-        >>> metrics.update(torch.tensor([10]), torch.tensor([40]), expression_ids=(8,))  # a repeat
-        >>> {name: value.item() for name, value in metrics.compute().items()}
-        {'overall_iou': 0.5, 'mean_iou': 0.5, 'precision@0.5': 0.5}
     """
 
     is_differentiable = False
@@ -61,14 +50,8 @@ class ReferringMetrics(Metric):
 
     counts: list[Tensor]
 
-    def __init__(self, thresholds: Sequence[float] = THRESHOLDS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        for threshold in thresholds:
-            if not 0 <= threshold <= 1:
-                raise ConfigError(
-                    f"Expected thresholds of IoU in [0, 1], got {threshold}; write 0.5 for 50 %."
-                )
-        self.thresholds = tuple(thresholds)
         self.add_state("counts", default=[], dist_reduce_fx="cat")
 
     def update(
@@ -76,6 +59,7 @@ class ReferringMetrics(Metric):
         intersections: Int64[Tensor, " expressions"],
         unions: Int64[Tensor, " expressions"],
         expression_ids: Sequence[int] | Int64[Tensor, " expressions"],
+        areas: Int64[Tensor, " expressions"] | None = None,
     ) -> None:
         """Add the counts of some expressions.
 
@@ -83,30 +67,12 @@ class ReferringMetrics(Metric):
             intersections: pixels, as counted by `intersection_and_union`.
             unions: pixels.
             expression_ids: the data set's id of each expression.
+            areas: pixels of the true masks, for the figures of expressions that name nothing.
         """
         ids = torch.as_tensor(expression_ids, dtype=torch.int64, device=self.device)
-        columns = [ids, intersections.to(self.device), unions.to(self.device)]
+        areas = torch.full_like(unions, _UNKNOWN_AREA) if areas is None else areas
+        columns = [ids, *(column.to(self.device) for column in (intersections, unions, areas))]
         self.counts.append(torch.stack(columns, dim=1))
-
-    def compute(self) -> dict[str, Tensor]:
-        """Return the figures over everything that was added, on all processes.
-
-        Raises:
-            DataError: Nothing was added.
-        """
-        _, intersections, unions = self._merged()
-        if not len(unions):
-            raise DataError(
-                "Expected at least one expression to evaluate, got none; "
-                "check that the split has expressions and that batches reached the metric."
-            )
-        figures = {
-            "overall_iou": overall_iou(intersections, unions),
-            "mean_iou": mean_iou(intersections, unions),
-        }
-        for threshold in self.thresholds:
-            figures[f"precision@{threshold}"] = precision_at(intersections, unions, threshold)
-        return figures
 
     def rows(self) -> Counts:
         """Return the counts of each expression that was added, on all processes, sorted by id.
@@ -166,14 +132,28 @@ class ReferringMetrics(Metric):
         """
         # For an empty list torchmetrics sends float32, which the others cannot join with int64.
         if isinstance(self.counts, list) and not self.counts:
-            self.counts.append(torch.empty((0, 3), dtype=torch.int64, device=self.device))
+            self.counts.append(torch.empty((0, 4), dtype=torch.int64, device=self.device))
         super().sync(dist_sync_fn, process_group, should_sync, distributed_available)
+
+    def _counted(self) -> Counts:
+        """The merged rows; there has to be one.
+
+        Raises:
+            DataError: nothing was added.
+        """
+        rows = self._merged()
+        if not len(rows.unions):
+            raise DataError(
+                "Expected at least one expression to evaluate, got none; "
+                "check that the split has expressions and that batches reached the metric."
+            )
+        return rows
 
     def _merged(self) -> Counts:
         """One row per id, on the CPU; of repeats that differ the one with the lowest IoU."""
-        empty = torch.empty((0, 3), dtype=torch.int64)
+        empty = torch.empty((0, 4), dtype=torch.int64)
         table = dim_zero_cat(self.counts).cpu() if len(self.counts) else empty
-        ids, intersections, unions = table.unbind(dim=1)
+        ids, intersections, unions, _ = table.unbind(dim=1)
         # Stable sorts from the last key to the first: by id, then IoU, then union.
         order = torch.argsort(unions, stable=True)
         order = order[torch.argsort(iou(intersections, unions)[order], stable=True)]
@@ -181,6 +161,72 @@ class ReferringMetrics(Metric):
         first = torch.ones_like(ids, dtype=torch.bool)
         first[1:] = ids[order][1:] != ids[order][:-1]
         return Counts(*table[order[first]].unbind(dim=1))
+
+
+class ReferringMetrics(CountingMetric):
+    """Overall IoU, mean IoU and precision@X over every expression of a split, each counted once.
+
+    Where the split has expressions that name nothing, also the share of them that were predicted
+    so, `no_target_accuracy`, and the share of the others that were not, `target_accuracy`.
+
+    `compute` returns float64 values on the CPU.
+
+    Args:
+        thresholds: the X of precision@X, IoU in [0, 1].
+        protocol: whose rules apply.
+        chosen_ids: of the expressions that the figures are about; None means all.
+
+    Raises:
+        ConfigError: A threshold is outside of [0, 1].
+
+    Example:
+        >>> metrics = ReferringMetrics(thresholds=(0.5,))
+        >>> metrics.update(torch.tensor([30, 10]), torch.tensor([40, 40]), expression_ids=(7, 8))
+        >>> metrics.update(torch.tensor([10]), torch.tensor([40]), expression_ids=(8,))  # a repeat
+        >>> {name: value.item() for name, value in metrics.compute().items()}
+        {'overall_iou': 0.5, 'mean_iou': 0.5, 'precision@0.5': 0.5}
+    """
+
+    def __init__(
+        self,
+        thresholds: Sequence[float] = THRESHOLDS,
+        protocol: Protocol = STANDARD,
+        chosen_ids: Int64[Tensor, " chosen"] | None = None,
+    ) -> None:
+        super().__init__()
+        for threshold in thresholds:
+            check_threshold(threshold)
+        self.thresholds = tuple(thresholds)
+        self.protocol, self.chosen_ids = protocol, chosen_ids
+
+    def compute(self) -> dict[str, Tensor]:
+        """Return the figures over everything that was added, on all processes.
+
+        Raises:
+            DataError: Nothing was added.
+        """
+        rows = self._counted()
+        if self.chosen_ids is not None:
+            chosen = torch.isin(rows.expression_ids, self.chosen_ids)
+            rows = Counts(*(column[chosen] for column in rows))
+        figures = self.protocol.figures(rows.intersections, rows.unions, self.thresholds)
+        if (rows.areas == 0).any():
+            areas = rows.areas, rows.intersections + rows.unions - rows.areas
+            figures["no_target_accuracy"] = no_target_accuracy(*areas)
+            figures["target_accuracy"] = target_accuracy(*areas)
+        return figures
+
+
+def check_threshold(threshold: float) -> None:
+    """Refuse what is no IoU.
+
+    Raises:
+        ConfigError: it is outside of [0, 1].
+    """
+    if not 0 <= threshold <= 1:
+        raise ConfigError(
+            f"Expected thresholds of IoU in [0, 1], got {threshold}; write 0.5 for 50 %."
+        )
 
 
 def mean_figures(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:

@@ -2,15 +2,17 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich import box
 from rich.table import Table
 
+from refseg.evaluation.protocols import STANDARD, Protocol
 from refseg.files import write_text
 
 _TITLES = {"overall_iou": "overall IoU", "mean_iou": "mean IoU"}
+_ACCURACIES = {"no_target_accuracy": "N-acc", "target_accuracy": "T-acc"}
 _PRECISION = "precision@"
 _UNKNOWN = "–"
 
@@ -18,8 +20,9 @@ _UNKNOWN = "–"
 def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = None) -> Table:
     """Lay metrics out as the papers print them: in percent, with two decimals.
 
-    Columns are overall IoU, mean IoU and every precision@X that a row has, by rising X; other keys
-    are left out. A figure that is absent or undefined is a dash.
+    Columns are overall IoU, mean IoU and every precision@X that a row has, by rising X, and, where
+    expressions name nothing, N-acc and T-acc; other keys are left out. A figure that is absent or
+    undefined is a dash.
 
     Args:
         rows: the metrics of each split or model, in [0, 1], by the keys of `ReferringMetrics`.
@@ -39,11 +42,12 @@ def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = No
     precisions = sorted(present, key=lambda key: float(key.removeprefix(_PRECISION)))
     table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("in %", no_wrap=True)
-    for key in [*_TITLES, *precisions]:
-        heading = _TITLES.get(key, key.replace(_PRECISION, "P@"))
-        table.add_column(heading, justify="right", overflow="fold")
+    accuracies = [key for key in _ACCURACIES if any(key in metrics for metrics in rows.values())]
+    keys = [*_TITLES, *precisions, *accuracies]
+    for key in keys:
+        table.add_column(_heading(key), justify="right", overflow="fold")
     for name, metrics in rows.items():
-        values = [metrics.get(key, math.nan) for key in [*_TITLES, *precisions]]
+        values = [metrics.get(key, math.nan) for key in keys]
         table.add_row(name, *(_percent(value) for value in values))
     return table
 
@@ -75,6 +79,64 @@ def word_table(curves: Mapping[str, Mapping[int, float]]) -> Table:
     return table
 
 
+def protocol_table(
+    rows: Mapping[str, Mapping[str, float]],
+    protocols: Mapping[str, Protocol],
+    title: str | None = None,
+) -> Table:
+    """Lay out what the same predictions are worth under several protocols, in percent.
+
+    Figures that a protocol's own code does not print have a star.
+
+    Args:
+        rows: the metrics by the name of the protocol.
+        protocols: by name.
+        title: printed above.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from refseg.evaluation import PROTOCOLS
+        >>> figures = {"overall_iou": 0.6, "mean_iou": 0.5}
+        >>> table = protocol_table({"standard": figures, "cris": figures}, PROTOCOLS)
+        >>> Console(width=60).print(table)  # doctest: +NORMALIZE_WHITESPACE
+        <BLANKLINE>
+         in %      overall IoU  mean IoU
+         ───────────────────────────────
+         standard       60.00      50.00
+         cris           60.00*     50.00
+        <BLANKLINE>
+    """
+    keys = list(dict.fromkeys(key for metrics in rows.values() for key in metrics))
+    table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("in %", no_wrap=True)
+    starred = {key for key in keys for name in rows if key not in protocols[name].reported}
+    for key in keys:
+        table.add_column(_heading(key), justify="right", overflow="fold")
+    for name, metrics in rows.items():
+        cells = [_percent(metrics.get(key, math.nan)) for key in keys]
+        # A space where others have a star, so that the digits stand below each other.
+        marks = [
+            "*" if key not in protocols[name].reported else " " * (key in starred) for key in keys
+        ]
+        table.add_row(name, *(cell + mark for cell, mark in zip(cells, marks, strict=True)))
+    return table
+
+
+def protocol_notes(protocols: Iterable[Protocol]) -> Table:
+    """What is particular about each protocol, and what the star means.
+
+    Args:
+        protocols: those of a `protocol_table`.
+    """
+    notes = Table.grid(padding=(0, 2, 0, 1))
+    shown = list(protocols)
+    for protocol in shown:
+        notes.add_row(protocol.name, protocol.summary)
+    if any(set(STANDARD.reported) - set(protocol.reported) for protocol in shown):
+        notes.add_row("*", "not a figure that this code prints, but counted in its manner")
+    return notes
+
+
 def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """Write metrics as a JSON file, with all their digits; the file appears whole or not at all.
 
@@ -94,6 +156,10 @@ def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """
     text = json.dumps(_finite(metrics), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
+
+
+def _heading(key: str) -> str:
+    return {**_TITLES, **_ACCURACIES}.get(key, key.replace(_PRECISION, "P@"))
 
 
 def _percent(value: float) -> str:

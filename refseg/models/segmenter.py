@@ -89,6 +89,28 @@ class Segmenter(nn.Module):
     ) -> Tensor:
         return self.fusion(image_features, self.text_encoder(tokens, token_mask), image_index)
 
+    def one_by_one(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
+        """The same logits, to the last bit whatever else is in the batch.
+
+        Convolutions and matrix products choose their kernels, and with them the order in which they
+        add, by the size of the batch: the same expression in another batch has logits that differ
+        in the last bits, and now and then a pixel at the threshold tips over. Here each image goes
+        through the backbone once and alone, each expression through the rest alone, without the
+        padding that only others need.
+        """
+        height, width = batch.images.shape[-2:]
+        features: dict[int, Tensor] = {}
+        logits = []
+        for expression, image in enumerate(batch.image_index.tolist()):
+            if image not in features:
+                # Copied, so that it lies in memory as it would in a batch of its own.
+                features[image] = self.backbone(batch.images[image : image + 1].clone())
+            alone = batch.select([expression])
+            tokens, token_mask = alone.tokens.contiguous(), alone.token_mask.contiguous()
+            fused = self._fuse(features[image], tokens, token_mask, alone.image_index)
+            logits.append(self.decoder(fused, (height, width)))
+        return torch.cat(logits)
+
     @property
     def reads_word_by_word(self) -> bool:
         """Whether `steps` is available."""

@@ -13,6 +13,8 @@ from refseg.data.masks import encode
 from refseg.data.references import SCHEMA, References
 from refseg.errors import DataError
 
+from . import tables
+
 RLES = [encode(np.eye(4, dtype=bool)), encode(np.ones((4, 4), bool))]
 
 
@@ -198,3 +200,17 @@ def test_a_row_may_belong_to_several_splits() -> None:
         references.split("testA|testB")
     with pytest.raises(DataError, match="Unknown split 'test' of"):
         references.split("test")
+
+
+def test_first_expressions_are_of_the_last_reference_to_each_object() -> None:
+    rows = [
+        {"expression_id": 10, "reference_id": 1, "annotation_ids": [5]},
+        {"expression_id": 11, "reference_id": 1, "annotation_ids": [5]},
+        {"expression_id": 12, "reference_id": 2, "annotation_ids": [6]},
+        {"expression_id": 13, "reference_id": 3, "annotation_ids": [5]},  # the object again
+        {"expression_id": 14, "reference_id": 3, "annotation_ids": [5]},
+        {"expression_id": 15, "reference_id": 4, "annotation_ids": []},  # nothing
+        {"expression_id": 16, "reference_id": 5, "annotation_ids": []},
+        {"expression_id": 17, "reference_id": 6, "annotation_ids": [5, 6]},
+    ]
+    assert sorted(tables.table(rows).first_expression_ids().tolist()) == [12, 13, 15, 16, 17]

@@ -1,0 +1,59 @@
+"""`refseg evaluate`, and `--evaluation.protocol` of the trainer's verbs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from refseg.__main__ import main
+from refseg.evaluation import PROTOCOLS
+
+
+@pytest.fixture
+def checkpoint(run: Path) -> str:
+    return str(run / "checkpoints" / "best.ckpt")
+
+
+def test_all_protocols_in_one_table(
+    checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["evaluate", checkpoint, "--all-protocols", "--splits", "val"]
+    assert main([*words, "--data.num_workers", "0", "--output", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    for name in PROTOCOLS:
+        assert f" {name} " in shown
+    results = json.loads((tmp_path / "metrics.json").read_text())
+    assert list(results["protocols"]) == list(PROTOCOLS)
+    assert results["protocol"] == "standard"
+    assert results["metrics"] == results["protocols"]["standard"]
+    assert list(results["metrics"]) == ["val"]
+
+
+def test_the_protocol_is_written_beside_its_figures(
+    checkpoint: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert json.loads((run / "metrics.json").read_text())["protocol"] == "standard"
+    words = ["validate", "--ckpt_path", checkpoint, "--output", str(tmp_path)]
+    assert main([*words, "--evaluation.protocol", "lavt"]) == 0
+    assert "lavt  mask squashed to 480 × 480" in capsys.readouterr().out
+    assert json.loads((tmp_path / "metrics.json").read_text())["protocol"] == "lavt"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["evaluate", "none.ckpt", "--all-protocols"], "There is no checkpoint none.ckpt"),
+        (["evaluate", "none.ckpt", "--protocol", "lavd"], "Unknown protocol 'lavd'; choose among"),
+    ],
+)
+def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_an_unknown_protocol_of_a_verb(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["validate", "--ckpt_path", checkpoint, "--evaluation.protocol", "lavd"]
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert "lavd" in error
+    assert "text_objseg" in error
