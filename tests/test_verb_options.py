@@ -13,7 +13,7 @@ from PIL import Image
 from refseg.__main__ import main
 from refseg.counting import count_pixels
 from refseg.data import ReferringDataModule
-from refseg.evaluation import overall_iou
+from refseg.evaluation import STANDARD, overall_iou
 
 from .conftest import TINY
 
@@ -58,7 +58,7 @@ def test_predict_writes_the_masks_that_test_counts(
     counts = []
     for batch in data.test_dataloader()[0]:
         predictions = [torch.from_numpy(masks.pop(number)) for number in batch.expression_ids]
-        counts.append(count_pixels(batch, predictions))
+        counts.append(count_pixels(batch, predictions, STANDARD))
     assert not masks
     both, either, _ = (torch.cat(parts) for parts in zip(*counts, strict=True))
     expected = results(tested)["metrics"]["testA + CRF"]["overall_iou"]
