@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refseg.data.statistics import (
+from refseg.bins import (
     COCO_AREA_BINS,
+    FEW_RIVAL_BINS,
     GOOGLE_LENGTH_BINS,
     REFERIT_LENGTH_BINS,
     RIVAL_BINS,
+    SHAPES_LENGTH_BINS,
     SHARE_BINS,
+    SIZE_BINS,
     UNC_LENGTH_BINS,
     Bins,
     length_bins,
@@ -20,9 +23,12 @@ ALL = [
     GOOGLE_LENGTH_BINS,
     UNC_LENGTH_BINS,
     REFERIT_LENGTH_BINS,
+    SHAPES_LENGTH_BINS,
     SHARE_BINS,
+    SIZE_BINS,
     COCO_AREA_BINS,
     RIVAL_BINS,
+    FEW_RIVAL_BINS,
 ]
 
 
@@ -55,6 +61,10 @@ def test_every_value_is_in_the_group_whose_limits_enclose_it(
         ("referit", 1, "1"),
         ("refclef", 4, "3–4"),
         ("referit", 5, "5–20"),
+        ("shapes", 3, "1–3"),
+        ("shapes", 4, "4–6"),
+        ("shapes", 9, "7–9"),
+        ("shapes", 10, "≥ 10"),
         ("mine", 7, "6–7"),
     ],
 )

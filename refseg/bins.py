@@ -40,7 +40,17 @@ class Bins:
 GOOGLE_LENGTH_BINS = Bins((1, 6, 8, 11, 21), ("1–5", "6–7", "8–10", "11–20", "> 20"))
 UNC_LENGTH_BINS = Bins((1, 3, 4, 6, 21), ("1–2", "3", "4–5", "6–20", "> 20"))
 REFERIT_LENGTH_BINS = Bins((1, 2, 3, 5, 21), ("1", "2", "3–4", "5–20", "> 20"))
+# The built-in set is ours: sentences of its first level have 1 to 12 words.
+SHAPES_LENGTH_BINS = Bins((1, 4, 7, 10), ("1–3", "4–6", "7–9", "≥ 10"))
 """Words of an expression."""
+
+LENGTH_BINS = {
+    "gref": GOOGLE_LENGTH_BINS,
+    "unc": UNC_LENGTH_BINS,
+    "referit": REFERIT_LENGTH_BINS,
+    "shapes": SHAPES_LENGTH_BINS,
+}
+"""The groups by the names that options give them, the paper's but for the last one."""
 
 _LENGTH_BINS = {
     "refcoco": UNC_LENGTH_BINS,
@@ -48,16 +58,23 @@ _LENGTH_BINS = {
     "grefcoco": UNC_LENGTH_BINS,
     "referit": REFERIT_LENGTH_BINS,
     "refclef": REFERIT_LENGTH_BINS,
+    "shapes": SHAPES_LENGTH_BINS,
 }
 
 SHARE_BINS = Bins((0, 0.01, 0.03, 0.1, 0.3), ("< 1 %", "1–3 %", "3–10 %", "10–30 %", "≥ 30 %"))
 """Area of an object as a share of its image's: each group spans about the same ratio."""
+
+SIZE_BINS = Bins((0, 0.03, 0.1), ("small (< 3 %)", "medium (3–10 %)", "large (≥ 10 %)"))
+"""The same shares in three groups, for figures that need many expressions in each."""
 
 COCO_AREA_BINS = Bins((0, 32**2, 96**2), ("small", "medium", "large"))
 """Area of an object in pixels, as COCO groups it."""
 
 RIVAL_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "≥ 10"))
 """Other objects of the same class in the image."""
+
+FEW_RIVAL_BINS = Bins((0, 1, 2, 3), ("0", "1", "2", "≥ 3"))
+"""The same in four groups."""
 
 
 def length_bins(dataset: str) -> Bins:
