@@ -24,6 +24,7 @@ COMMANDS = {
     "segment": "segment what an expression names in a photograph of yours",
     "words": "draw how a model reads an expression, word by word",
     "import-weights": "make a checkpoint of the papers' own TensorFlow variables",
+    "compare": "is one run better than another, where, and is it more than chance?",
     "sweep": "run a sweep file (fusion × seed, say) on this machine, and compare",
 }
 GROUPS = {
@@ -36,6 +37,7 @@ examples:
   refseg test --ckpt_path runs/rmi/checkpoints/best.ckpt
   refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
   refseg sweep sweeps/fusion.yaml
+  refseg compare runs/rmi runs/lstm_cnn --by size
 
 `refseg VERB --help` has the options and more examples."""
 

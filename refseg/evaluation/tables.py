@@ -45,7 +45,7 @@ def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = No
     accuracies = [key for key in _ACCURACIES if any(key in metrics for metrics in rows.values())]
     keys = [*_TITLES, *precisions, *accuracies]
     for key in keys:
-        table.add_column(_heading(key), justify="right", overflow="fold")
+        table.add_column(metric_title(key), justify="right", overflow="fold")
     for name, metrics in rows.items():
         values = [metrics.get(key, math.nan) for key in keys]
         table.add_row(name, *(_percent(value) for value in values))
@@ -111,7 +111,7 @@ def protocol_table(
     table.add_column("in %", no_wrap=True)
     starred = {key for key in keys for name in rows if key not in protocols[name].reported}
     for key in keys:
-        table.add_column(_heading(key), justify="right", overflow="fold")
+        table.add_column(metric_title(key), justify="right", overflow="fold")
     for name, metrics in rows.items():
         cells = [_percent(metrics.get(key, math.nan)) for key in keys]
         # A space where others have a star, so that the digits stand below each other.
@@ -137,6 +137,16 @@ def protocol_notes(protocols: Iterable[Protocol]) -> Table:
     return notes
 
 
+def metric_title(metric: str) -> str:
+    """A metric as tables call it.
+
+    Example:
+        >>> metric_title("overall_iou"), metric_title("precision@0.5")
+        ('overall IoU', 'P@0.5')
+    """
+    return {**_TITLES, **_ACCURACIES}.get(metric, metric.replace(_PRECISION, "P@"))
+
+
 def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """Write metrics as a JSON file, with all their digits; the file appears whole or not at all.
 
@@ -156,10 +166,6 @@ def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     """
     text = json.dumps(_finite(metrics), indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, text + "\n")
-
-
-def _heading(key: str) -> str:
-    return {**_TITLES, **_ACCURACIES}.get(key, key.replace(_PRECISION, "P@"))
 
 
 def _percent(value: float) -> str:

@@ -1,0 +1,170 @@
+"""`refseg compare`: is one model better than another, where, and is it more than chance?"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from refseg.commands._compare_findings import Findings
+
+DESCRIPTION = """\
+Compare runs on the same expressions: figures with 95 % intervals (bootstrap over images), the
+difference of the first model and each other with its interval and p-value (paired permutation
+test), where it comes from, and the expressions with the largest gain and loss.
+
+RUN is a folder in which `refseg test` has left results.parquet, or the folder of its training. One
+alone gets its intervals and breakdowns. NAME=RUN gives a model its name; runs of one name are
+seeds of one model."""
+
+EPILOG = """\
+examples:
+  refseg compare runs/rmi runs/lstm_cnn
+  refseg compare runs/rmi runs/lstm_cnn --by size        does it help small objects?
+  refseg compare runs/rmi --by length category
+  refseg compare runs/rmi-0 runs/rmi-1 runs/rmi-2 --against runs/lstm-0 runs/lstm-1 runs/lstm-2
+  refseg compare rmi=runs/a rmi=runs/b lstm=runs/c lstm=runs/d --json comparison.json
+
+Breakdowns: lengths in the groups of the RMI paper; sizes by share of the image; p-values of groups
+are corrected by Holm's method. "More than elsewhere" is the difference in a group minus that in all
+other groups: the hunch that a model helps there most of all."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the verb."""
+    options = argparse.ArgumentParser(
+        prog="refseg compare",
+        usage="refseg compare RUN [RUN ...] [--against RUN ...] [--by BREAKDOWN ...] [options]",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("runs", metavar="RUN", nargs="+", help="path of a run, or NAME=PATH")
+    options.add_argument(
+        "--against",
+        metavar="RUN",
+        nargs="+",
+        default=[],
+        help="seeds of the other model; the runs before are then seeds of the first",
+    )
+    options.add_argument(
+        "--by",
+        metavar="BREAKDOWN",
+        nargs="+",
+        default=[],
+        choices=["length", "size", "category", "rivals", "words"],
+        help="length of the expression, size of the object, category, number of rivals of the same "
+        "category, or kinds of words",
+    )
+    options.add_argument("--split", metavar="NAME", nargs="+", help="default: all that runs share")
+    options.add_argument(
+        "--metric",
+        default="overall_iou",
+        help="of breakdowns and verdict: overall_iou (default), mean_iou or precision@X",
+    )
+    options.add_argument(
+        "--lengths",
+        default="auto",
+        choices=["auto", "gref", "unc", "referit", "shapes"],
+        help="groups of lengths; auto (default) takes those of the data set",
+    )
+    options.add_argument(
+        "--sizes",
+        default="share",
+        choices=["share", "fine", "coco"],
+        help="groups of sizes: borders at 3 and 10 %% of the image (share, default); at 1, 3, 10 "
+        "and 30 %% (fine); at 32² and 96² pixels (coco)",
+    )
+    options.add_argument(
+        "--categories", metavar="N", type=_number(1), default=15, help="most frequent (default: 15)"
+    )
+    options.add_argument(
+        "--examples",
+        metavar="N",
+        type=_number(0),
+        default=5,
+        help="largest gains, and losses, to show (default: 5)",
+    )
+    options.add_argument(
+        "--only_shared",
+        action="store_true",
+        help="leave out expressions that a run lacks, rather than refuse",
+    )
+    options.add_argument(
+        "--resamples",
+        metavar="N",
+        type=_number(100),
+        default=10_000,
+        help="draws of images, and swaps of models (default: 10000)",
+    )
+    options.add_argument(
+        "--seed", metavar="N", type=_number(0), default=0, help="of draws and swaps (default: 0)"
+    )
+    options.add_argument("--json", metavar="FILE", type=Path, help="also write all that was found")
+    options.add_argument("--csv", metavar="FILE", type=Path, help="also write all figures, in rows")
+    return options
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, print tables and verdict, and write files."""
+    from rich.console import Console
+
+    from refseg.commands._compare_files import write_csv, write_json
+    from refseg.commands._compare_findings import find
+    from refseg.commands._compare_runs import read_contenders
+
+    contenders = read_contenders(arguments.runs, arguments.against)
+    found = find(contenders, arguments)
+    _show(found, Console())
+    if arguments.json is not None:
+        write_json(arguments.json, contenders, found)
+        print(arguments.json)
+    if arguments.csv is not None:
+        write_csv(arguments.csv, found.parts)
+        print(arguments.csv)
+    return 0
+
+
+def _show(found: "Findings", console: "Console") -> None:
+    from rich.text import Text
+
+    from refseg.evaluation.comparison_tables import (
+        breakdown_table,
+        comparison_table,
+        example_table,
+    )
+    from refseg.evaluation.verdict import breakdown_verdict
+
+    first, metric, width = found.first, found.metric, console.width
+    others: Sequence[str | None] = found.others or [None]
+    for other in others:
+        for part in found.parts:
+            if not part.by:
+                console.print(comparison_table(part, width, first, other))
+        for members in found.breakdowns():
+            console.print(breakdown_table(members, metric, width, first, other))
+            if other is not None:
+                console.print(Text(breakdown_verdict(members, metric, first, other)))
+                console.print()
+        if other is not None:
+            gains, losses = found.examples[other]
+            for title, examples in (("gains", gains), ("loses", losses)):
+                if examples:
+                    title = f"{first} {title} the most on (IoU in %)"
+                    console.print(example_table(title, examples, first, other))
+    for note in found.notes:
+        console.print(Text(f"Note: {note}", style="dim"))
+    for sentence in found.verdicts:
+        console.print(Text(sentence, style="bold"))
+
+
+def _number(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"expected a number from {least}, got {value}")
+        return value
+
+    return read

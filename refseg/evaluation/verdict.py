@@ -1,0 +1,143 @@
+"""What a comparison comes to, in sentences."""
+
+from collections.abc import Sequence
+
+from refseg.evaluation.comparison import Gain, Part
+from refseg.evaluation.significance import Difference
+from refseg.evaluation.tables import metric_title
+
+THRESHOLD = 0.05
+"""From which p-value on a difference is called inside the noise."""
+
+_BY = {
+    "length": "length of the expression",
+    "size": "size of the object",
+    "category": "category",
+    "rivals": "rivals of the same category",
+    "words": "kind of words",
+}
+
+
+def verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
+    """Say on which splits one model is better, and where the difference is inside the noise.
+
+    Args:
+        parts: of all splits, as `compare_runs` makes them.
+        metric: to judge by.
+        first: name of the first model.
+        other: name of the one that it is compared with.
+    """
+    better: list[str] = []
+    worse: list[str] = []
+    noise: list[str] = []
+    for part in parts:
+        if part.by:
+            continue
+        gain = part.gains[metric][other]
+        text = f"{part.split} ({_points(gain.difference)}, {_why(gain)})"
+        if gain.p_value >= THRESHOLD:
+            noise.append(text)
+        else:
+            (better if gain.difference.value > 0 else worse).append(text)
+    clauses = [
+        f"{words} {other} on {_joined(splits)}"
+        for words, splits in (
+            ("is better than", better),
+            ("is worse than", worse),
+            ("lies within the noise of", noise),
+        )
+        if splits
+    ]
+    return f"In {metric_title(metric)}, {first} {_joined(clauses)}."
+
+
+def breakdown_verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
+    """Say in which groups the difference holds, and whether it is larger in one than elsewhere.
+
+    Args:
+        parts: the groups of one breakdown of one split.
+        metric: to judge by.
+        first: name of the first model.
+        other: name of the one that it is compared with.
+    """
+    gains = {part.group: part.gains[metric][other] for part in parts}
+    found = {group: gain for group, gain in gains.items() if gain.p_value < THRESHOLD}
+    better = [_group(group, gain) for group, gain in found.items() if gain.difference.value > 0]
+    worse = [_group(group, gain) for group, gain in found.items() if gain.difference.value < 0]
+    clauses = [
+        f"{words} {other} for {_joined(groups)}"
+        for words, groups in (("is better than", better), ("is worse than", worse))
+        if groups
+    ]
+    unclear = [group for group in gains if group not in found]
+    if clauses and unclear:
+        clauses.append(f"lies within the noise for {_joined(unclear)}")
+    said = f"{first} {_joined(clauses)}" if clauses else "the difference is clear in no group"
+    by, split = parts[0].by, parts[0].split
+    return f"By {_BY.get(by, by)} on {split}, {said}; {_standing_out(gains)}."
+
+
+def seed_warning(part: Part, metric: str, first: str, other: str) -> str | None:
+    """Warn where images alone would call a difference clear that is inside the noise of the seeds.
+
+    Args:
+        part: a whole split.
+        metric: to judge by.
+        first: name of the first model.
+        other: name of the one that it is compared with.
+    """
+    gain = part.gains[metric][other]
+    if gain.noise is None or not gain.difference.p_value < THRESHOLD <= gain.noise.p_value:
+        return None
+    ends = f"{100 * gain.noise.low:+.2f} to {100 * gain.noise.high:+.2f}"
+    return (
+        f"On {part.split}, the difference of {first} and {other} ({_points(gain.difference)} over "
+        f"images) is inside the noise of the seeds ({ends}); train more of them before calling it "
+        "one."
+    )
+
+
+def p_text(p_value: float) -> str:
+    """A p-value with its sign.
+
+    Example:
+        >>> p_text(0.0421), p_text(0.00002)
+        ('p = 0.042', 'p < 0.001')
+    """
+    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+
+
+def _standing_out(gains: dict[str, Gain]) -> str:
+    texts = [
+        f"{'higher' if gain.excess.value > 0 else 'lower'} for {group} than elsewhere "
+        f"({_points(gain.excess)}, {p_text(gain.excess_adjusted)})"
+        for group, gain in gains.items()
+        if gain.excess is not None
+        and gain.excess_adjusted is not None
+        and gain.excess_adjusted < THRESHOLD
+    ]
+    if texts:
+        return f"the difference is {_joined(texts)}"
+    if len(gains) < 2:
+        return "there is only one group"
+    return "no group stands out from the others beyond the noise"
+
+
+def _group(group: str, gain: Gain) -> str:
+    return f"{group} ({100 * gain.difference.value:+.2f})"
+
+
+def _points(difference: Difference) -> str:
+    value, low, high = (100 * number for number in difference[:3])
+    return f"{value:+.2f} points, {low:+.2f} to {high:+.2f}"
+
+
+def _why(gain: Gain) -> str:
+    over_images = p_text(gain.difference.p_value)
+    if gain.noise is None:
+        return over_images
+    return f"{over_images} over images and {p_text(gain.noise.p_value)} over seeds"
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
