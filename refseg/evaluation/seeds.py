@@ -56,7 +56,7 @@ def seed_noise(first: Sequence[float], second: Sequence[float]) -> SeedNoise | N
     Example:
         >>> noise = seed_noise([0.52, 0.50, 0.54], [0.51, 0.49, 0.50])
         >>> f"p = {noise.p_value:.2f}, {noise.low:+.3f} to {noise.high:+.3f}"
-        'p = 0.22, -0.021 to +0.061'
+        'p = 0.22, -0.022 to +0.062'
     """
     if min(len(first), len(second)) < 2:
         return None

@@ -80,17 +80,18 @@ def test_seeds(runs: Path, width: int, capsys: pytest.CaptureFixture[str]) -> No
     first, second = (
         [str(runs / f"{name}-{seed}") for seed in range(3)] for name in ("rmi", "lstm")
     )
-    assert main(["compare", *first, "--against", *second, *FEW]) == 0
+    words = ["compare", *first, "--against", *second, "--metric", "mean_iou", *FEW]
+    assert main(words) == 0
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= width
     assert "p over" in output
     assert "±" in output
-    assert "rmi is better than lstm on val" in squeezed(output)
+    assert "In mean IoU, rmi is better than lstm on val" in squeezed(output)
     assert "over seeds)." in squeezed(output)
     assert "not that of the seed" not in output
 
     named = [f"a={path}" for path in first] + [f"b={path}" for path in second]
-    assert main(["compare", *named, *FEW]) == 0
+    assert main(["compare", *named, "--metric", "mean_iou", *FEW]) == 0
     assert "a is better than b on val" in squeezed(capsys.readouterr().out)
 
 
