@@ -49,7 +49,7 @@ def test_splits_are_kept_apart() -> None:
     both = pa.concat_tables([draw_results(20), draw_results(30, seed=1, split="testA")])
     runs = pair_runs({"a": [both], "b": [both, both]}, "testA")
     assert [len(tables) for tables in runs.values()] == [1, 2]
-    assert {name for name in runs["b"][1]["split"].to_pylist()} == {"testA"}
+    assert set(runs["b"][1]["split"].to_pylist()) == {"testA"}
 
 
 def test_verdict_by_hand() -> None:
@@ -63,12 +63,9 @@ def test_verdict_by_hand() -> None:
 
 def test_a_group_must_pass_the_correction() -> None:
     rest = Difference(0.03, 0.01, 0.05, 0.001)
-    parts = [
-        part(
-            "val", CLEAR._replace(adjusted=0.001, excess=rest, excess_adjusted=0.002), "size", "S"
-        ),
-        part("val", CLEAR._replace(adjusted=0.06, excess=rest, excess_adjusted=0.2), "size", "L"),
-    ]
+    small = CLEAR._replace(adjusted=0.001, excess=rest, excess_adjusted=0.002)
+    large = CLEAR._replace(adjusted=0.06, excess=rest, excess_adjusted=0.2)
+    parts = [part("val", small, "size", "S"), part("val", large, "size", "L")]
     assert breakdown_verdict(parts, METRIC, "A", "B") == (
         "By size of the object on val, A is better than B for S (+2.00) and lies within the noise "
         "for L; the difference is higher for S than elsewhere (+3.00 points, +1.00 to +5.00, "
