@@ -10,8 +10,8 @@ from refseg.errors import DataError
 from refseg.evaluation.breakdowns import By, Grouping, groups
 from refseg.evaluation.excess import excess
 from refseg.evaluation.image_sums import MEAN_IOU, OVERALL_IOU, PRECISION, image_sums
-from refseg.evaluation.metrics import THRESHOLDS
 from refseg.evaluation.pairing import pair
+from refseg.evaluation.protocols import THRESHOLDS
 from refseg.evaluation.seeds import SeedNoise, deviation, seed_noise
 from refseg.evaluation.significance import (
     RESAMPLES,
