@@ -8,15 +8,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from refseg.config_bases import YAML, locate, named_files, read_yaml, with_bases
 from refseg.config_files import find_config
-from refseg.errors import CheckpointError, ConfigError
+from refseg.errors import CheckpointError
 
-_YAML = (".yaml", ".yml")
 _LOGGER = "--trainer.logger"
 
 
@@ -32,14 +32,14 @@ def resolve_configs(words: Sequence[str]) -> list[str]:
     resolved = []
     for word in words:
         name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
-        if value.endswith(_YAML):
+        if value.endswith(YAML):
             value = str(with_nested_files(find_config(value)))
         resolved.append(f"{name}{equals}{value}")
     return resolved
 
 
 def with_nested_files(path: Path) -> Path:
-    """The config, or a copy of it in which the files that it names are found.
+    """The config, or a copy of it with its bases, in which the files that it names are found.
 
     The parser looks for them beside the config only. One's own copy of `rmi.yaml` names
     `trainer/default.yaml` too, and means the package's.
@@ -48,28 +48,11 @@ def with_nested_files(path: Path) -> Path:
         ConfigError: a file that it names is nowhere, or it is not YAML, or holds no options.
     """
     content = read_yaml(path)
-    if all((path.parent / name).is_file() for name in _named_files(content)):
+    if "base" in content:
+        return _temporary_config(path.name, with_bases(content, path.parent))
+    if all((path.parent / name).is_file() for name in named_files(content)):
         return path
-    return _temporary_config(path.name, _locate(content, path.parent))
-
-
-def _named_files(value: object) -> Iterator[str]:
-    if isinstance(value, str) and value.endswith(_YAML):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _named_files(item)
-
-
-def _locate(value: object, folder: Path) -> object:
-    if isinstance(value, dict):
-        return {key: _locate(item, folder) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_locate(item, folder) for item in value]
-    if isinstance(value, str) and value.endswith(_YAML):
-        beside = folder / value
-        return str(beside.absolute() if beside.is_file() else find_config(value))
-    return value
+    return _temporary_config(path.name, locate(content, path.parent))
 
 
 def _temporary_config(name: str, content: object) -> Path:
@@ -79,22 +62,6 @@ def _temporary_config(name: str, content: object) -> Path:
     path = folder / name
     path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return path
-
-
-def read_yaml(path: Path) -> dict[str, object]:
-    """The options in a config; the parser would not say in which file a mistake is.
-
-    Raises:
-        ConfigError: it is not YAML, or holds no options.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"The config {path} is not valid YAML: {reason}") from None
-    if not isinstance(content, dict):
-        raise ConfigError(f"The config {path} holds no options of the form `name: value`.")
-    return content
 
 
 def value_of(option: str, words: Sequence[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""What training minimises: per-pixel logistic loss, Dice, and weighted sums of losses.
+"""What training minimises: per-pixel logistic loss, Dice, per-cell losses, and weighted sums.
 
 Every loss takes logits and masks of the same size and returns one number. The arithmetic is float32
 (or float64, if the logits are), in mixed precision too.
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
+from refseg.targets import subsampled, touched
 
 
 class Loss(nn.Module, ABC):
@@ -43,12 +44,15 @@ class WeightedLogisticLoss(Loss):
     With `reduction="mean"` it is the loss of Hu et al.: the mean over all pixels of the batch,
     divided by their number, not by the sum of the weights; the paper weighs (1, 1) in low
     resolution and (1, 1/3) in high resolution. With `reduction="sum"` and equal weights it is the
-    loss of RMI, which trains with one expression per batch.
+    loss of RMI, which trains with one expression per batch; with `"expression_sum"`, RMI's for
+    larger batches: the same number for one expression, and the same size for any number of them,
+    so that the learning rate and the weight decay keep their meaning.
 
     Args:
         positive_weight: of pixels inside of the mask.
         negative_weight: of pixels outside of it.
-        reduction: "mean" or "sum", over all pixels of all expressions.
+        reduction: "mean" or "sum", over all pixels of all expressions; "expression_sum" is the sum
+            over the pixels of an expression, averaged over expressions.
 
     Raises:
         ConfigError: A weight is negative, or both are 0.
@@ -70,7 +74,7 @@ class WeightedLogisticLoss(Loss):
         self,
         positive_weight: float = 1.0,
         negative_weight: float = 1.0,
-        reduction: Literal["mean", "sum"] = "mean",
+        reduction: Literal["mean", "sum", "expression_sum"] = "mean",
     ) -> None:
         super().__init__()
         if min(positive_weight, negative_weight) < 0 or positive_weight + negative_weight == 0:
@@ -91,9 +95,14 @@ class WeightedLogisticLoss(Loss):
         logits = _full_precision(logits)
         foreground = logits.new_tensor(self.positive_weight)
         weights = torch.where(masks, foreground, self.negative_weight)
-        return functional.binary_cross_entropy_with_logits(
-            logits, masks.to(logits.dtype), weight=weights, reduction=self.reduction
+        per_expression = self.reduction == "expression_sum"
+        total = functional.binary_cross_entropy_with_logits(
+            logits,
+            masks.to(logits.dtype),
+            weight=weights,
+            reduction="sum" if per_expression else self.reduction,
         )
+        return total / max(1, len(logits)) if per_expression else total
 
 
 class DiceLoss(Loss):
@@ -138,6 +147,61 @@ class DiceLoss(Loss):
         tiny = torch.finfo(total.dtype).tiny
         dice = (2 * shared + self.smoothing) / (total + self.smoothing).clamp(min=tiny)
         return (1 - dice).mean()
+
+
+class CellLoss(Loss):
+    """A loss on one logit per cell of the feature grid, as both papers train in low resolution.
+
+    The logit of a cell is read off the pixel on which the decoder leaves it unchanged: the upper
+    left one of the cell (`BilinearDecoder` with a `legacy` grid: RMI), or the middle one
+    (`DeconvolutionDecoder` with its filter as it starts: LSTM-CNN). So loss and gradient are
+    exactly those of the grid, and the prediction in network size stays what is evaluated.
+
+    Args:
+        loss: of logits and targets of cells.
+        stride: pixels per cell, the backbone's; 8 in RMI, 32 in LSTM-CNN.
+        target: what makes a cell foreground: `subsampled`, its upper left pixel (RMI), or
+            `touched`, any of its pixels (LSTM-CNN).
+        value: the pixel that has the logit of the cell, `first` or `middle`.
+
+    Raises:
+        ConfigError: the stride is not positive, or does not divide the size of the logits.
+
+    Example:
+        >>> loss = CellLoss(WeightedLogisticLoss(reduction="sum"), stride=2)
+        >>> logits = torch.arange(16.0).view(1, 4, 4)  # of the four cells: 0, 2, 8, 10
+        >>> loss(logits, logits > 1)
+        tensor(0.8204)
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        stride: int,
+        target: Literal["subsampled", "touched"] = "subsampled",
+        value: Literal["first", "middle"] = "first",
+    ) -> None:
+        super().__init__()
+        if stride < 1:
+            raise ConfigError(f"Expected a stride of at least 1 pixel, got {stride}.")
+        self.loss, self.stride = loss, stride
+        self.targets = {"subsampled": subsampled, "touched": touched}[target]
+        self.offset = 0 if value == "first" else stride // 2
+
+    def forward(
+        self,
+        logits: Float[Tensor, " expressions height width"],
+        masks: Bool[Tensor, " expressions height width"],
+    ) -> Float[Tensor, ""]:
+        """Return the loss of the cells of a batch."""
+        height, width = logits.shape[-2:]
+        if height % self.stride or width % self.stride:
+            raise ConfigError(
+                f"Expected images of whole cells of {self.stride} pixels for CellLoss, got "
+                f"{height} × {width} pixels; change data.image_size, or the stride of the loss."
+            )
+        cells = logits[:, self.offset :: self.stride, self.offset :: self.stride]
+        return self.loss(cells, self.targets(masks, self.stride))
 
 
 class WeightedSum(Loss):

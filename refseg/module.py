@@ -18,6 +18,7 @@ from refseg.errors import TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import BilinearDecoder
+from refseg.models.parameters import parameter_groups
 from refseg.models.segmenter import (
     BackboneFactory,
     DecoderFactory,
@@ -48,6 +49,9 @@ class ReferringSegmentation(LightningModule):
             on the batch size, the order, or the number of processes. Without it, whole batches go
             through the network, which is faster on a GPU, and a pixel at the threshold may tip
             over.
+        decayed: names of the segmenter's parameters, with `*`, that the optimiser's weight decay is
+            for (`decoder.classifier.weight`); None: it is for all. In `Adam` and `SGD` it is the
+            papers' L2 term of the loss, in `AdamW` it is not.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class ReferringSegmentation(LightningModule):
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable = Schedule,
         exact_evaluation: bool = True,
+        decayed: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["loss", "exact_evaluation"])
@@ -71,6 +76,7 @@ class ReferringSegmentation(LightningModule):
         self.protocols: Sequence[Protocol] = (STANDARD,)
         # protocol -> split -> figures, and those of the first protocol
         self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
+        self.decayed = decayed
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
         # of the batch evaluated last, in network size, for callbacks that make more of them
@@ -83,11 +89,11 @@ class ReferringSegmentation(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser over what is trained, and its schedule, told the number of steps."""
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        optimizer = self.make_optimizer(trained)
+        optimizer = self.make_optimizer(parameter_groups(self.segmenter, self.decayed))
         schedule = self.make_schedule(optimizer)
         if isinstance(schedule, Schedule):
-            schedule.total_steps = int(self.trainer.estimated_stepping_batches)
+            planned = int(self.trainer.estimated_stepping_batches)
+            schedule.total_steps = schedule.fixed_steps or planned
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
@@ -229,7 +235,8 @@ class ReferringSegmentation(LightningModule):
         """
         trainer = self.trainer
         limit = trainer.limit_test_batches if trainer.testing else trainer.limit_val_batches
-        whole = limit == 1.0 and not trainer.sanity_checking
+        # The number 1 is one batch, the share 1.0 is all of them.
+        whole = isinstance(limit, float) and limit == 1.0 and not trainer.sanity_checking
         return {
             "+".join(splits): self.data.expression_ids(splits) if whole else None
             for splits in self.evaluated_groups()

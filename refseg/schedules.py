@@ -6,20 +6,26 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from refseg.errors import ConfigError
+
 
 class Schedule(LRScheduler):
     """A schedule in terms of the share of the training that is done.
 
     The number of steps is the trainer's business and stands in its part of the config; the module
-    hands it over through `total_steps` before the first step.
+    hands it over through `total_steps` before the first step. A published schedule that is written
+    in steps says so itself (`Polynomial`): a training that is stopped early, or goes on for longer,
+    then has the published rates in its steps.
 
     Args:
         optimizer: whose learning rate to set.
         warmup: share of the training, [0, 1), over which the rate grows linearly from nearly zero.
     """
 
+    fixed_steps: int | None = None
+
     def __init__(self, optimizer: Optimizer, warmup: float = 0.0) -> None:
-        self.total_steps: int | None = None
+        self.total_steps: int | None = self.fixed_steps
         self.warmup = warmup
         super().__init__(optimizer)
 
@@ -64,6 +70,11 @@ class Polynomial(Schedule):
         warmup: share of the training, [0, 1), over which the rate grows linearly from nearly zero.
         power: 0.9 in RMI.
         final: factor on the learning rate at the end; 0.04 in RMI (2.5e-4 to 1e-5).
+        steps: length of the schedule whatever that of the training is; 750,000 in RMI. None: the
+            training's.
+
+    Raises:
+        ConfigError: `steps` is not positive.
 
     References:
         Liu et al., *Recurrent Multimodal Interaction for Referring Image Segmentation*, ICCV 2017,
@@ -71,9 +82,16 @@ class Polynomial(Schedule):
     """
 
     def __init__(
-        self, optimizer: Optimizer, warmup: float = 0.0, power: float = 0.9, final: float = 0.0
+        self,
+        optimizer: Optimizer,
+        warmup: float = 0.0,
+        power: float = 0.9,
+        final: float = 0.0,
+        steps: int | None = None,
     ) -> None:
-        self.power, self.final = power, final
+        if steps is not None and steps < 1:
+            raise ConfigError(f"Expected a schedule of at least 1 step, got steps={steps}.")
+        self.power, self.final, self.fixed_steps = power, final, steps
         super().__init__(optimizer, warmup)
 
     def decay(self, progress: float) -> float:

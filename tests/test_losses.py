@@ -9,11 +9,13 @@ import torch
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.losses import DiceLoss, Loss, WeightedLogisticLoss, WeightedSum
+from refseg.losses import CellLoss, DiceLoss, Loss, WeightedLogisticLoss, WeightedSum
+from refseg.targets import touched
 
 LOSSES: list[Loss] = [
     WeightedLogisticLoss(),
     WeightedLogisticLoss(2.0, 0.25, reduction="sum"),
+    WeightedLogisticLoss(2.0, 0.25, reduction="expression_sum"),
     DiceLoss(),
     DiceLoss(smoothing=0.0),
     WeightedSum([WeightedLogisticLoss(), DiceLoss()], weights=[0.7, 0.3]),
@@ -169,3 +171,53 @@ def test_options_that_cannot_work() -> None:
         WeightedSum([DiceLoss()], weights=[1.0, 2.0])
     with pytest.raises(ConfigError, match="got 0 losses"):
         WeightedSum([], weights=[])
+
+
+def test_the_sum_of_an_expression_is_averaged_over_expressions(
+    logits: torch.Tensor, masks: torch.Tensor
+) -> None:
+    per_expression = WeightedLogisticLoss(reduction="expression_sum")
+    total = WeightedLogisticLoss(reduction="sum")
+    torch.testing.assert_close(per_expression(logits, masks), total(logits, masks) / 3)
+    torch.testing.assert_close(per_expression(logits[:1], masks[:1]), total(logits[:1], masks[:1]))
+
+
+def test_cells_of_rmi_are_those_of_its_grid() -> None:
+    """Loss and gradient through legacy upsampling are exactly those on the grid itself."""
+    from refseg.models.decoders import legacy_upsample
+
+    generator = torch.Generator().manual_seed(0)
+    cells = (5 * torch.randn(3, 5, 7, generator=generator)).requires_grad_()
+    masks = torch.rand(3, 40, 56, generator=generator) > 0.6
+    inner = WeightedLogisticLoss(reduction="sum")
+    logits = legacy_upsample(cells[:, None], (40, 56))[:, 0]
+    loss = CellLoss(inner, stride=8)(logits, masks)
+    (gradient,) = torch.autograd.grad(loss, cells)
+    expected = inner(cells, masks[:, ::8, ::8])
+    (expected_gradient,) = torch.autograd.grad(expected, cells)
+    assert torch.equal(logits[:, ::8, ::8], cells)
+    assert torch.equal(loss, expected)
+    torch.testing.assert_close(gradient, expected_gradient, rtol=0, atol=1e-6)
+
+
+def test_cells_of_lstm_cnn_are_those_of_its_grid() -> None:
+    from refseg.models.decoders import DeconvolutionDecoder
+
+    generator = torch.Generator().manual_seed(0)
+    decoder = DeconvolutionDecoder(4, stride=32, learned=False)
+    cells = 5 * torch.randn(2, 3, 4, generator=generator)
+    masks = torch.rand(2, 96, 128, generator=generator) > 0.999
+    loss = CellLoss(WeightedLogisticLoss(), stride=32, target="touched", value="middle")
+    coarse = touched(masks, 32)
+    assert 0 < coarse.sum() < coarse.numel()
+    torch.testing.assert_close(
+        loss(decoder.enlarge(cells), masks), WeightedLogisticLoss()(cells, coarse)
+    )
+
+
+def test_cells_have_to_be_whole() -> None:
+    loss = CellLoss(WeightedLogisticLoss(), stride=8)
+    with pytest.raises(ConfigError, match="whole cells of 8 pixels"):
+        loss(torch.zeros(1, 12, 16), torch.zeros(1, 12, 16, dtype=torch.bool))
+    with pytest.raises(ConfigError, match="at least 1"):
+        CellLoss(WeightedLogisticLoss(), stride=0)

@@ -73,19 +73,21 @@ class DeconvolutionDecoder(Decoder):
     Args:
         fused_dim: channels of the fused features; supplied by the fusion.
         stride: pixels per cell, the backbone's; 32 in the paper, with a filter of 64×64.
+        learned: train the filter, as in the paper's last stage; before that, it only interpolates.
 
     References:
         Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
         https://arxiv.org/abs/1603.06180, section 3.4.
     """
 
-    def __init__(self, fused_dim: int, stride: int = 32) -> None:
+    def __init__(self, fused_dim: int, stride: int = 32, learned: bool = True) -> None:
         super().__init__()
         self.stride = stride
         self.classifier = nn.Conv2d(fused_dim, 1, 1)
         self.upsampling = nn.ConvTranspose2d(1, 1, 2 * stride, stride, bias=False)
         with torch.no_grad():
             self.upsampling.weight.copy_(bilinear_filter(stride))
+        self.upsampling.requires_grad_(learned)
 
     def forward(
         self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]

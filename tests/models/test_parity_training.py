@@ -148,8 +148,9 @@ def test_learning_rate_of_rmi(shared: Path) -> None:
     fixture, facts = read(shared / "parity" / "rmi_lr_schedule.npz")
     start, end = facts["start_lr"], facts["end"]
     optimizer = torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))], lr=start)
-    schedule = Polynomial(optimizer, power=facts["power"], final=end / start)
-    schedule.total_steps = facts["lr_decay_step"]
+    schedule = Polynomial(
+        optimizer, power=facts["power"], final=end / start, steps=facts["lr_decay_step"]
+    )
     for step, expected in zip(fixture["steps"].tolist(), fixture["lr"].tolist(), strict=True):
         schedule.last_epoch = step
         assert_close(schedule.get_lr()[0], expected, rtol=1e-5, atol=0)

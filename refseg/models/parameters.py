@@ -1,0 +1,46 @@
+"""Which parameters are trained, and which of them decay."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from torch import nn
+
+from refseg.errors import ConfigError
+
+
+def parameter_groups(network: nn.Module, decayed: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The trained parameters as an optimiser takes them, those without weight decay apart.
+
+    The weight decay of torch's `Adam` and `SGD` adds `weight_decay * w` to the gradient. This is
+    the gradient of `weight_decay * sum(w ** 2) / 2`, which the papers add to their loss. (`AdamW`
+    shrinks weights beside the gradient instead, which is something else.) So with Adam, here as
+    there, it is divided by the size of the gradients like the rest, and weights whose gradients are
+    large hardly feel it.
+
+    Args:
+        network: what is trained.
+        decayed: names of parameters, with `*`; None: all of them decay.
+
+    Raises:
+        ConfigError: a name is of no parameter that is trained.
+
+    Example:
+        >>> groups = parameter_groups(nn.Linear(2, 1), ["*weight"])
+        >>> [(len(group["params"]), group.get("weight_decay")) for group in groups]
+        [(1, None), (1, 0.0)]
+    """
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if decayed is None:
+        return [{"params": [*trained.values()]}]
+    for pattern in decayed:
+        if not any(fnmatchcase(name, pattern) for name in trained):
+            raise ConfigError(
+                f"'{pattern}' of `decayed` is the name of no parameter that is trained; there are "
+                f"{', '.join(trained)}."
+            )
+    chosen = {name for name in trained if any(fnmatchcase(name, p) for p in decayed)}
+    return [
+        {"params": [p for name, p in trained.items() if name in chosen]},
+        {"params": [p for name, p in trained.items() if name not in chosen], "weight_decay": 0.0},
+    ]
