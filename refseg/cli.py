@@ -30,6 +30,7 @@ from refseg.loggers import WeightsAndBiases
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.runs import RunFolder, place_in
+from refseg.stages import run_stages, stages_of
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
 
 EXAMPLES = {
@@ -42,6 +43,8 @@ examples:
   refseg fit --config rmi.yaml --data data/mixed.yaml --data.root DIR
   refseg fit --config rmi.yaml --trainer.logger logger/wandb.yaml
   refseg fit --config RUN/config.yaml --output RUN --ckpt_path last      (go on with a run)
+  refseg fit --config paper/rmi_r_refcoco.yaml --data.root DIR           (as published)
+  refseg fit --config paper/lstm_cnn_referit.yaml --data.root DIR --output RUN   (three stages)
   refseg fit --config rmi.yaml --print_config                            (see all options)""",
     "validate": """\
 examples:
@@ -180,6 +183,9 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         words: the rest of the command line.
     """
     _quieten()
+    stages = stages_of(words) if verb == "fit" else None
+    if stages is not None:
+        return run_stages(stages, words, lambda words: run_trainer("fit", words))
     words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
     sys.argv = ["refseg", verb, *resolve_configs(words)]  # what distributed processes run again
     command = RefsegCLI(
@@ -208,6 +214,7 @@ def _quieten() -> None:
         r"Found .* module\(s\) in eval mode at the start of training.*",  # frozen backbones
         r"It is recommended to use `self.log\(.*sync_dist=True.*",  # our metrics are synchronised
         r"The dirpath has changed.*",  # evaluating into another folder than the training's
+        r"You're resuming from a checkpoint that ended before the epoch.*",  # it is shuffled anew
         r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run
     )
     for message in ignored:

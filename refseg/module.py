@@ -12,13 +12,16 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
 from torch import Tensor, nn
 
+from refseg.checkpoint import read_checkpoint
 from refseg.counting import PixelCounts, count_pixels, predict
 from refseg.data import ReferringDataModule
-from refseg.errors import TrainingError
+from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups
+from refseg.models.pretrained import load_weights
+from refseg.models.region_training import RegionTraining
 from refseg.models.segmenter import (
     BackboneFactory,
     DecoderFactory,
@@ -52,6 +55,11 @@ class ReferringSegmentation(LightningModule):
         decayed: names of the segmenter's parameters, with `*`, that the optimiser's weight decay is
             for (`decoder.classifier.weight`); None: it is for all. In `Adam` and `SGD` it is the
             papers' L2 term of the loss, in `AdamW` it is not.
+        regions: train on boxes instead of masks, as LSTM-CNN's first stage; evaluated is what the
+            same weights segment.
+        start_from: a checkpoint whose weights training starts with, of the same network and
+            vocabulary (`data.vocabulary_from`): what LSTM-CNN's later stages do. A run that goes on
+            (`ckpt_path`) does not need it.
     """
 
     def __init__(
@@ -66,9 +74,11 @@ class ReferringSegmentation(LightningModule):
         lr_scheduler: LRSchedulerCallable = Schedule,
         exact_evaluation: bool = True,
         decayed: Sequence[str] | None = None,
+        regions: RegionTraining | None = None,
+        start_from: str | None = None,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters(ignore=["loss", "exact_evaluation"])
+        self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
         self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
         self.loss = loss
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
@@ -76,7 +86,7 @@ class ReferringSegmentation(LightningModule):
         self.protocols: Sequence[Protocol] = (STANDARD,)
         # protocol -> split -> figures, and those of the first protocol
         self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
-        self.decayed = decayed
+        self.decayed, self.regions, self.start_from = decayed, regions, start_from
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
         # of the batch evaluated last, in network size, for callbacks that make more of them
@@ -86,6 +96,24 @@ class ReferringSegmentation(LightningModule):
     def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         """Logits in network size, before the sigmoid."""
         return self.segmenter(batch)
+
+    def setup(self, stage: str) -> None:
+        """Take the weights to start from.
+
+        Raises:
+            ConfigError: they are of another network, or of another vocabulary.
+        """
+        if stage != "fit" or self.start_from is None or self.trainer.ckpt_path is not None:
+            return
+        checkpoint = read_checkpoint(self.start_from)
+        if checkpoint["ReferringDataModule"]["tokenizer"] != self.data.tokenizer.state_dict():
+            raise ConfigError(
+                f"Expected the vocabulary of {self.start_from}, whose weights training starts "
+                "with, got another one; give the checkpoint as --data.vocabulary_from, too."
+            )
+        weights = checkpoint["state_dict"].items()
+        found = {name.removeprefix("segmenter."): weight for name, weight in weights}
+        load_weights(self.segmenter, found, self.start_from)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser over what is trained, and its schedule, told the number of steps."""
@@ -115,8 +143,10 @@ class ReferringSegmentation(LightningModule):
         Raises:
             TrainingError: the loss is not finite.
         """
-        logits = self.segmenter(batch)
-        loss = self.loss(logits, batch.masks)
+        if self.regions is None:
+            loss = self.loss(self.segmenter(batch), batch.masks)
+        else:
+            loss = self.regions(self.segmenter, batch, self.loss)
         if not torch.isfinite(loss):
             raise TrainingError(self._not_finite(loss, batch))
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))

@@ -46,7 +46,12 @@ def options(name: str) -> dict:
 
 def test_no_recipe_is_forgotten() -> None:
     found = {path.stem for path in (PACKAGE_CONFIGS / "paper").glob("*.yaml")}
-    assert found == {*RMI, "batched"}
+    assert found == {
+        *RMI,
+        "batched",
+        "lstm_cnn_referit",
+        *(f"lstm_cnn_referit_{s}" for s in STAGES),
+    }
 
 
 @pytest.mark.parametrize("name", RMI)
@@ -78,4 +83,38 @@ def test_a_step_of_rmi(name: str, tmp_path: Path) -> None:
 def test_a_step_of_the_batched_recipe(tmp_path: Path) -> None:
     words = ["fit", "--config", "paper/rmi_r_refcoco.yaml", "--config", "paper/batched.yaml"]
     words += [*SMALL, *BACKBONES["r"], "--model.fusion.projection_dim=8"]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+
+
+STAGES = ["region", "lowres", "highres"]
+SMALL_LSTM_CNN = (
+    *SMALL,
+    "--model.backbone.weights=null",
+    "--model.backbone.hidden_dim=8",
+    "--model.backbone.image_dim=8",
+    "--model.backbone.width=4",
+)
+
+
+def test_lstm_cnn_as_published() -> None:
+    region, lowres, highres = (options(f"lstm_cnn_referit_{stage}") for stage in STAGES)
+    stages = (region, lowres, highres)
+    assert [stage["trainer"]["max_steps"] for stage in stages] == [25_000, 30_000, 18_000]
+    steps = [stage["model"]["lr_scheduler"]["init_args"]["step_size"] for stage in stages]
+    assert steps == [10_000, 10_000, 6_000]
+    frozen = [stage["model"]["backbone"]["init_args"]["frozen"] for stage in stages]
+    assert frozen == ["all", "convolutions", "convolutions"]
+    learned = [stage["model"]["decoder"]["init_args"]["learned"] for stage in stages]
+    assert learned == [False, False, True]
+    assert [*lowres["model"]["loss"]["init_args"].values()][1:] == [32, "touched", "middle"]
+    assert highres["model"]["loss"]["init_args"]["negative_weight"] == pytest.approx(1 / 3)
+    for stage in stages:
+        optimizer = stage["model"]["optimizer"]["init_args"]
+        assert optimizer == {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.0005}
+        assert stage["data"]["train_splits"] == ["trainval"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_step_of_lstm_cnn(stage: str, tmp_path: Path) -> None:
+    words = ["fit", "--config", f"paper/lstm_cnn_referit_{stage}.yaml", *SMALL_LSTM_CNN]
     assert main([*words, "--output", str(tmp_path)]) == 0

@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.models.parameters import start_normal
+
 
 class Decoder(nn.Module, ABC):
     """Turns fused features into logits in network size; built from `(fused_dim)`."""
@@ -74,13 +76,21 @@ class DeconvolutionDecoder(Decoder):
         fused_dim: channels of the fused features; supplied by the fusion.
         stride: pixels per cell, the backbone's; 32 in the paper, with a filter of 64×64.
         learned: train the filter, as in the paper's last stage; before that, it only interpolates.
+        initial_deviation: of the normal distribution that the classifier starts from; 0.1 in the
+            paper's code. None: torch's way.
 
     References:
         Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
         https://arxiv.org/abs/1603.06180, section 3.4.
     """
 
-    def __init__(self, fused_dim: int, stride: int = 32, learned: bool = True) -> None:
+    def __init__(
+        self,
+        fused_dim: int,
+        stride: int = 32,
+        learned: bool = True,
+        initial_deviation: float | None = None,
+    ) -> None:
         super().__init__()
         self.stride = stride
         self.classifier = nn.Conv2d(fused_dim, 1, 1)
@@ -88,6 +98,8 @@ class DeconvolutionDecoder(Decoder):
         with torch.no_grad():
             self.upsampling.weight.copy_(bilinear_filter(stride))
         self.upsampling.requires_grad_(learned)
+        if initial_deviation is not None:
+            start_normal([self.classifier], initial_deviation)
 
     def forward(
         self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]

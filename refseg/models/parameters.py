@@ -1,6 +1,6 @@
-"""Which parameters are trained, and which of them decay."""
+"""What parameters start as, which are trained, and which of them decay."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -44,3 +44,17 @@ def parameter_groups(network: nn.Module, decayed: Sequence[str] | None) -> list[
         {"params": [p for name, p in trained.items() if name in chosen]},
         {"params": [p for name, p in trained.items() if name not in chosen], "weight_decay": 0.0},
     ]
+
+
+def start_normal(layers: Iterable[nn.Module], deviation: float) -> None:
+    """Start linear layers and convolutions normal around 0, their biases at 0.
+
+    Args:
+        layers: others among them, without parameters, are left alone.
+        deviation: standard deviation of the weights.
+    """
+    for layer in layers:
+        if isinstance(layer, nn.Linear | nn.Conv2d):
+            nn.init.normal_(layer.weight, std=deviation)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from refseg.models.fusion.base import Fusion
 from refseg.models.fusion.projection import VisualProjection
+from refseg.models.parameters import start_normal
 from refseg.types import TextFeatures
 
 
@@ -21,6 +22,8 @@ class ConcatFusion(Fusion):
         normalize: scale sentence vector and image features to length one, as the paper does.
         projection_dim: channels of a 1×1 convolution over the image features before all else; 1000
             in the LSTM baseline of RMI. None, as in LSTM-CNN: there is no such convolution.
+        initial_deviation: of the normal distribution that the weights start from, biases being 0;
+            0.05 in LSTM-CNN. None: torch's way.
 
     References:
         Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
@@ -36,6 +39,7 @@ class ConcatFusion(Fusion):
         layers: int = 1,
         normalize: bool = True,
         projection_dim: int | None = None,
+        initial_deviation: float | None = None,
     ) -> None:
         super().__init__()
         self.fused_dim, self.normalize = hidden_dim, normalize
@@ -48,6 +52,9 @@ class ConcatFusion(Fusion):
                 for layer in (nn.Conv2d(hidden_dim, hidden_dim, 1), nn.ReLU(inplace=True))
             )
         )
+        if initial_deviation is not None:
+            first = (self.visual.image, self.visual.coordinates, self.sentence)
+            start_normal([*first, *self.further], initial_deviation)
 
     def forward(
         self,

@@ -1,0 +1,96 @@
+"""Trainings of several stages, each of which starts with the weights of the one before."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from refseg.command_line import value_of
+from refseg.config_bases import YAML, read_yaml
+from refseg.config_files import find_config
+from refseg.errors import ConfigError
+
+
+def stages_of(words: Sequence[str]) -> list[str] | None:
+    """The configs of the stages, if the config on the command line is a list of them.
+
+    Args:
+        words: after `refseg fit`.
+
+    Raises:
+        ConfigError: the config has other options beside its stages.
+    """
+    config = value_of("--config", words)
+    if config is None or not config.endswith(YAML):
+        return None
+    path = find_config(config)
+    content = read_yaml(path)
+    stages = content.get("stages")
+    if stages is None:
+        return None
+    if len(content) > 1 or not isinstance(stages, list) or not stages:
+        raise ConfigError(f"Expected a list of configs as `stages` and nothing else in {path}.")
+    return [str(stage) for stage in stages]
+
+
+def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[str]], int]) -> int:
+    """Train one stage after the other, in a folder each; go on where an earlier call was stopped.
+
+    A finished stage is not repeated, and one that was broken off goes on with its newest
+    checkpoint: the same command with the same `--output` ends up with the same stages.
+
+    Args:
+        stages: their configs.
+        words: after `refseg fit`; options apply to every stage.
+        fit: runs `refseg fit` with other words.
+
+    Raises:
+        ConfigError: a checkpoint is named, which each stage finds for itself.
+    """
+    for option in ("--ckpt_path", "--model.start_from", "--print_config"):
+        if value_of(option, words) is not None or option in words:
+            raise ConfigError(
+                f"{option} does not go with several stages, which find their own checkpoints; name "
+                f"the config of one stage ({', '.join(stages)}), or leave it out."
+            )
+    config = Path(str(value_of("--config", words)))
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    output = Path(value_of("--output", words) or Path("runs", f"{config.stem}-{stamp}"))
+    options = _without(words, ("--config", "--output"))
+    before: Path | None = None
+    for number, stage in enumerate(stages, start=1):
+        name = Path(stage).stem.removeprefix(config.stem).strip("_-") or str(number)
+        folder = output / name
+        if not (folder / "metrics.json").is_file():
+            print(f"Stage {number} of {len(stages)}, {name}: {folder}", flush=True)
+            code = fit([*_words(stage, folder, before), *options])
+            if code:
+                return code
+        before = folder / "checkpoints" / "best.ckpt"
+    return 0
+
+
+def _words(stage: str, folder: Path, before: Path | None) -> list[str]:
+    words = ["--config", stage, "--output", str(folder)]
+    newest = _newest_checkpoint(folder)
+    if newest is not None:
+        words += ["--ckpt_path", str(newest)]
+    if before is not None:
+        words += [f"--model.start_from={before}", f"--data.vocabulary_from={before}"]
+    return words
+
+
+def _newest_checkpoint(folder: Path) -> Path | None:
+    paths = [folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "interrupted")]
+    there = [path for path in paths if path.is_file()]
+    return max(there, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:
+    """The words without some options and their values."""
+    kept: list[str] = []
+    is_value = False
+    for word in words:
+        if not is_value and word not in options and word.partition("=")[0] not in options:
+            kept.append(word)
+        is_value = word in options
+    return kept
