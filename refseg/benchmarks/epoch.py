@@ -16,7 +16,10 @@ from refseg.data.loaders import start_worker
 from refseg.types import Batch
 
 SAMPLES = 50
-"""How often in an epoch the memory is looked at."""
+"""How often in an epoch the memory is looked at, after the first batches."""
+
+FIRST_BATCHES = 8
+"""So many of each worker show what it takes to read batches at all; it is looked at after each."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,13 @@ class WorkerMemory:
     """Memory of one worker, bytes.
 
     Own memory is what no other process shares (USS): it would be free again if the worker ended.
-    The share (PSS) also counts what is shared, divided by those who share it.
+    The share (PSS) also counts what is shared, divided by those who share it. Both swing by the
+    size of a batch, as the allocator takes memory and gives it back.
 
     Args:
-        own_at_start: after the worker's first batches.
+        own_at_start: the most during the worker's first batches.
         own_at_end: after its last.
-        own_most: of all samples in between.
+        own_most: the most of the whole epoch.
         share_at_start: as above.
         share_at_end: as above.
     """
@@ -42,7 +46,7 @@ class WorkerMemory:
 
     @property
     def growth(self) -> int:
-        """The most that its own memory was above that at the start."""
+        """How much the most of the epoch is above the most of the first batches."""
         return self.own_most - self.own_at_start
 
 
@@ -99,18 +103,19 @@ def read_epoch(
 
 def _read(loader: DataLoader[Batch], workers: int) -> Epoch:
     every = max(len(loader) // SAMPLES, 1)
-    # A worker is at work on the next batches when its first one arrives.
-    first = min(4 * workers, len(loader) - 1)
+    warm_up = FIRST_BATCHES * workers
     samples: list[dict[int, tuple[int, int]]] = []
     expressions = images = 0
     start = time.perf_counter()
     for number, batch in enumerate(_until_the_workers_end(loader)):
         expressions += len(batch)
         images += len(batch.image_paths)
-        if number == first or (number > first and number % every == 0) or number == len(loader) - 1:
+        if number < warm_up or number % every == 0 or number == len(loader) - 1:
             samples.append(_memory())
     seconds = time.perf_counter() - start
-    return Epoch(expressions, images, seconds, [_of_worker(pid, samples) for pid in samples[0]])
+    return Epoch(
+        expressions, images, seconds, [_of_worker(pid, samples, warm_up) for pid in samples[0]]
+    )
 
 
 def _until_the_workers_end(loader: DataLoader[Batch]) -> Iterator[Batch]:
@@ -130,7 +135,8 @@ def _memory() -> dict[int, tuple[int, int]]:
     return found
 
 
-def _of_worker(pid: int, samples: list[dict[int, tuple[int, int]]]) -> WorkerMemory:
+def _of_worker(pid: int, samples: list[dict[int, tuple[int, int]]], warm_up: int) -> WorkerMemory:
     seen = [sample[pid] for sample in samples if pid in sample]
     own = [uss for uss, _ in seen]
-    return WorkerMemory(own[0], own[-1], max(own), seen[0][1], seen[-1][1])
+    shares = [pss for _, pss in seen]
+    return WorkerMemory(max(own[:warm_up]), own[-1], max(own), max(shares[:warm_up]), shares[-1])
