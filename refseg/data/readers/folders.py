@@ -6,6 +6,7 @@ from pathlib import Path
 
 from refseg.data.archives import index_of
 from refseg.data.images import image_exists
+from refseg.data.readers.opened import looked_for
 from refseg.errors import DataError
 
 
@@ -14,17 +15,25 @@ def existing_folders(bases: Iterable[Path], patterns: Iterable[str]) -> list[Pat
 
     Args:
         bases: folders in which to look.
-        patterns: relative paths, in which `*` stands for any name.
+        patterns: relative paths, in which one `*` stands for any name or the end of one.
     """
     bases = list(bases)
     found = [
         folder
         for pattern in patterns
         for base in bases
-        for folder in sorted(base.glob(pattern))
-        if folder.is_dir()
+        for folder in _places(base, pattern)
+        if looked_for(folder) and folder.is_dir()
     ]
     return list(dict.fromkeys(found))
+
+
+def _places(base: Path, pattern: str) -> list[Path]:
+    """Where a pattern may lead, whether there is something or not: it may come later."""
+    if "*" not in pattern:
+        return [base / pattern]
+    head, star, tail = pattern.partition("*/")
+    return [place / tail for place in sorted(base.glob(head + star.rstrip("/")))]
 
 
 def index_files(folders: Sequence[Path]) -> dict[str, str]:
@@ -65,7 +74,7 @@ class ImageFiles:
         self._archived = [
             archive / inside
             for archive in archives
-            if archive.is_file()
+            if looked_for(archive) and archive.is_file()
             for inside in index_of(archive).folders
         ]
         self._default = (folders or self._archived or [bases[0] / patterns[0]])[0]

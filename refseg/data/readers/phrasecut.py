@@ -15,6 +15,7 @@ from refseg.data.masks import FAR_OUTSIDE, check_size, encode
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.folders import ImageFiles, folder_with
 from refseg.data.readers.json_files import iterate_json_list
+from refseg.data.readers.opened import looked_for
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
@@ -81,7 +82,7 @@ def read_phrasecut(
     if split_by is not None:
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     paths = {split: folder / f"refer_{split}.json" for split in SPLITS}
-    paths = {split: path for split, path in paths.items() if path.is_file()}
+    paths = {split: path for split, path in paths.items() if looked_for(path)}
     if not paths:
         raise DataError(f"{folder} has none of the files refer_{{{','.join(SPLITS)}}}.json.")
     table, bad = TableBuilder(), BadRecords(on_bad_record)

@@ -9,6 +9,7 @@ from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.folders import ImageFiles, existing_folders, folder_with, index_files
 from refseg.data.readers.json_files import read_json_object
 from refseg.data.readers.matlab import read_mat_mask
+from refseg.data.readers.opened import looked_for
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
@@ -128,7 +129,7 @@ def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
     bases = list(dict.fromkeys((folder, root)))
     mask_folders = existing_folders(bases, MASK_FOLDERS)
     boxes = folder / "referit_bbox.json"
-    if not boxes.is_file() and not mask_folders:
+    if not looked_for(boxes) and not mask_folders:
         raise DataError(
             f"{folder} has neither {boxes.name} nor a folder of masks ({', '.join(MASK_FOLDERS)}); "
             "at least one of them is needed."
