@@ -1,8 +1,11 @@
 """One cached table on disk: the Arrow file, and beside it the record of what it was made from."""
 
 import contextlib
+import errno
 import json
+import os
 import re
+import stat
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +23,7 @@ from refseg.files import replacing, write_text
 
 _FORMAT = 1  # of the record
 _CHUNK = 1 << 20
+_ANYBODY_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,15 @@ class CacheEntry:
     def prepare(self) -> None:
         """Make the folder, but not the data set's own one: that is to be found, or missed.
 
+        A data set's folder that nobody may write to is left alone by the superuser, too.
+
         Raises:
             OSError: it cannot be made.
         """
-        self.folder.mkdir(exist_ok=True, parents=self.folder.parent != self._own_folder)
+        is_beside = self.folder.parent == self._own_folder
+        if is_beside and not self._own_folder.stat().st_mode & _ANYBODY_WRITES:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self._own_folder))
+        self.folder.mkdir(exist_ok=True, parents=not is_beside)
 
     def open(self) -> References | None:
         """The table, if it is there, whole, and made from what the files contain today."""
@@ -109,6 +118,7 @@ class CacheEntry:
             return None
         if today != sources:  # only the times differ: spare the next one the reading
             with contextlib.suppress(OSError):
+                self.prepare()
                 self._write_record(path.name, (size, checksum), today)
         return references
 

@@ -335,6 +335,31 @@ def test_a_folder_that_cannot_be_written(
     assert rows(found) == rows(read_references(settled_root, "fake"))
 
 
+def test_a_folder_that_is_not_to_be_written(
+    settled_root: Path, builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without permission to write, which the superuser heeds, too."""
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path / "cache"))
+    folder = settled_root / "fake"
+    folder.chmod(0o555)
+    for _ in range(2):
+        assert len(open_references(settled_root, "fake")) == 42
+    assert builds.read_text() == "."
+    assert not (folder / BESIDE).exists()
+    assert len(list((tmp_path / "cache").rglob("*.arrow"))) == 1
+    # Nor is a table changed that is there already, though the files have new times.
+    folder.chmod(0o755)
+    (tmp_path / "cache").rename(tmp_path / "away")
+    open_references(settled_root, "fake")
+    folder.chmod(0o555)
+    os.utime(folder / "instances.json", ns=(10**18 + 5, 10**18 + 5))
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    assert len(open_references(settled_root, "fake")) == 42
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == times
+    assert builds.read_text() == ".."
+    folder.chmod(0o755)
+
+
 def test_nowhere_to_write(
     settled_root: Path,
     builds: Path,
