@@ -157,7 +157,7 @@ def damaged_bytes(content: bytes) -> st.SearchStrategy[bytes]:
             value = value[:at] + chunk + value[at + (removed or len(chunk)) :]
         return value
 
-    others = st.sampled_from([_recode(content, name) for name in ("utf-16", "latin-1", "cp500")])
+    others = st.sampled_from(["utf-16", "utf-8", "cp500"]).map(lambda name: _recode(content, name))
     return st.one_of(cut, steps.map(apply), steps.map(apply), others)
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from refseg.data.masks import check_size, encode_segmentation
@@ -179,7 +178,9 @@ def _records(path: Path) -> Iterator[object]:
             for batch in file.iter_batches(batch_size=64, columns=list(_COLUMNS)):
                 for row in range(batch.num_rows):
                     yield batch.slice(row, 1).to_pylist()[0]
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # whatever a broken file makes pyarrow stumble over
         raise DataError(
             f"{path} is not a complete parquet file ({' '.join(str(error).split())[:200]}); "
             "download it again."

@@ -73,8 +73,8 @@ def read_phrasecut(
         DataError: a file is missing or broken, or a record is not what the format promises.
 
     References:
-        C. Wu et al., PhraseCut: Language-based Image Segmentation in
-        the Wild, CVPR 2020, https://github.com/ChenyunWu/PhraseCutDataset.
+        C. Wu et al., PhraseCut: Language-based Image Segmentation in the Wild, CVPR 2020,
+        https://github.com/ChenyunWu/PhraseCutDataset.
     """
     folder = folder_with(root, dataset, IMAGE_DATA, NAMES)
     if folder is None:

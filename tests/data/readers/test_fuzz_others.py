@@ -21,8 +21,13 @@ from .. import fake_folder, fake_hub, fake_phrasecut, fake_refer, fake_referit
 from ..hostile import damaged, damaged_bytes, to_json
 from .fuzzing import judge, limits, start_clock
 
-Files = dict[str, bytes]
-"""What a case writes over the data set's own files, by their path in its folder."""
+
+class Files(dict[str, bytes]):
+    """What a case writes over the data set's own files, by their path in its folder."""
+
+    def __repr__(self) -> str:
+        """Sizes only: the contents of a parquet file are too long to read."""
+        return f"Files({', '.join(f'{name}: {len(data)} bytes' for name, data in self.items())})"
 
 
 def read_case(root: Path, dataset: str, files: Files, policy: OnBadRecord) -> None:
@@ -33,6 +38,10 @@ def read_case(root: Path, dataset: str, files: Files, policy: OnBadRecord) -> No
         for name, content in files.items():
             (folder / name).write_bytes(content)
         references = judge(lambda: read_references(root, dataset, on_bad_record=policy), folder)
+    except Exception:
+        for name, content in files.items():  # to look at
+            (root / f"failed-{Path(name).name}").write_bytes(content)
+        raise
     finally:
         for name, content in good.items():
             (folder / name).write_bytes(content)
@@ -42,14 +51,16 @@ def read_case(root: Path, dataset: str, files: Files, policy: OnBadRecord) -> No
 
 
 def in_json(files: dict[str, Any]) -> Files:
-    return {f"{name}.json": to_json(value).encode() for name, value in files.items()}
+    return Files({f"{name}.json": to_json(value).encode() for name, value in files.items()})
 
 
 def bytes_of(root: Path, *names: str) -> st.SearchStrategy[Files]:
     """One of some files, damaged."""
     return st.one_of(
         *(
-            damaged_bytes((root / name).read_bytes()).map(lambda data, name=name: {name: data})
+            damaged_bytes((root / name).read_bytes()).map(
+                lambda data, name=name: Files({name: data})
+            )
             for name in names
         )
     )
@@ -117,7 +128,7 @@ def hub_cases(root: Path) -> st.SearchStrategy[Files]:
             table = pa.Table.from_pylist(small, fake_hub.SCHEMA)
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, row_group_size=2)
-        return {f"data/{train}": sink.getvalue().to_pybytes()}
+        return Files({f"data/{train}": sink.getvalue().to_pybytes()})
 
     return st.one_of(damaged(rows).map(parquet), bytes_of(root / "refcoco", f"data/{train}"))
 
@@ -131,7 +142,7 @@ def csv_cases(root: Path) -> st.SearchStrategy[Files]:
         lines = [{"mask": "", **line} for line in lines]
         path = root / "lines.csv"
         fake_folder.write_csv(path, _without_surrogates(lines))
-        return {"annotations.csv": path.read_bytes()}
+        return Files({"annotations.csv": path.read_bytes()})
 
     return st.one_of(
         damaged(fake_folder.records).map(csv),
@@ -149,7 +160,8 @@ def jsonl_cases(root: Path) -> st.SearchStrategy[Files]:
     fake_folder.write_jsonl(folder / "annotations.jsonl", records())
 
     def jsonl(lines: Any) -> Files:  # noqa: ANN401  # damaged lines
-        return {"annotations.jsonl": "".join(to_json(line) + "\n" for line in lines).encode()}
+        text = "".join(to_json(line) + "\n" for line in lines)
+        return Files({"annotations.jsonl": text.encode()})
 
     return st.one_of(damaged(records).map(jsonl), bytes_of(folder, "annotations.jsonl"))
 
