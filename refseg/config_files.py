@@ -1,5 +1,6 @@
 """Where configuration files are found: in the working directory, else in the package."""
 
+import difflib
 from pathlib import Path
 
 from refseg.errors import ConfigError
@@ -28,9 +29,15 @@ def find_config(name: str | Path) -> Path:
     places = [str(path.absolute().parent)]
     if not path.is_absolute():
         places.append(str(packaged.parent))
-    raise ConfigError(f"No config {path.name} in {' or in '.join(places)}.{_suggestions()}")
+    raise ConfigError(f"No config {path.name} in {' or in '.join(places)}.{_suggestions(path)}")
 
 
-def _suggestions() -> str:
+def _suggestions(path: Path) -> str:
     known = sorted(str(p.relative_to(PACKAGE_CONFIGS)) for p in PACKAGE_CONFIGS.rglob("*.yaml"))
-    return f" The package has {', '.join(known)}." if known else ""
+    names = {name.rpartition("/")[2]: name for name in known}
+    close = difflib.get_close_matches(path.name, names, n=3, cutoff=0.8)
+    if close:
+        return f" Did you mean {' or '.join(names[name] for name in close)}?"
+    top = [name for name in known if "/" not in name]
+    folders = sorted({name.partition("/")[0] + "/" for name in known if "/" in name})
+    return f" The package has {', '.join([*top, *folders])}." if known else ""
