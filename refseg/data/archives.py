@@ -151,7 +151,8 @@ def _unpacked(packed: bytes, size: int, method: int) -> bytes:
 
 
 def _is_archive(path: Path) -> bool:
-    return path.suffix.lower() == ".zip" and path.is_file()
+    # os.path, as Path raises where a name is too long
+    return path.suffix.lower() == ".zip" and os.path.isfile(path)  # noqa: PTH113
 
 
 @lru_cache(maxsize=16)

@@ -1,5 +1,6 @@
 """Image files, in folders, in zip files and in shards, read as RGB."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -61,7 +62,9 @@ def image_exists(path: Path | str) -> bool:
     if shards.runs_through_shard(str(path)):
         return shards.has_member(str(path))
     member = find_member(Path(path))
-    return Path(path).is_file() if member is None else has_member(member)
+    if member is not None:
+        return has_member(member)
+    return os.path.isfile(path)  # noqa: PTH113  # Path.is_file raises where a name is too long
 
 
 def read_encoded(path: Path | str) -> bytes:

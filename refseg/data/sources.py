@@ -147,8 +147,10 @@ class Sources:
 
 def _is_there(picture: Path) -> bool:
     """Also where its path runs through an archive that is there."""
-    return picture.exists() or any(
-        folder.suffix == ".zip" and folder.is_file() for folder in picture.parents
+    # Those of Path raise where a name is too long
+    return os.path.exists(picture) or any(  # noqa: PTH110
+        folder.suffix == ".zip" and os.path.isfile(folder)  # noqa: PTH113
+        for folder in picture.parents
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refseg.data.images import read_image
+from refseg.data.images import image_exists, read_image
 from refseg.errors import DataError
 
 COLOUR = (200, 100, 50)
@@ -80,3 +80,8 @@ def test_something_else(tmp_path: Path) -> None:
         read_image(tmp_path / "cat.jpg")
     with pytest.raises(DataError, match="Cannot read the image"):
         read_image(tmp_path)
+
+
+@pytest.mark.parametrize("folder", ["", "a.zip/"])
+def test_a_name_that_is_too_long_is_no_file(folder: str, tmp_path: Path) -> None:
+    assert not image_exists(tmp_path / f"{folder}{'a' * 300}.zip" / f"{'b' * 300}.jpg")

@@ -1,5 +1,6 @@
 """The reader of the RefCOCO family in parquet, as it lies on the Hugging Face hub."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -144,7 +145,9 @@ class _Images:
             raise DataError(f"{record}: expected the name of an image file, got {shown(name)}.")
         if self._place is None:
             told = PurePosixPath(get_text(ref, "image_path", record).replace("\0", "")).parent
-            if ".." not in told.parts and (self._root / told / name).is_file():
+            there = self._root / told / name
+            # os.path, as Path raises where a name is too long
+            if ".." not in told.parts and os.path.isfile(there):  # noqa: PTH113
                 self._place = self._root / told
             else:
                 self._place = find_images(self._root, self._dataset, [name])
