@@ -15,7 +15,7 @@ EXAMPLES = """\
 examples:
   refseg bench data
   refseg bench data --images 2000 --workers 2
-  refseg bench data --keep /tmp/generated --json figures.json
+  refseg bench data --keep generated --json figures.json
 
 The full size (20,000 images, 142,210 expressions) takes minutes, 1 GB of disk (in TMPDIR or --keep)
 and 4 GB of memory."""
