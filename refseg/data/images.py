@@ -1,6 +1,7 @@
 """Image files, in folders, in zip files and in shards, read as RGB."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -81,9 +82,23 @@ def read_encoded(path: Path | str) -> bytes:
         return source.read_bytes() if isinstance(source, Path) else source.read()
 
 
+def open_image(source: Path | BytesIO) -> Image.Image:
+    """`PIL.Image.open` that takes large photographs for what they are.
+
+    Pillow warns from 89 million pixels on and refuses from 179 million on. The refusal stays; the
+    warning of an attack, at a photograph that is merely large, helps nobody.
+
+    Args:
+        source: a file, or its bytes in memory.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(source)
+
+
 @contextmanager
 def _opened(path: Path | str) -> Iterator[Image.Image]:
-    with _readable(path), Image.open(_source(path)) as image:
+    with _readable(path), open_image(_source(path)) as image:
         yield image
 
 

@@ -1,12 +1,13 @@
 """Files of every kind become RGB in their own size."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from refseg.data.images import image_exists, read_image
+from refseg.data.images import image_exists, image_size, read_image
 from refseg.errors import DataError
 
 COLOUR = (200, 100, 50)
@@ -85,3 +86,23 @@ def test_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["", "a.zip/"])
 def test_a_name_that_is_too_long_is_no_file(folder: str, tmp_path: Path) -> None:
     assert not image_exists(tmp_path / f"{folder}{'a' * 300}.zip" / f"{'b' * 300}.jpg")
+
+
+def header_of_bmp(width: int, height: int) -> bytes:
+    """A file that says it is so large; its pixels are missing."""
+    return (
+        b"BM"
+        + struct.pack("<IHHI", 54, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+    )
+
+
+def test_large_photographs_are_taken_for_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "large.bmp").write_bytes(header_of_bmp(12_000, 11_000))  # where Pillow warns
+    assert image_size(tmp_path / "large.bmp") == (11_000, 12_000)
+
+
+def test_absurd_sizes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "absurd.bmp").write_bytes(header_of_bmp(100_000, 100_000))
+    with pytest.raises(DataError, match=r"Cannot read the image .*absurd\.bmp"):
+        image_size(tmp_path / "absurd.bmp")

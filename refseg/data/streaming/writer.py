@@ -19,7 +19,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from refseg.data.images import read_encoded
+from refseg.data.images import open_image, read_encoded
 from refseg.data.references import References
 from refseg.data.streaming.index import INDEX, REFERENCES, Shard, ShardIndex, StoredFile
 from refseg.errors import ConfigError, DataError
@@ -207,7 +207,7 @@ def _checked(path: str, rows: References, row: int) -> bytes:
     """The bytes of an image file, whose header has the size that the row says."""
     try:
         encoded = read_encoded(path)
-        with Image.open(BytesIO(encoded)) as image:
+        with open_image(BytesIO(encoded)) as image:
             found = image.size
     except DataError as error:
         raise DataError(f"{rows.record(row)}: {error}") from None
