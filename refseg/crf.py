@@ -125,6 +125,7 @@ def check_installed() -> Any:  # noqa: ANN401 - a module without types
     except ImportError:
         raise ConfigError(
             "DenseCRF needs the package pydensecrf2, which is not installed; run "
-            '`pip install "pydensecrf2>=1.1"` (it is compiled then, by a C++ compiler).'
+            '`pip install "pydensecrf2>=1.1"` (it is compiled then, by a C++ compiler; that works '
+            "with Python 3.11 and 3.12, not with 3.13)."
         ) from None
     return densecrf
