@@ -20,7 +20,7 @@ FLOORS = {
     "cli": 4, "__main__": 4,
     "scoring": 2, "result_files": 2, "run_summary": 2,
 }  # fmt: skip
-LIGHTNING = {Path("data/datamodule.py"), Path("data/loaders.py")}
+LIGHTNING = {Path(f"data/{name}.py") for name in ("chosen_data", "datamodule", "loaders")}
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 
 

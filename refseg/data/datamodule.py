@@ -1,49 +1,32 @@
 """The data of a run as Lightning sees it: splits, loaders, the tokenizer and the transform."""
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from jaxtyping import Int64
-from lightning import LightningDataModule
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from refseg.checkpoint import read_checkpoint
+from refseg.data.chosen_data import ChosenData, announce
 from refseg.data.dataset import ReferringDataset
-from refseg.data.described import Descriptions
 from refseg.data.loaders import make_loader
-from refseg.data.mixtures import (
-    DataSource,
-    Mixture,
-    Training,
-    choose_training,
-    describe,
-    is_built_in,
-    protected_parts,
-    read_mixture,
-    sources_of,
-    training_dataset,
-)
-from refseg.data.objects import read_objects
+from refseg.data.mixtures import DataSource, training_dataset
 from refseg.data.readers import OnBadRecord
-from refseg.data.shapes import ShapesOptions, prepare_shapes
+from refseg.data.shapes import ShapesOptions
 from refseg.data.streaming.loader import ResumableLoader, resumable_loader
-from refseg.data.streaming.source import cache_advice, open_stream
+from refseg.data.streaming.source import cache_advice
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
-from refseg.errors import ConfigError, DataError
+from refseg.errors import ConfigError
 from refseg.geometry import Resampling
 from refseg.types import Batch, Sample
 
 _DEFAULT_SHAPES = ShapesOptions()
 
 
-class ReferringDataModule(LightningDataModule):
+class ReferringDataModule(ChosenData):
     """Images with expressions: of the built-in set, of a data set in a folder, or of several.
 
     In a mixture, the splits of a set are called `refcoco/val`; `val` means those of all sets that
@@ -125,26 +108,22 @@ class ReferringDataModule(LightningDataModule):
         protected_datasets: Sequence[str] | None = None,
         stream: str | None = None,
     ) -> None:
-        super().__init__()
-        self.sources = sources_of(dataset, split_by)
-        if stream is not None and (root is not None or len(self.sources) > 1):
-            raise ConfigError(
-                "A stream is a whole data set of its own; leave out data.root and the list of "
-                "data sets, or leave out data.stream."
-            )
-        for source in self.sources if stream is None else ():
-            if root is None and source.root is None and source.name != "shapes":
-                raise ConfigError(
-                    f"The data set '{source.name}' needs a folder: give it with --data.root (only "
-                    "the built-in set 'shapes' does without)."
-                )
+        super().__init__(
+            root=root,
+            dataset=dataset,
+            split_by=split_by,
+            train_splits=train_splits,
+            val_splits=val_splits,
+            test_splits=test_splits,
+            on_bad_record=on_bad_record,
+            shapes=shapes,
+            train_on_evaluation_images=train_on_evaluation_images,
+            protected_datasets=protected_datasets,
+            stream=stream,
+        )
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
             if value < least:
                 raise ConfigError(f"Expected {name} of at least {least}, got {value}.")
-        self.root = root
-        self.train_splits = list(train_splits)
-        self.val_splits = list(val_splits)
-        self.test_splits = None if test_splits is None else list(test_splits)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.expressions_per_image = expressions_per_image
@@ -152,121 +131,17 @@ class ReferringDataModule(LightningDataModule):
         self.tokenizer: Tokenizer = WordTokenizer() if tokenizer is None else tokenizer
         self.transform = Transform(image_size, fill=fill, resampling=resampling)
         self.augmentation = augmentation
-        self.on_bad_record: OnBadRecord = on_bad_record
-        self.shapes = shapes
         self.vocabulary_from = vocabulary_from
-        self.train_on_evaluation_images = train_on_evaluation_images
-        self.protected_datasets = protected_datasets
-        self.stream = stream
         self.trained_on_evaluation_images: bool | None = train_on_evaluation_images
-        self._mixture: Mixture | None = None
-        self._training: list[Training] | None = None
         self._vocabulary_is_ready = False
         self._streamed: ResumableLoader | None = None
         self._where_stopped: Mapping[str, Any] | None = None
-
-    @property
-    def is_mixture(self) -> bool:
-        """Whether there are several data sets."""
-        return len(self.sources) > 1
-
-    @property
-    def mixture(self) -> Mixture:
-        """All splits of all data sets, read when they are first needed."""
-        if self._mixture is None and self.stream is not None:
-            self._mixture = open_stream(self.stream, self.sources[0])
-        if self._mixture is None:
-            self._mixture = read_mixture(self.sources, self.root, self.on_bad_record, self.shapes)
-            for part in self._mixture.parts:
-                for line in (part.skipped, part.notes):
-                    if line:
-                        _announce(line)
-        return self._mixture
-
-    @property
-    def training(self) -> list[Training]:
-        """What is trained on of each data set, chosen when it is first needed."""
-        if self._training is None:
-            protected, problems = protected_parts(
-                self.mixture, self.root, self.protected_datasets, self.on_bad_record
-            )
-            self._training = choose_training(
-                self.mixture,
-                self.train_splits,
-                [*self.val_splits, *(self.test_splits or ())],
-                protected,
-                keep_evaluation_images=self.train_on_evaluation_images,
-            )
-            for problem in problems:
-                _announce(problem)
-            for part, _, shared in self._training:
-                if shared.images or not self.mixture.is_single:
-                    _announce(describe(part.title, shared, self.train_on_evaluation_images))
-        return self._training
 
     @property
     def vocab_size(self) -> int:
         """Number of token ids; the text encoder's width follows from it."""
         self._prepare_vocabulary()
         return self.tokenizer.vocab_size
-
-    @property
-    def split_names(self) -> list[str]:
-        """The names of the splits that `test_dataloader` gives, in its order."""
-        if self.test_splits is not None:
-            return self.mixture.full_names(self.test_splits)
-        names = self.mixture.other_splits(self.train_splits)
-        if not names:
-            raise DataError(
-                f"{self.mixture.title} has no split besides those of training; name one with "
-                "--data.test_splits."
-            )
-        return names
-
-    @property
-    def val_groups(self) -> list[list[str]]:
-        """The splits of each loader that `val_dataloader` gives, in its order."""
-        return self.mixture.together(self.val_splits)
-
-    def expression_ids(self, splits: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
-        """The ids of all expressions of some splits: what an evaluation of them has to count."""
-        tables = self.mixture.rows(splits)
-        return np.concatenate([table.table["expression_id"].to_numpy() for table in tables])
-
-    def descriptions(self, splits: Sequence[str]) -> Descriptions:
-        """What is known of the expressions of some splits of one data set.
-
-        Args:
-            splits: by their full names.
-        """
-        (references,) = self.mixture.rows(splits)
-        ((part, _), *_) = self.mixture.find(splits[0])
-        source = part.source
-        root = source.root or self.root
-        if root is None or is_built_in(source, self.root, len(self.sources)):
-            root = prepare_shapes(self.shapes)
-        return Descriptions(references, read_objects(root, source.name), part.references)
-
-    def fingerprint(self, splits: Sequence[str]) -> str:
-        """A hash of the content of some splits, the same wherever their files lie.
-
-        Args:
-            splits: by their full names.
-        """
-        prints = [table.fingerprint() for table in self.mixture.rows(splits)]
-        return prints[0] if len(prints) == 1 else sha256("".join(prints).encode()).hexdigest()
-
-    def first_expression_ids(self, splits: Sequence[str]) -> Int64[np.ndarray, " objects"]:
-        """The ids of one expression of each object: the first one of its last reference."""
-        tables = self.mixture.rows(splits)
-        return np.concatenate([table.first_expression_ids() for table in tables])
-
-    def prepare_data(self) -> None:
-        """Draw the built-in set, once per machine."""
-        if self.stream is not None:
-            return
-        if any(is_built_in(source, self.root, len(self.sources)) for source in self.sources):
-            prepare_shapes(self.shapes)
 
     def setup(self, stage: str) -> None:
         """Read the annotations, and make the vocabulary unless a checkpoint brought it."""
@@ -340,15 +215,7 @@ class ReferringDataModule(LightningDataModule):
             state = read_checkpoint(self.vocabulary_from)["ReferringDataModule"]
             self.tokenizer = tokenizer_from_state(state["tokenizer"])
         elif self.tokenizer.needs_building:
-            try:
-                self.mixture.train_splits(self.train_splits)
-            except DataError as error:
-                raise DataError(
-                    f"{error} The vocabulary is built from the training splits; to take it from a "
-                    "trained model instead, give --data.vocabulary_from CHECKPOINT."
-                ) from None
-            tables = [training.references for training in self.training]
-            self.tokenizer.build([text for t in tables for text in t.expressions.to_pylist()])
+            self.build_vocabulary(self.tokenizer)
         self._vocabulary_is_ready = True
 
     def _evaluation_loader(self, splits: Sequence[str]) -> DataLoader[Batch]:
@@ -363,7 +230,7 @@ class ReferringDataModule(LightningDataModule):
         assert self.stream is not None
         advice = cache_advice(self.stream, self.trainer.world_size if self.trainer else 1)
         if advice:
-            _announce(advice)
+            announce(advice)
         self._streamed = resumable_loader(
             dataset, self.tokenizer, self.batch_size, self.num_workers, self.trainer
         )
@@ -379,9 +246,3 @@ class ReferringDataModule(LightningDataModule):
         return make_loader(
             dataset, self.tokenizer, self.batch_size, self.num_workers, sampler, shuffle
         )
-
-
-@rank_zero_only
-def _announce(line: str) -> None:
-    """Tell the user, once for all processes and beside what is written to standard output."""
-    print(line, file=sys.stderr)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.data import datamodule as module_under_test
+from refseg.data import chosen_data
 from refseg.data.datamodule import ReferringDataModule
-from refseg.data.shapes import ShapesOptions
+from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.transforms import Augmentation
 from refseg.errors import ConfigError, DataError
 from refseg.types import Batch
@@ -161,4 +161,19 @@ def test_the_built_in_set_needs_no_folder(
     paths = [path for batch in data.train_dataloader() for path in batch.image_paths]
     assert len(set(paths)) == 3
     assert all(Path(path).is_relative_to(tmp_path) for path in paths)
-    assert module_under_test.prepare_shapes(options).is_relative_to(tmp_path)
+    assert prepare_shapes(options).is_relative_to(tmp_path)
+
+
+def test_the_objects_of_a_data_set_are_read_once_for_all_splits(
+    fake_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make(fake_root)
+    first = data.descriptions(["val"]).rows(data.expression_ids(["val"]))
+    monkeypatch.setattr(chosen_data, "read_objects", None)  # would raise if it were called
+    again = data.descriptions(["val"]).rows(data.expression_ids(["val"]))
+    assert again.equals(first)
+    for split in ("testA", "testB"):
+        ids_of_split = data.expression_ids([split])
+        rows = data.descriptions([split]).rows(ids_of_split)
+        assert rows["expression_id"].to_pylist() == ids_of_split.tolist()
+        assert rows["rivals"].null_count == 0
