@@ -67,8 +67,9 @@ def test_two_processes_count_what_one_counts(run: Path, server: Server, tmp_path
     assert figures(tmp_path) == figures(run)
 
 
+@pytest.mark.parametrize("source", ["folder", pytest.param("stream", marks=pytest.mark.slow)])
 def test_a_run_that_is_stopped_in_an_epoch_goes_on_as_if_it_had_not_been(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches, losses and figures of the resumed run are those of the one that was left alone."""
     original = ReferringSegmentation.training_step
@@ -83,7 +84,8 @@ def test_a_run_that_is_stopped_in_an_epoch_goes_on_as_if_it_had_not_been(
 
     monkeypatch.setattr(ReferringSegmentation, "training_step", watched)
     words = [
-        *("fit", "--config", "rmi.yaml", *TINY, f"--data.stream={server.address}"),
+        *("fit", "--config", "rmi.yaml", *TINY),
+        *([f"--data.stream={server.address}"] if source == "stream" else []),
         *("--data.augmentation.shrink=0.8", "--data.expressions_per_image=2"),
         *("--data.batch_size=3", "--trainer.max_epochs=2"),
     ]

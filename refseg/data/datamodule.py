@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch.utilities import rank_zero_info
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data.chosen_data import ChosenData, announce
@@ -14,14 +14,14 @@ from refseg.data.dataset import ReferringDataset
 from refseg.data.loaders import make_loader
 from refseg.data.mixtures import DataSource, training_dataset
 from refseg.data.readers import OnBadRecord
+from refseg.data.resuming import ResumableLoader, resumable_loader
 from refseg.data.shapes import ShapesOptions
-from refseg.data.streaming.loader import ResumableLoader, resumable_loader
-from refseg.data.streaming.source import cache_advice
+from refseg.data.streaming.source import cache_advice, shard_order
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError
 from refseg.geometry import Resampling
-from refseg.types import Batch, Sample
+from refseg.types import Batch
 
 _DEFAULT_SHAPES = ShapesOptions()
 
@@ -39,6 +39,10 @@ class ReferringDataModule(ChosenData):
 
     The vocabulary is built from what is trained on and from nothing else. Tokenizer and transform
     are stored in every checkpoint and restored from it, so that a checkpoint is complete.
+
+    What an epoch sees, and in which order, follows from the seed of Lightning's `seed_everything`
+    (0 without it) and the epoch, not from the number of workers. Training goes on exactly where a
+    checkpoint in the middle of an epoch left it.
 
     Evaluation sees every expression. With several processes, Lightning's distributed sampler
     repeats a few images so that all processes have equally many; metrics count by expression id, so
@@ -79,8 +83,7 @@ class ReferringDataModule(ChosenData):
             mixture keeps clear of all sets of COCO images under `root`; a single set of its own
             evaluation images only, as the field's figures for single sets do.
         stream: folder or URL (`file://`, `http(s)://`, `s3://`, …) of shards that `refseg data
-            shards` packed, read while training instead of `root`. Training then goes on exactly
-            where a checkpoint in the middle of an epoch left it. The environment variable
+            shards` packed, read while training instead of `root`. The environment variable
             REFSEG_STREAM_CACHE_GB bounds what is kept on disk.
     """
 
@@ -134,7 +137,7 @@ class ReferringDataModule(ChosenData):
         self.vocabulary_from = vocabulary_from
         self.trained_on_evaluation_images: bool | None = train_on_evaluation_images
         self._vocabulary_is_ready = False
-        self._streamed: ResumableLoader | None = None
+        self._training_loader: ResumableLoader | None = None
         self._where_stopped: Mapping[str, Any] | None = None
 
     @property
@@ -154,18 +157,32 @@ class ReferringDataModule(ChosenData):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The training splits, shuffled."""
-        dataset, sampler = training_dataset(
+        """The training splits, shuffled; goes on where a checkpoint left the epoch."""
+        self._prepare_vocabulary()
+        seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # the same on all processes
+        trainer = self.trainer
+        share = (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
+        dataset, order = training_dataset(
             self.training,
             Transform(**self.transform.state_dict(), augmentation=self.augmentation),
             self.expressions_per_image,
             self.max_expressions,
-            seed=int(os.environ.get("PL_GLOBAL_SEED", "0")),  # the same on all processes
-            epoch=self.trainer.current_epoch if self.trainer else 0,
+            seed,
+            *share,
         )
         if self.stream is not None:
-            return self._streamed_loader(dataset)
-        return self._loader(dataset, sampler, shuffle=sampler is None)
+            assert isinstance(dataset, ReferringDataset)  # of one data set
+            order = shard_order(dataset.image_paths(), seed, *share)
+            if advice := cache_advice(self.stream, share[0]):
+                announce(advice)
+        tables = [training.references for training in self.training]
+        self._training_loader = resumable_loader(
+            dataset, tables, order, self.tokenizer, self.batch_size, self.num_workers, trainer
+        )
+        if self._where_stopped is not None:
+            self._training_loader.load_state_dict(self._where_stopped)
+            self._where_stopped = None
+        return self._training_loader
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """The validation splits together, every expression once; in a mixture, each for itself."""
@@ -183,18 +200,20 @@ class ReferringDataModule(ChosenData):
     def state_dict(self) -> dict[str, Any]:
         """Tokenizer, transform, what was trained on and how far, as plain numbers and texts."""
         self._prepare_vocabulary()
+        loader = self._training_loader
+        where_stopped = None if loader is None else loader.state_dict()
         return {
             "tokenizer": self.tokenizer.state_dict(),
             "transform": self.transform.state_dict(),
             "trained_on_evaluation_images": self.trained_on_evaluation_images,
-            "stream": None if self._streamed is None else self._streamed.state_dict(),
+            "where_stopped": where_stopped,
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take tokenizer and transform from a checkpoint: the weights were trained with them."""
         self.tokenizer = tokenizer_from_state(state_dict["tokenizer"])
         self._vocabulary_is_ready = True
-        self._where_stopped = state_dict.get("stream")
+        self._where_stopped = state_dict.get("where_stopped")
         before = state_dict.get("trained_on_evaluation_images")  # None: nobody has checked
         is_evaluating = self.trainer is not None and self.trainer.state.fn != "fit"
         self.trained_on_evaluation_images = (
@@ -219,30 +238,7 @@ class ReferringDataModule(ChosenData):
         self._vocabulary_is_ready = True
 
     def _evaluation_loader(self, splits: Sequence[str]) -> DataLoader[Batch]:
+        self._prepare_vocabulary()
         (references,) = self.mixture.rows(splits)
-        return self._loader(
-            ReferringDataset(references, self.transform, "all", self.max_expressions)
-        )
-
-    def _streamed_loader(self, dataset: Dataset[Sample]) -> DataLoader[Batch]:
-        self._prepare_vocabulary()
-        assert isinstance(dataset, ReferringDataset)  # of one data set
-        assert self.stream is not None
-        advice = cache_advice(self.stream, self.trainer.world_size if self.trainer else 1)
-        if advice:
-            announce(advice)
-        self._streamed = resumable_loader(
-            dataset, self.tokenizer, self.batch_size, self.num_workers, self.trainer
-        )
-        if self._where_stopped is not None:
-            self._streamed.load_state_dict(self._where_stopped)
-            self._where_stopped = None
-        return self._streamed
-
-    def _loader(
-        self, dataset: Dataset[Sample], sampler: Sampler[int] | None = None, shuffle: bool = False
-    ) -> DataLoader[Batch]:
-        self._prepare_vocabulary()
-        return make_loader(
-            dataset, self.tokenizer, self.batch_size, self.num_workers, sampler, shuffle
-        )
+        dataset = ReferringDataset(references, self.transform, "all", self.max_expressions)
+        return make_loader(dataset, self.tokenizer, self.batch_size, self.num_workers)

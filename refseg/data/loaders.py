@@ -7,7 +7,7 @@ from typing import Any
 import cv2
 import torch
 from lightning.fabric.utilities.seed import pl_worker_init_function
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from refseg.data.collate import Collate
 from refseg.data.tokenizers import Tokenizer
@@ -15,27 +15,18 @@ from refseg.types import Batch, Sample
 
 
 def make_loader(
-    dataset: Dataset[Sample],
-    tokenizer: Tokenizer,
-    batch_size: int,
-    num_workers: int,
-    sampler: Sampler[int] | None = None,
-    shuffle: bool = False,
+    dataset: Dataset[Sample], tokenizer: Tokenizer, batch_size: int, num_workers: int
 ) -> DataLoader[Batch]:
-    """A loader of batches.
+    """A loader of batches, in the order of the data set.
 
     Args:
         dataset: an image with its expressions per item.
         tokenizer: with its vocabulary.
         batch_size: items per batch.
         num_workers: processes that read items; 0 reads them in this one.
-        sampler: chooses the items; None takes all of them once.
-        shuffle: in a random order, where no sampler chooses.
     """
     return DataLoader(
         dataset,  # type: ignore[arg-type]  # collate makes batches of its samples
-        shuffle=shuffle,
-        sampler=sampler,
         **loader_options(tokenizer, batch_size, num_workers),
     )
 

@@ -33,8 +33,8 @@ class Augmentation:
     sentences; a sample with a sentence that cannot be exchanged safely is not flipped, and no
     sentence is dropped. Colours change little, as sentences name them.
 
-    All random numbers come from torch's generator, which Lightning seeds in every worker, so that a
-    run with the same seed and number of workers repeats exactly.
+    All random numbers come from torch's generator, which training seeds for each visit of an image
+    (`RepeatableDataset`), so that a run with the same seed repeats exactly.
 
     Args:
         flip: probability of a horizontal flip, decided once per image.

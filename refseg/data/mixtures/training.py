@@ -8,8 +8,8 @@ from torch.utils.data import ConcatDataset, Dataset
 from refseg.data.dataset import ReferringDataset
 from refseg.data.mixtures.leakage import SharedImages, describe, find_shared, without
 from refseg.data.mixtures.mixture import Mixture, Part
+from refseg.data.orders import Order, ProportionalOrder, ShuffledOrder
 from refseg.data.references import References
-from refseg.data.samplers import ProportionalSampler
 from refseg.errors import DataError
 from refseg.types import Sample
 
@@ -82,9 +82,10 @@ def training_dataset(
     expressions_per_image: int | Literal["all"],
     max_expressions: int,
     seed: int = 0,
-    epoch: int = 0,
-) -> tuple[Dataset[Sample], ProportionalSampler | None]:
-    """The data sets end to end, and what draws from them in proportion, if they have shares.
+    processes: int = 1,
+    process: int = 0,
+) -> tuple[Dataset[Sample], Order]:
+    """The data sets end to end, and the order in which they are visited.
 
     Without shares an epoch sees each image of each set once.
 
@@ -93,18 +94,19 @@ def training_dataset(
         transform: as for `ReferringDataset`, like the next two.
         expressions_per_image: per visit of an image.
         max_expressions: per item, when all are taken.
-        seed: of the order, where there are shares.
-        epoch: that begins.
+        seed: as for `Order`, like the next two.
+        processes: how many share the work.
+        process: the number of this one.
     """
     datasets = [
         ReferringDataset(training.references, transform, expressions_per_image, max_expressions)
         for training in chosen
     ]
-    if len(datasets) == 1:
-        return datasets[0], None
+    sizes = [len(dataset) for dataset in datasets]
     shares = [training.part.source.share for training in chosen]
-    sampler = None
-    if all(share is not None for share in shares):
-        sizes = [len(dataset) for dataset in datasets]
-        sampler = ProportionalSampler(sizes, [share or 0.0 for share in shares], seed, epoch)
-    return ConcatDataset(datasets), sampler
+    order: Order = ShuffledOrder(sum(sizes), seed, processes, process)
+    if len(datasets) > 1 and all(share is not None for share in shares):
+        order = ProportionalOrder(
+            sizes, [share or 0.0 for share in shares], seed, processes, process
+        )
+    return datasets[0] if len(datasets) == 1 else ConcatDataset(datasets), order

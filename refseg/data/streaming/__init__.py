@@ -11,7 +11,7 @@ So the shards are WebDataset's, written by its `TarWriter` and readable by its p
 others'; they are opened by fsspec, which Lightning brings along (http, https; s3, gs, hf and others
 with their packages), kept in a bounded cache on disk, and read by number: the rows come from an
 Arrow table beside the shards, an image is a path that runs through a shard
-(`https://host/refcoco/train-000003.tar/000012/COCO_….jpg`), and `ReferringDataset`, its samplers
+(`https://host/refcoco/train-000003.tar/000012/COCO_….jpg`), and `ReferringDataset`, its orders
 and the metrics do not know the difference.
 
 Nothing is imported here, as `refseg.data.images` reads through `members`.

@@ -1,8 +1,10 @@
 """A data set in shards, as the data module takes data sets."""
 
+from collections.abc import Sequence
+
 from refseg.data.mixtures import DataSource, Mixture, Part
 from refseg.data.streaming.index import index_of, open_shards
-from refseg.data.streaming.order import WINDOW
+from refseg.data.streaming.order import WINDOW, ShardOrder
 from refseg.data.streaming.storage import (
     CACHE_SIZE_VARIABLE,
     address_of,
@@ -52,3 +54,18 @@ def cache_advice(stream: str, processes: int) -> str | None:
         f"but {cache_limit() / 1e9:.2g} GB are kept on disk, so that shards are fetched again and "
         f"again; raise the environment variable {CACHE_SIZE_VARIABLE}, or pack smaller shards."
     )
+
+
+def shard_order(
+    image_paths: Sequence[str], seed: int, processes: int = 1, process: int = 0
+) -> ShardOrder:
+    """The order of training on images that lie in shards.
+
+    Args:
+        image_paths: of each item's image.
+        seed: as for `ShardOrder`, like the others.
+        processes: how many share the work.
+        process: the number of this one.
+    """
+    shards = [path.rpartition(".tar/")[0] for path in image_paths]
+    return ShardOrder(shards, seed, processes, process)

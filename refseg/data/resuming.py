@@ -1,16 +1,16 @@
 """A data loader that goes on in the middle of an epoch as if it had not been stopped."""
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from refseg.data.dataset import ReferringDataset
 from refseg.data.loaders import loader_options
-from refseg.data.streaming.order import ShardOrder, Visit
+from refseg.data.orders import Order, Visit
+from refseg.data.references import References
 from refseg.data.tokenizers import Tokenizer
 from refseg.errors import ConfigError
 from refseg.types import Batch, Sample
@@ -27,15 +27,20 @@ class RepeatableDataset(Dataset[Sample]):
         seed: of the run.
     """
 
-    def __init__(self, dataset: ReferringDataset, seed: int) -> None:
+    def __init__(self, dataset: Dataset[Sample], seed: int) -> None:
         self.dataset, self.seed = dataset, seed
 
     def __len__(self) -> int:
         """Number of items."""
-        return len(self.dataset)
+        return len(self.dataset)  # type: ignore[arg-type]  # it has a length, or no order
 
-    def __getitem__(self, visit: Visit) -> Sample:
-        """The item as this visit sees it; torch's generator is left as it was."""
+    def __getitem__(self, visit: Visit | int) -> Sample:
+        """The item as this visit sees it; torch's generator is left as it was.
+
+        Args:
+            visit: or an item alone, as in epoch 0 (what `overfit_batches` of Lightning asks for).
+        """
+        visit = visit if isinstance(visit, Visit) else Visit(0, visit)
         text = f"{self.seed}/{visit.epoch}/{visit.item}"
         digest = hashlib.blake2b(text.encode(), digest_size=7).digest()
         before = torch.get_rng_state()
@@ -57,14 +62,14 @@ class ResumableLoader(DataLoader[Batch]):
     # Attributes with defaults instead of a constructor: Lightning makes copies of data loaders by
     # the arguments of theirs.
     batches_done: Callable[[], int] | None = None
-    signature: Mapping[str, int | str] = {}
+    signature: Callable[[], Mapping[str, int | str]] = dict
     _first = 0
     _given = 0
 
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]  # torch promises its own class
         """The batches of the epoch that was set, or what is left of it after `load_state_dict`."""
         first, self._first = self._first, 0
-        if isinstance(self.sampler, ShardOrder):
+        if isinstance(self.sampler, Order):
             self.sampler.start = first * cast("int", self.batch_size)
         self._given = first
         for batch in super().__iter__():
@@ -78,7 +83,7 @@ class ResumableLoader(DataLoader[Batch]):
         done: hence the trainer's count, where there is one.
         """
         done = self._given if self.batches_done is None else self.batches_done()
-        return {"batches": done, **self.signature}
+        return {"batches": done, **self.signature()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Leave out in the next epoch what was done.
@@ -89,7 +94,7 @@ class ResumableLoader(DataLoader[Batch]):
         batches = int(state["batches"])
         if batches >= len(self):  # saved at the end of an epoch: the next one is a whole one
             return
-        for name, ours in self.signature.items():
+        for name, ours in self.signature().items():
             if state.get(name) != ours:
                 raise ConfigError(
                     f"The checkpoint was saved in the middle of an epoch, after {batches} of its "
@@ -101,42 +106,44 @@ class ResumableLoader(DataLoader[Batch]):
 
 
 def resumable_loader(
-    dataset: ReferringDataset,
+    dataset: Dataset[Sample],
+    tables: Sequence[References],
+    order: Order,
     tokenizer: Tokenizer,
     batch_size: int,
     num_workers: int,
     trainer: Any = None,  # noqa: ANN401 - Lightning's, which is imported on higher floors only
 ) -> ResumableLoader:
-    """A loader of training batches from shards: shuffled, repeatable, and resumable exactly.
-
-    The order follows from the seed that Lightning's `seed_everything` has set for all processes, or
-    from 0.
+    """A loader of training batches: shuffled, repeatable, and resumable exactly.
 
     Args:
-        dataset: whose images lie in shards.
+        dataset: what the order visits.
+        tables: its rows, by which a checkpoint knows whether it is the same data.
+        order: of the visits.
         tokenizer: with its vocabulary.
         batch_size: items per batch.
         num_workers: processes that read items; 0 reads them in this one.
-        trainer: knows the processes that train together, and how many batches are done.
+        trainer: knows how many batches are done.
     """
-    seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))
-    processes, process = (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
-    shards = [path.rpartition(".tar/")[0] for path in dataset.image_paths()]
-    order = ShardOrder(shards, seed, processes, process)
     loader = ResumableLoader(
-        RepeatableDataset(dataset, seed),  # type: ignore[arg-type]  # collate makes batches of its samples
+        RepeatableDataset(dataset, order.seed),  # type: ignore[arg-type]  # collate makes batches of its samples
         sampler=order,
         **loader_options(tokenizer, batch_size, num_workers),
     )
     if trainer is not None:
         progress = trainer.fit_loop.epoch_loop.batch_progress
         loader.batches_done = lambda: progress.current.processed
-    loader.signature = {
-        "seed": seed,
-        "processes": processes,
-        "batch_size": batch_size,
-        "window": order.window,
-        "items": len(dataset),
-        "data": dataset.references.fingerprint(),
-    }
+
+    @cache  # nobody asks for it before the first checkpoint
+    def signature() -> dict[str, int | str]:
+        return {
+            "seed": order.seed,
+            "processes": order.num_replicas,
+            "batch_size": batch_size,
+            "order": order.title,
+            "items": order.count,
+            "data": ", ".join(table.fingerprint() for table in tables),
+        }
+
+    loader.signature = signature
     return loader
