@@ -91,3 +91,44 @@ def test_help_imports_no_torch(words: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "usage: refseg" in done.stdout
     assert "example" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words", ["data list", "data list --root .", "data download shapes --root ."]
+)
+def test_what_is_known_of_data_sets_is_told_without_torch(words: str, tmp_path: Path) -> None:
+    code = (
+        "import sys; from refseg.__main__ import main\n"
+        f"assert main({words.split()}) == 0\n"
+        "assert not {'torch', 'lightning', 'numpy'} & set(sys.modules), 'slow'"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shapes" in done.stdout + done.stderr
+
+
+def test_each_public_name_of_the_data_is_imported_from_its_place() -> None:
+    """What mypy reads, what is imported when it is asked for, and what is announced agree."""
+    module = ast.parse((PACKAGE / "data" / "__init__.py").read_text())
+    (for_mypy,) = (
+        node
+        for node in module.body
+        if isinstance(node, ast.If) and isinstance(node.body[0], ast.ImportFrom)
+    )
+    places = {
+        alias.name: str(node.module).removeprefix("refseg.data.")
+        for node in for_mypy.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    from refseg import data
+
+    assert places == data._PLACE_OF
+    assert sorted(places) == sorted(data.__all__)
+    assert set(places) <= set(dir(data))
+    for name in places:
+        assert getattr(data, name) is not None
+    with pytest.raises(AttributeError, match=r"module 'refseg\.data' has no attribute 'nothing'"):
+        _ = data.nothing

@@ -9,7 +9,7 @@ import torch
 from lightning.fabric.utilities.seed import pl_worker_init_function
 from torch.utils.data import DataLoader, Dataset
 
-from refseg.data.collate import Collate
+from refseg.data.collation import Collate
 from refseg.data.tokenizers import Tokenizer
 from refseg.types import Batch, Sample
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from refseg.data.collate import Collate
+from refseg.data.collation import Collate
 from refseg.data.dataset import ReferringDataset
 from refseg.data.masks import decode
 from refseg.data.readers.refer import read_refer

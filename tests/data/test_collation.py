@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.data.collate import Collate, collate
+from refseg.data.collation import Collate, collate
 from refseg.data.dataset import ReferringDataset
 from refseg.data.readers.refer import read_refer
 from refseg.data.tokenizers import WordTokenizer
