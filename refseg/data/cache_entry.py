@@ -157,7 +157,16 @@ class CacheEntry:
 def maker() -> str:
     """A digest of the code that makes tables: another version of it may make another table."""
     folder = Path(references_module.__file__).parent
-    names = ("references", "masks", "images", "sources", "relative_paths", "table_files")
+    names = (
+        "grouping",
+        "references",
+        "schema",
+        "masks",
+        "images",
+        "sources",
+        "relative_paths",
+        "table_files",
+    )
     code = [folder / f"{name}.py" for name in names]
     code += sorted((folder / "readers").glob("*.py"))
     digest = sha256(f"{_FORMAT} {version('pycocotools')}".encode())

@@ -10,7 +10,7 @@ from refseg.data.readers.instances import file_name, read_json
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import as_unicode, get, shown
-from refseg.data.readers.rows import record_name
+from refseg.data.readers.refer_records import record_name
 from refseg.errors import DataError
 
 Record: TypeAlias = dict[str, Any]

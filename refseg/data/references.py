@@ -1,66 +1,23 @@
 """The columnar table of references: one row per expression, whatever files it came from."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int32, Int64, Integer
 
+from refseg.data.fingerprints import fingerprint_of
+from refseg.data.grouping import ImageGroups, first_expression_ids, group_by_image
+from refseg.data.schema import SCHEMA, SPLIT_ORDER, SPLIT_SEPARATOR, SPLIT_UNIONS
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
-_NAMES = pa.dictionary(pa.int32(), pa.string())
-
-SCHEMA = pa.schema(
-    [
-        ("source", _NAMES),  # for messages: "refcoco (unc)"
-        ("expression_id", pa.int64()),
-        ("reference_id", pa.int64()),
-        ("annotation_ids", pa.list_(pa.int64())),
-        ("category_ids", pa.list_(pa.int64())),
-        ("image_id", pa.int64()),
-        ("split", _NAMES),  # "testA|testB" where a reference belongs to both
-        ("expression", pa.string()),  # cleaned and in lower case, where the data set has it so
-        ("raw", pa.string()),  # as typed
-        ("image_path", _NAMES),
-        ("height", pa.int32()),
-        ("width", pa.int32()),
-        ("rle", pa.dictionary(pa.int32(), pa.binary())),  # several expressions share a mask
-        ("mask_kind", _NAMES),  # "mask", or "box" where only a box was published: it is filled
-    ]
-)
-"""The columns. Ids of objects and classes are lists, as an expression may name several objects or
-none; columns with few different values are dictionaries, so that a value is stored once."""
-
 _SKIPPED = b"skipped"
 _NOTES = b"notes"
-
-SPLIT_SEPARATOR = "|"
-"""Between the names in the column `split` of a row that belongs to several splits."""
-
-SPLIT_ORDER = ("train", "val", "test", "testA", "testB", "testC")
-
-SPLIT_UNIONS = {"trainval": ("train", "val"), "val_miniv": ("val", "miniv")}
-"""Names that stand for several splits, unless a data set has a split of that very name: ReferIt is
-trained on `trainval`, and `val_miniv` is all of PhraseCut's validation set."""
-
-
-class ImageGroups(NamedTuple):
-    """Which rows belong to which image.
-
-    Args:
-        rows: row numbers, those of one image side by side, images in order of appearance.
-        offsets: the rows of image `i` are `rows[offsets[i]:offsets[i + 1]]`.
-    """
-
-    rows: Int64[np.ndarray, " rows"]
-    offsets: Int64[np.ndarray, " images_and_one"]
 
 
 class References:
@@ -103,20 +60,24 @@ class References:
     @classmethod
     def from_columns(
         cls,
-        columns: Mapping[str, Sequence[object]],
+        columns: Mapping[str, Sequence[object] | pa.Array],
         skipped: Sequence[str] = (),
         notes: Sequence[str] = (),
     ) -> "References":
         """Build the table from one sequence per column of `SCHEMA` (what readers do).
 
         Args:
-            columns: of equal length; without `mask_kind`, all are "mask" (segmentations).
+            columns: of equal length, as Python or as Arrow has them; without `mask_kind`, all are
+                "mask" (segmentations).
             skipped: what was wrong with each record that was left out.
             notes: what was put right in records that were kept.
         """
         if "mask_kind" not in columns:
             columns = {**columns, "mask_kind": ["mask"] * len(columns["expression"])}
-        arrays = [pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names]
+        arrays = [
+            values if isinstance(values, pa.Array) else pa.array(values, SCHEMA.field(name).type)
+            for name, values in ((name, columns[name]) for name in SCHEMA.names)
+        ]
         table = pa.Table.from_arrays(arrays, schema=SCHEMA)
         return cls(_with_messages(table, skipped, notes))
 
@@ -248,13 +209,7 @@ class References:
         codes = _codes(self._whole["image_path"])
         if self._rows is not None:
             codes = codes[self._rows]
-        _, first, image = np.unique(codes, return_index=True, return_inverse=True)
-        order_of_appearance = np.empty(len(first), np.int64)
-        order_of_appearance[np.argsort(first)] = np.arange(len(first))
-        image = order_of_appearance[image]
-        offsets = np.zeros(len(first) + 1, np.int64)
-        np.cumsum(np.bincount(image, minlength=len(first)), out=offsets[1:])
-        return ImageGroups(np.argsort(image, kind="stable").astype(np.int64), offsets)
+        return group_by_image(codes)
 
     def first_expression_ids(self) -> Int64[np.ndarray, " objects"]:
         """The id of one expression of each object: the first one of the last reference to it.
@@ -262,15 +217,7 @@ class References:
         Expressions that name several objects, or none, count as an object for each set of objects
         in an image, or for each reference.
         """
-        columns = ["image_id", "reference_id", "annotation_ids", "expression_id"]
-        firsts: dict[tuple[object, ...], tuple[int, int]] = {}
-        for image, reference, objects, expression in zip(
-            *(self.table[name].to_pylist() for name in columns), strict=True
-        ):
-            key = (image, *objects) if objects else (image, "none", reference)
-            if key not in firsts or firsts[key][0] != reference:
-                firsts[key] = (reference, expression)
-        return np.array([expression for _, expression in firsts.values()], np.int64)
+        return first_expression_ids(self.table)
 
     def truth(self, row: int) -> RunLengths:
         """The mask of one row, in the image's own size."""
@@ -286,13 +233,7 @@ class References:
 
     def fingerprint(self) -> str:
         """A hash of the content, the same wherever the folder lies and however rows are chunked."""
-        digest = hashlib.sha256()
-        for field in SCHEMA:
-            column = self.table[field.name]
-            if field.name == "image_path":  # by name: each of its different values once
-                column = pa.chunked_array([_names(chunk) for chunk in column.chunks], pa.string())
-            _update(digest, field.name, column)
-        return digest.hexdigest()
+        return fingerprint_of(self.table)
 
     def _column(self, name: str) -> pa.ChunkedArray:
         return self._whole[name] if self._rows is None else self._whole[name].take(self._rows)
@@ -305,11 +246,6 @@ def _reopened(
     reopen: "Callable[[], References]", rows: Int32[np.ndarray, " rows"] | None
 ) -> References:
     return reopen() if rows is None else reopen().select(rows)
-
-
-def _names(paths: pa.DictionaryArray) -> pa.Array:
-    names = [Path(path).name for path in paths.dictionary.to_pylist()]
-    return pa.array(names, pa.string()).take(paths.indices)
 
 
 def _with_messages(table: pa.Table, skipped: Sequence[str], notes: Sequence[str]) -> pa.Table:
@@ -327,17 +263,3 @@ def _codes(column: pa.ChunkedArray) -> Int64[np.ndarray, " rows"]:
         return np.zeros(0, np.int64)
     (chunk,) = column.chunks
     return chunk.indices.to_numpy().astype(np.int64)
-
-
-def _update(digest: "hashlib._Hash", name: str, column: pa.ChunkedArray) -> None:
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_list(column.type):
-        _update(digest, f"{name} lengths", pc.list_value_length(column))
-        column = pc.list_flatten(column)
-    digest.update(f"{name} {len(column)} ".encode())
-    if pa.types.is_integer(column.type):
-        digest.update(column.to_numpy().astype("<i8").tobytes())
-    else:
-        digest.update(pc.binary_length(column).to_numpy().astype("<i8").tobytes())
-        digest.update(b"".join(column.cast(pa.binary()).to_pylist()))

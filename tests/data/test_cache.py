@@ -18,7 +18,8 @@ from refseg.data import cache, cache_entry
 from refseg.data.cache import BESIDE, open_references
 from refseg.data.readers import read_references
 from refseg.data.readers.opened import looked_for
-from refseg.data.references import SCHEMA, References
+from refseg.data.references import References
+from refseg.data.schema import SCHEMA
 from refseg.errors import DataError
 
 from .fake_refer import annotations, write_annotations

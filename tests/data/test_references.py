@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from refseg.data.masks import encode
-from refseg.data.references import SCHEMA, References
+from refseg.data.references import References
+from refseg.data.schema import SCHEMA
 from refseg.errors import DataError
 
 from . import tables

@@ -71,8 +71,8 @@ def read_folder(
     if split_by is not None:
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     (path,) = paths
-    source = folder.resolve().name
-    table, bad, images = TableBuilder(), BadRecords(on_bad_record), _Images(folder)
+    table = TableBuilder(folder.resolve().name)
+    bad, images = BadRecords(on_bad_record), _Images(folder)
     if path.suffix == ".csv":
         lines = read_csv(path, ("image", "expression", "mask"), bad)
     else:
@@ -85,22 +85,21 @@ def read_folder(
             image = images.find(_path(values, "image", record), record)
             mask = _mask(values, folder, image, record)
             names_nothing = mask == empty(image.height, image.width)
-            shared = {
-                "source": source,
-                "annotation_ids": [] if names_nothing else [reference_id],
-                "category_ids": [],
-                "image_id": image.image_id,
-                "split": _split(values, record),
-                "image_path": image.path,
-                "height": image.height,
-                "width": image.width,
-                "rle": mask.counts,
-            }
             sentences = [
                 Sentence(reference_id * step + place, raw.strip(), raw)
                 for place, raw in enumerate(_expressions(values, record))
             ]
-            table.add(record, reference_id, shared, sentences)
+            table.add(
+                record,
+                reference_id,
+                sentences,
+                annotation_ids=[] if names_nothing else [reference_id],
+                category_ids=[],
+                image_id=image.image_id,
+                split=_split(values, record),
+                image_path=image.path,
+                mask=mask,
+            )
     if not lines and not bad.messages:
         raise DataError(f"{path} has no line of data.")
     return table.build(bad)

@@ -9,7 +9,8 @@ from refseg.data.readers.instances import Instances, read_instances, read_json
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
-from refseg.data.readers.rows import Rows, record_name
+from refseg.data.readers.refer_records import record_name, sentences_of, splits_of
+from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
@@ -55,7 +56,7 @@ def read_grefcoco(
     if not isinstance(refs, list) or not refs:
         raise DataError(f"{refs_path}: expected a list of references, got {shown(refs)}.")
     folder = find_images(root, dataset, (image.file_name for image in instances.images.values()))
-    rows = Rows(f"{dataset} ({split_by})")
+    table = TableBuilder(f"{dataset} ({split_by})")
     for position, ref in enumerate(refs):
         with bad.guard():
             record = record_name(refs_path, ref, position)
@@ -64,16 +65,18 @@ def read_grefcoco(
             image_id = get(ref, "image_id", int, record)
             image = instances.image(image_id, record)
             annotation_ids = _ids(ref, "ann_id", record)
-            rows.add(
-                ref,
+            table.add(
                 record,
+                get(ref, "ref_id", int, record),
+                sentences_of(ref, record),
                 annotation_ids=annotation_ids,
                 category_ids=_ids(ref, "category_id", record),
                 image_id=image_id,
+                split=splits_of(ref, record),
                 image_path=folder / image.file_name,
                 mask=_mask(instances, annotation_ids, image_id, record),
             )
-    return rows.table(bad)
+    return table.build(bad)
 
 
 def _ids(ref: object, key: str, record: str) -> list[int]:

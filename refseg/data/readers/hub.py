@@ -12,7 +12,8 @@ from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
-from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
+from refseg.data.readers.refer_records import sentences_of
+from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 
@@ -92,7 +93,7 @@ def read_hub(
     source = dataset if partition is None else f"{dataset} ({partition})"
     has_test_b = any(split == "testB" for split, _ in files)
     test_is_a = partition == "unc" or has_test_b
-    table, bad = TableBuilder(), BadRecords(on_bad_record)
+    table, bad = TableBuilder(source), BadRecords(on_bad_record)
     images = _Images(root, dataset)
     for hub_split, path in files:
         split = "testA" if hub_split == "test" and test_is_a else SPLITS[hub_split]
@@ -116,18 +117,17 @@ def read_hub(
                 mask = encode_segmentation(
                     get(annotation, "segmentation", object, record), height, width, record
                 )
-                shared = {
-                    "source": source,
-                    "annotation_ids": [annotation_id],
-                    "category_ids": [get(ref, "category_id", int, record)],
-                    "image_id": image_id,
-                    "split": split,
-                    "image_path": images.path(ref, image, record),
-                    "height": height,
-                    "width": width,
-                    "rle": mask.counts,
-                }
-                table.add(record, reference_id, shared, _sentences(ref, record))
+                table.add(
+                    record,
+                    reference_id,
+                    sentences_of(ref, record),
+                    annotation_ids=[annotation_id],
+                    category_ids=[get(ref, "category_id", int, record)],
+                    image_id=image_id,
+                    split=split,
+                    image_path=images.path(ref, image, record),
+                    mask=mask,
+                )
     return table.build(bad)
 
 
@@ -224,19 +224,6 @@ def _part(ref: object, name: str, record: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise DataError(f"{record}: expected a JSON object in '{name}', got {shown(value)}.")
     return value
-
-
-def _sentences(ref: object, record: str) -> list[Sentence]:
-    sentences = []
-    for sentence in get(ref, "sentences", list, record):
-        expression_id = get(sentence, "sent_id", int, record)
-        expression = get_text(sentence, "sent", record)
-        if not has_word(expression):
-            raise DataError(
-                f"{record}: its sentence {expression_id} has no word: {expression[:60]!r}."
-            )
-        sentences.append(Sentence(expression_id, expression, get_text(sentence, "raw", record)))
-    return sentences
 
 
 def _record(path: Path, ref: object, position: int) -> str:

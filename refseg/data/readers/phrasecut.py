@@ -85,8 +85,7 @@ def read_phrasecut(
     paths = {split: path for split, path in paths.items() if looked_for(path)}
     if not paths:
         raise DataError(f"{folder} has none of the files refer_{{{','.join(SPLITS)}}}.json.")
-    table, bad = TableBuilder(), BadRecords(on_bad_record)
-    source = (root / dataset).resolve().name
+    table, bad = TableBuilder((root / dataset).resolve().name), BadRecords(on_bad_record)
     images, notes = _read_images(folder, root, bad)
     for split, path in paths.items():
         for position, task in enumerate(iterate_json_list(path)):
@@ -100,19 +99,17 @@ def read_phrasecut(
                 raw = get_text(task, "phrase", record)
                 if not has_word(raw):
                     raise DataError(f"{record}: its phrase {shown(raw)} has no word.")
-                shared = {
-                    "source": source,
-                    "annotation_ids": _ids(get(task, "ann_ids", list, record), record),
-                    "category_ids": [],
-                    "image_id": image_id,
-                    "split": split,
-                    "image_path": image.path,
-                    "height": image.height,
-                    "width": image.width,
-                    "rle": _mask(task, image.height, image.width, record).counts,
-                }
-                phrase = " ".join(raw.lower().split())
-                table.add(record, task_id, shared, [Sentence(task_id, phrase, raw)])
+                table.add(
+                    record,
+                    task_id,
+                    [Sentence(task_id, " ".join(raw.lower().split()), raw)],
+                    annotation_ids=_ids(get(task, "ann_ids", list, record), record),
+                    category_ids=[],
+                    image_id=image_id,
+                    split=split,
+                    image_path=image.path,
+                    mask=_mask(task, image.height, image.width, record),
+                )
     return table.build(bad, notes)
 
 

@@ -10,7 +10,8 @@ from refseg.data.readers.instances import Instances, read_instances
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
-from refseg.data.readers.rows import Rows, record_name
+from refseg.data.readers.refer_records import record_name, sentences_of, splits_of
+from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
@@ -55,7 +56,7 @@ def read_refer(
         raise DataError(f"{refs_path}: expected a list of references, got {shown(refs)}.")
     folder = find_images(root, dataset, (image.file_name for image in instances.images.values()))
     has_gaps = dataset == "refclef"
-    rows = Rows(f"{dataset} ({split_by})")
+    table = TableBuilder(f"{dataset} ({split_by})")
     for position, ref in enumerate(refs):
         with bad.guard():
             record = record_name(refs_path, ref, position)
@@ -67,16 +68,18 @@ def read_refer(
             image_path = folder / instances.images[image_id].file_name
             if has_gaps and _is_absent(image_path):
                 raise KnownGapError(f"{record}: the photograph {image_path} is absent.")
-            rows.add(
-                ref,
+            table.add(
                 record,
+                get(ref, "ref_id", int, record),
+                sentences_of(ref, record),
                 annotation_ids=[annotation_id],
                 category_ids=[category_id],
                 image_id=image_id,
+                split=splits_of(ref, record),
                 image_path=image_path,
                 mask=mask,
             )
-    return rows.table(bad)
+    return table.build(bad)
 
 
 def _usable_mask(

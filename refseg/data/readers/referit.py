@@ -88,8 +88,7 @@ def read_referit(
         Expressions, ECCV 2016, https://github.com/ronghanghu/text_objseg.
     """
     files = _find_files(root, dataset, split_by)
-    table, bad = TableBuilder(), BadRecords(on_bad_record)
-    source = (root / dataset).resolve().name
+    table, bad = TableBuilder((root / dataset).resolve().name), BadRecords(on_bad_record)
     for split, path in _queries(files.folder).items():
         for region, expressions in read_json_object(path).items():
             record = f"{path}, region {shown(region)[4:]}"
@@ -102,19 +101,18 @@ def read_referit(
                 name = f"{match[1]}.jpg"
                 height, width = _size(files.sizes, name, record)
                 mask, mask_kind = _mask(files, region, height, width, record)
-                shared = {
-                    "source": source,
-                    "annotation_ids": [reference_id],
-                    "category_ids": [],
-                    "image_id": image_id,
-                    "split": split,
-                    "image_path": files.images.place(name),
-                    "height": height,
-                    "width": width,
-                    "rle": mask.counts,
-                    "mask_kind": mask_kind,
-                }
-                table.add(record, reference_id, shared, sentences)
+                table.add(
+                    record,
+                    reference_id,
+                    sentences,
+                    annotation_ids=[reference_id],
+                    category_ids=[],
+                    image_id=image_id,
+                    split=split,
+                    image_path=files.images.place(name),
+                    mask=mask,
+                    mask_kind=mask_kind,
+                )
     return table.build(bad)
 
 

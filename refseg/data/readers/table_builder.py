@@ -1,11 +1,17 @@
 """Collects the rows of a table of references while a file is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
 from refseg.data.readers.records import BadRecords
-from refseg.data.references import SCHEMA, References
+from refseg.data.references import References
+from refseg.data.schema import SCHEMA
 from refseg.errors import DataError
+from refseg.types import RunLengths
 
 
 class Sentence(NamedTuple):
@@ -25,55 +31,79 @@ class Sentence(NamedTuple):
 class TableBuilder:
     """The columns of `SCHEMA`, filled reference by reference; ids may not occur twice.
 
-    Example:
-        >>> table = TableBuilder()
-        >>> table.add("a.csv, line 2", 7, {"image_id": 1}, [Sentence(7, "a dog", "A dog")])
-        >>> table.columns["expression"]
-        ['a dog']
+    Args:
+        source: how messages name the data set, such as `refcoco (unc)`.
     """
 
-    def __init__(self) -> None:
-        self.columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
-        self._references: set[int] = set()
-        self._expressions: set[int] = set()
+    def __init__(self, source: str) -> None:
+        self.source = source
+        shared = [name for name in SCHEMA.names if name not in Sentence._fields]
+        # What all sentences of a reference share is kept once until the table is made.
+        self._shared: dict[str, list[object]] = {name: [] for name in shared}
+        self._own: dict[str, list[object]] = {name: [] for name in Sentence._fields}
+        self._counts: list[int] = []
+        self._reference_ids: set[int] = set()
+        self._expression_ids: set[int] = set()
 
     def add(
         self,
         record: str,
         reference_id: int,
-        shared: Mapping[str, object],
         sentences: Sequence[Sentence],
+        *,
+        annotation_ids: list[int],
+        category_ids: list[int],
+        image_id: int,
+        split: str,
+        image_path: Path | str,
+        mask: RunLengths,
+        mask_kind: str = "mask",
     ) -> None:
         """Add a reference with its sentences, or, where one is bad, nothing of it.
 
         Args:
             record: file and record, for messages.
             reference_id: unique within the data set.
-            shared: the other columns, which all its rows share; `mask_kind` may be absent ("mask").
             sentences: at least one.
+            annotation_ids: of the objects that it names.
+            category_ids: their classes.
+            image_id: of its image.
+            split: its split, or several with `SPLIT_SEPARATOR` between them.
+            image_path: where the image should be.
+            mask: of its objects together, in the image's size.
+            mask_kind: "mask", or "box" where only a box was published.
 
         Raises:
             DataError: there is no sentence, or an id has been there before.
         """
         if not sentences:
             raise DataError(f"{record}: it has no expression.")
-        if reference_id in self._references:
-            raise DataError(f"{record}: the id {reference_id} of its object occurs twice.")
+        if reference_id in self._reference_ids:
+            raise DataError(f"{record}: its reference id {reference_id} occurs twice.")
         ids = [sentence.expression_id for sentence in sentences]
         for expression_id in ids:
-            if expression_id in self._expressions or ids.count(expression_id) > 1:
-                raise DataError(f"{record}: the id {expression_id} of its expression occurs twice.")
-        self._references.add(reference_id)
-        self._expressions.update(ids)
-        for sentence in sentences:
-            row = {
-                "mask_kind": "mask",
-                "reference_id": reference_id,
-                **shared,
-                **sentence._asdict(),
-            }
-            for name, column in self.columns.items():
-                column.append(row.get(name))
+            if expression_id in self._expression_ids or ids.count(expression_id) > 1:
+                raise DataError(f"{record}: its expression id {expression_id} occurs twice.")
+        self._reference_ids.add(reference_id)
+        self._expression_ids.update(ids)
+        self._counts.append(len(ids))
+        for column, values in zip(self._own.values(), zip(*sentences, strict=True), strict=True):
+            column.extend(values)
+        row = {
+            "source": self.source,
+            "reference_id": reference_id,
+            "annotation_ids": annotation_ids,
+            "category_ids": category_ids,
+            "image_id": image_id,
+            "split": split,
+            "image_path": str(image_path),
+            "height": mask.height,
+            "width": mask.width,
+            "rle": mask.counts,
+            "mask_kind": mask_kind,
+        }
+        for name, column in self._shared.items():
+            column.append(row[name])
 
     def build(self, bad: BadRecords, notes: Sequence[str] = ()) -> References:
         """The table of all rows.
@@ -85,14 +115,19 @@ class TableBuilder:
         Raises:
             DataError: everything was left out.
         """
-        if not self._references and bad.messages:
+        if not self._counts and bad.messages:
             raise DataError(
-                f"There is no usable record: {len(bad.messages)} are bad. The first of them: "
-                f"{bad.messages[0]}"
+                f"{self.source} has no usable reference: {len(bad.messages)} records are bad. The "
+                f"first of them: {bad.messages[0]}"
             )
-        return References.from_columns(self.columns, bad.messages, notes)
+        reference = pa.array(np.repeat(np.arange(len(self._counts)), self._counts))
+        columns = {
+            name: pa.array(values, SCHEMA.field(name).type).take(reference)
+            for name, values in self._shared.items()
+        }
+        return References.from_columns(columns | self._own, bad.messages, notes)
 
 
 def has_word(expression: str) -> bool:
     """Whether a sentence has a letter or a digit at all."""
-    return any(character.isalnum() for character in expression)
+    return any(map(str.isalnum, expression))

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from refseg.data.readers.records import get
-from refseg.data.references import SCHEMA, References
+from refseg.data.references import References
+from refseg.data.schema import SCHEMA
 from refseg.data.streaming.storage import address_of, is_remote, read_bytes, stored
 from refseg.errors import DataError
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from refseg.data.catalog import CATALOG, SplitSize
-from refseg.data.references import SPLIT_ORDER, References
+from refseg.data.references import References
+from refseg.data.schema import SPLIT_ORDER
 from refseg.data.verification.findings import Finding
 
 

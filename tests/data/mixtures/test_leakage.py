@@ -11,7 +11,8 @@ from refseg.data.mixtures.leakage import describe, find_shared, image_keys
 from refseg.data.mixtures.mixture import Mixture, Part
 from refseg.data.mixtures.sources import DataSource
 from refseg.data.mixtures.training import choose_training
-from refseg.data.references import SCHEMA, References
+from refseg.data.references import References
+from refseg.data.schema import SCHEMA
 from refseg.errors import DataError
 
 Images = Mapping[int, str]  # image id -> split, or "" where the set does not have it

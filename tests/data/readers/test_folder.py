@@ -162,7 +162,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "infinite": ({"mask": [[1, 2, 3, 4, 5, float("inf")]]}, "leaves the image"),
     "JSON in a text": ({"mask": "[[1, 2"}, "mask: this is not complete JSON"),
     "id": ({"id": 1.5}, "expected 'id' to be a whole number from 0 to 10.15, got float 1.5"),
-    "id twice": ({"id": 1}, "the id 1 of its object occurs twice"),
+    "id twice": ({"id": 1}, "its reference id 1 occurs twice"),
     "split": ({"split": ["val"]}, "expected 'split' to be a text, got list"),
 }
 

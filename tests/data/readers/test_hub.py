@@ -134,7 +134,7 @@ def _json(name: str, **changed: object) -> Callable[[dict[str, Any]], object]:
 
 BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no id": (lambda row: row.update(ref_id=None), "row 1: expected 'ref_id' to be of type int"),
-    "twice": (lambda row: row.update(ref_id=0), "ref_id 0: the id 0 of its object occurs twice"),
+    "twice": (lambda row: row.update(ref_id=0), "ref_id 0: its reference id 0 occurs twice"),
     "object": (_json("raw_anns", id=99), "ref_id 1: expected raw_anns of id 11, got int 99"),
     "image": (_json("raw_anns", image_id=9), "expected raw_anns of image_id 1, got int 9"),
     "no JSON": (
@@ -156,10 +156,10 @@ BAD: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda row: row["sentences"][0].update(sent="..."),
         "ref_id 1: its sentence 103 has no word",
     ),
-    "no sentence": (lambda row: row.update(sentences=[]), "ref_id 1: it has no expression"),
+    "no sentence": (lambda row: row.update(sentences=[]), "ref_id 1: it has no sentence"),
     "sentence twice": (
         lambda row: row["sentences"][0].update(sent_id=104),
-        "ref_id 1: the id 104 of its expression occurs twice",
+        "ref_id 1: its expression id 104 occurs twice",
     ),
 }
 

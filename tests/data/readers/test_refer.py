@@ -201,9 +201,9 @@ WRONG_RECORDS: dict[str, tuple[Change, str]] = {
     ),
     "sentence twice": (
         lambda r, i: _set(r, 4, "sentences", 1, "sent_id", 109),
-        "ref_id 4: the sent_id 109 occurs twice",
+        "ref_id 4: its expression id 109 occurs twice",
     ),
-    "reference twice": (lambda r, i: r.append(r[4]), "ref_id 4: this ref_id occurs twice"),
+    "reference twice": (lambda r, i: r.append(r[4]), "ref_id 4: its reference id 4 occurs twice"),
     "not a record": (lambda r, i: _set(r, 4, None), "record 4: expected a record with the key"),
     "broken polygon": (
         lambda r, i: _set(i, "annotations", 4, "segmentation", [[1, 2, 3]]),

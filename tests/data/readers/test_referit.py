@@ -210,7 +210,7 @@ BAD: dict[str, tuple[Change, str]] = {
     ),
     "twice": (
         lambda files: files["referit_query_val"].update({"112_1": ["sky"]}),
-        "region '112_1': the id 112001 of its object occurs twice",
+        "region '112_1': its reference id 112001 occurs twice",
     ),
     "no size": (
         lambda files: files["referit_imsize"].pop("38100.jpg"),
