@@ -3,6 +3,7 @@
 import reprlib
 from collections.abc import Sequence
 from itertools import pairwise
+from math import isnan
 from typing import cast
 
 import numpy as np
@@ -195,7 +196,8 @@ def _checked_polygon(part: object, height: int, width: int, record: str) -> list
         )
     polygon = cast("list[int | float]", part)
     limit = FAR_OUTSIDE * max(height, width)
-    if not all(-limit <= value <= limit for value in polygon):  # False for NaN, too
+    is_near = not polygon or (-limit <= min(polygon) and max(polygon) <= limit)
+    if not is_near or isnan(sum(polygon)):  # extremes overlook a NaN that is not the first
         raise DataError(
             f"{record}: a polygon leaves the image of {width} × {height} pixels by far, or has a "
             "coordinate that is not a number."

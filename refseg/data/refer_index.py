@@ -4,9 +4,10 @@ import os.path
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from refseg.data.readers.coco_json import read_json
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
-from refseg.data.readers.instances import file_name, read_json
+from refseg.data.readers.instances import file_name
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import as_unicode, get, shown

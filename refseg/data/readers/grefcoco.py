@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from refseg.data.masks import check_size, empty, union
+from refseg.data.readers.coco_json import read_json
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
-from refseg.data.readers.instances import Instances, read_instances, read_json
+from refseg.data.readers.instances import Instances, read_instances
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown

@@ -1,10 +1,10 @@
 """`instances.json` as COCO, REFER and gRefCOCO publish it: images and segmented objects."""
 
-import json
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from refseg.data.masks import encode_segmentation
+from refseg.data.readers.coco_json import CocoAnnotation, CocoImage, read_coco, written
 from refseg.data.readers.records import BadRecords, get
 from refseg.errors import DataError
 from refseg.types import RunLengths
@@ -29,7 +29,7 @@ class Instance(NamedTuple):
 
     Args:
         image_id: of the image that it lies on.
-        segmentation: polygons or run lengths, as they are written.
+        segmentation: polygons or run lengths, as `json` gives them or as they are written.
     """
 
     image_id: int
@@ -86,31 +86,11 @@ class Instances:
                 f"{self.path} lies on image {other}."
             )
         if annotation_id not in self._masks:
+            where = f"{record}: annotation {annotation_id} of {self.path}"
             self._masks[annotation_id] = encode_segmentation(
-                segmentation,
-                image.height,
-                image.width,
-                f"{record}: annotation {annotation_id} of {self.path}",
+                written(segmentation, where), image.height, image.width, where
             )
         return self._masks[annotation_id]
-
-
-def read_json(path: Path) -> object:
-    """The content of a JSON file of annotations.
-
-    Raises:
-        DataError: the file is absent, or is not complete JSON.
-    """
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise DataError(
-            f"{path} is absent; it belongs to the annotations, beside those of the expressions."
-        ) from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path} is not complete JSON ({error}); download or unpack it again."
-        ) from None
 
 
 def read_instances(path: Path, bad: BadRecords) -> Instances:
@@ -124,29 +104,41 @@ def read_instances(path: Path, bad: BadRecords) -> Instances:
         DataError: the file is absent or not complete, a record lacks what belongs to it, two
             different records have the same id, or a file name leads out of the folder of images.
     """
-    content = read_json(path)
+    content = read_coco(path)
     images: dict[int, InstanceImage] = {}
-    for position, image in enumerate(get(content, "images", list, str(path))):
+    for position, image in enumerate(content.images):
         record = f"{path}, image number {position}"
         with bad.guard():
-            found = InstanceImage(
-                file_name(image, record),
-                get(image, "height", int, record),
-                get(image, "width", int, record),
-            )
-            if images.setdefault(get(image, "id", int, record), found) != found:
+            number, found = _image(image, record)
+            if images.setdefault(number, found) != found:
                 raise DataError(f"{record}: an earlier image has the same id and differs.")
     annotations: dict[int, Instance] = {}
-    for position, annotation in enumerate(get(content, "annotations", list, str(path))):
+    for position, annotation in enumerate(content.annotations):
         record = f"{path}, annotation number {position}"
         with bad.guard():
-            segmented = Instance(
-                get(annotation, "image_id", int, record),
-                get(annotation, "segmentation", object, record),
-            )
-            if annotations.setdefault(get(annotation, "id", int, record), segmented) != segmented:
+            number, segmented = _instance(annotation, record)
+            if annotations.setdefault(number, segmented) != segmented:
                 raise DataError(f"{record}: an earlier annotation has the same id and differs.")
     return Instances(path, images, annotations)
+
+
+def _image(image: object, record: str) -> tuple[int, InstanceImage]:
+    if isinstance(image, CocoImage):
+        name = checked_name(image.file_name, record)
+        return image.id, InstanceImage(name, image.height, image.width)
+    return get(image, "id", int, record), InstanceImage(
+        file_name(image, record),
+        get(image, "height", int, record),
+        get(image, "width", int, record),
+    )
+
+
+def _instance(annotation: object, record: str) -> tuple[int, Instance]:
+    if isinstance(annotation, CocoAnnotation):
+        return annotation.id, Instance(annotation.image_id, annotation.segmentation)
+    return get(annotation, "id", int, record), Instance(
+        get(annotation, "image_id", int, record), get(annotation, "segmentation", object, record)
+    )
 
 
 def file_name(image: object, record: str) -> str:
@@ -155,7 +147,15 @@ def file_name(image: object, record: str) -> str:
     Raises:
         DataError: it is missing, is no text, or leads out of the folder of images.
     """
-    name = get(image, "file_name", str, record)
+    return checked_name(get(image, "file_name", str, record), record)
+
+
+def checked_name(name: str, record: str) -> str:
+    """The name, if it is one of a file in a folder.
+
+    Raises:
+        DataError: it is no text, or leads out of the folder.
+    """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or "\0" in name or not path.name:
         raise DataError(f"{record}: its file_name {name[:60]!r} leads out of the folder of images.")

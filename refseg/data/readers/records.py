@@ -1,8 +1,9 @@
 """Checked access to the records of a file, and what becomes of a bad one."""
 
 import reprlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Literal, TypeVar
 
 from refseg.errors import DataError
@@ -39,19 +40,36 @@ class BadRecords:
     def __init__(self, policy: OnBadRecord = "error") -> None:
         self.policy = policy
         self.messages: list[str] = []
+        self._guard = _Guard(self._takes)
 
-    @contextmanager
-    def guard(self) -> Iterator[None]:
+    def guard(self) -> AbstractContextManager[None, bool]:
         """The work on one record: a `DataError` in it is raised, or remembered.
 
         A `KnownGapError` is remembered whatever the policy.
         """
-        try:
-            yield
-        except DataError as error:
-            if self.policy == "error" and not isinstance(error, KnownGapError):
-                raise
-            self.messages.append(str(error))
+        return self._guard
+
+    def _takes(self, error: BaseException | None) -> bool:
+        if not isinstance(error, DataError):
+            return False
+        if self.policy == "error" and not isinstance(error, KnownGapError):
+            return False
+        self.messages.append(str(error))
+        return True
+
+
+class _Guard(AbstractContextManager[None, bool]):
+    # One for all records, and no generator: a data set has hundreds of thousands of them.
+    def __init__(self, takes: Callable[[BaseException | None], bool]) -> None:
+        self._takes = takes
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        return self._takes(error)
 
 
 def get(record: object, key: str, kind: type[_T], where: str) -> _T:
@@ -66,7 +84,7 @@ def get(record: object, key: str, kind: type[_T], where: str) -> _T:
     Raises:
         DataError: it is no mapping, lacks the key, or has a value of another type.
     """
-    if not isinstance(record, Mapping):
+    if type(record) is not dict and not isinstance(record, Mapping):  # the former is fast
         raise DataError(f"{where}: expected a record with the key '{key}', got {shown(record)}.")
     if key not in record:
         raise DataError(f"{where}: the key '{key}' is missing.")
