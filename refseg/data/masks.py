@@ -119,9 +119,7 @@ def empty(height: int, width: int) -> RunLengths:
 def encode(mask: Bool[np.ndarray, "height width"]) -> RunLengths:
     """Compress a mask into run lengths."""
     height, width = mask.shape
-    # OpenCV turns columns into rows in a fifth of numpy's time.
-    turned = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8))
-    rle = coco.encode(turned.reshape(width, height).T)
+    rle = coco.encode(_turned(mask).view(np.uint8).T)
     return RunLengths(height, width, rle["counts"])
 
 
@@ -165,8 +163,7 @@ def decode(run_lengths: RunLengths) -> Bool[np.ndarray, "height width"]:
     # In numpy, as pycocotools 2.0.11 decodes with a deprecation warning of numpy's.
     lengths = _checked_lengths(run_lengths)
     runs = np.arange(len(lengths)) % 2 == 1
-    columns = np.repeat(runs, lengths).reshape(run_lengths.width, run_lengths.height)
-    return np.ascontiguousarray(columns.T)
+    return _turned(np.repeat(runs, lengths).reshape(run_lengths.width, run_lengths.height))
 
 
 def masks_of(truths: Sequence[RunLengths]) -> Bool[np.ndarray, "masks height width"]:
@@ -190,6 +187,13 @@ def area(run_lengths: RunLengths) -> int:
         3
     """
     return int(_checked_lengths(run_lengths)[1::2].sum())
+
+
+def _turned(mask: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "columns rows"]:
+    """Rows as columns, in memory too: OpenCV takes a fifth of numpy's time for it."""
+    rows, columns = mask.shape
+    turned = cv2.transpose(np.ascontiguousarray(mask).view(np.uint8))
+    return turned.reshape(columns, rows).view(np.bool_)
 
 
 def _checked_polygon(part: object, height: int, width: int, record: str) -> list[int | float]:

@@ -1,5 +1,6 @@
 """Polygons and run lengths against pycocotools and masks drawn by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,27 @@ def test_there_and_back(mask: np.ndarray) -> None:
     run_lengths = encode(mask)
     assert (run_lengths.height, run_lengths.width) == mask.shape
     np.testing.assert_array_equal(decode(run_lengths), mask)
+
+
+LAYOUTS = {
+    "rows": np.ascontiguousarray,
+    "columns": np.asfortranarray,
+    "every other": lambda mask: np.repeat(np.repeat(mask, 2, 0), 2, 1)[::2, ::2],
+    "backwards": lambda mask: np.ascontiguousarray(mask[::-1, ::-1])[::-1, ::-1],
+    "read only": lambda mask: np.frombuffer(mask.tobytes(), bool).reshape(mask.shape),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+@given(masks())
+def test_encodes_as_pycocotools_however_the_mask_lies_in_memory(
+    layout: Callable[[np.ndarray], np.ndarray], mask: np.ndarray
+) -> None:
+    expected = coco.encode(np.asfortranarray(mask, np.uint8))
+    assert encode(layout(mask)).counts == expected["counts"]
+    decoded = decode(encode(layout(mask)))
+    assert decoded.flags.c_contiguous
+    assert decoded.flags.writeable
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
