@@ -1,53 +1,22 @@
 """What an epoch costs: expressions per second, and the memory of each worker."""
 
-import multiprocessing
 import time
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-from torch.utils.data import DataLoader
-
 from refseg.benchmarks.full_size import DATASET, SPLIT_BY
-from refseg.data import Collate, ReferringDataset, Transform, WordTokenizer, open_references
-from refseg.data.loaders import start_worker
-from refseg.types import Batch
+from refseg.benchmarks.worker_memory import Starts, WorkerMemory, private_memory
+from refseg.data import Augmentation, ReferringDataset, Transform, WordTokenizer, open_references
+from refseg.data.loaders import share_with_workers, start_worker
+from refseg.data.orders import ShuffledOrder
+from refseg.data.resuming import ResumableLoader, resumable_loader
 
 SAMPLES = 50
-"""How often in an epoch the memory is looked at, after the first batches."""
+"""How often in an epoch the memory is looked at, besides after the first batches."""
 
 FIRST_BATCHES = 8
-"""So many of each worker show what it takes to read batches at all; it is looked at after each."""
-
-
-@dataclass(frozen=True)
-class WorkerMemory:
-    """Memory of one worker, bytes.
-
-    Own memory is what no other process shares (USS): it would be free again if the worker ended.
-    The share (PSS) also counts what is shared, divided by those who share it. Both swing by the
-    size of a batch, as the allocator takes memory and gives it back.
-
-    Args:
-        own_at_start: the most during the worker's first batches.
-        own_at_end: after its last.
-        own_most: the most of the whole epoch.
-        share_at_start: as above.
-        share_at_end: as above.
-    """
-
-    own_at_start: int
-    own_at_end: int
-    own_most: int
-    share_at_start: int
-    share_at_end: int
-
-    @property
-    def growth(self) -> int:
-        """How much the most of the epoch is above the most of the first batches."""
-        return self.own_most - self.own_at_start
+"""So many of each worker are followed by a look at its memory."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +43,7 @@ def read_epoch(
     image_size: int = 320,
     batch_size: int = 8,
 ) -> Epoch:
-    """Read all splits of the generated set once, shuffled, as a training would.
+    """Read all splits of the generated set once, shuffled and augmented, as a training does.
 
     Args:
         root: of `write_refer_set`.
@@ -89,54 +58,36 @@ def read_epoch(
     references = open_references(root, DATASET, SPLIT_BY)
     tokenizer = WordTokenizer()
     tokenizer.build(references.expressions.to_pylist())
-    loader: DataLoader[Batch] = DataLoader(
-        ReferringDataset(references, Transform(image_size)),  # type: ignore[arg-type]  # collated
-        batch_size=batch_size,
-        shuffle=True,
-        num_workers=workers,
-        multiprocessing_context=start_method,
-        collate_fn=Collate(tokenizer),
-        worker_init_fn=start_worker,
-    )
-    return _read(loader, workers)
+    transform = Transform(image_size, Augmentation(flip=0.5, brightness=0.1, shrink=0.9))
+    share_with_workers(transform)
+    dataset = ReferringDataset(references, transform)
+    order = ShuffledOrder(len(dataset))
+    loader = resumable_loader(dataset, [references], order, tokenizer, batch_size, workers)
+    starts = Starts(workers, start_worker, start_method)
+    loader.multiprocessing_context = start_method
+    loader.worker_init_fn = starts
+    return _read(loader, starts)
 
 
-def _read(loader: DataLoader[Batch], workers: int) -> Epoch:
+def _read(loader: ResumableLoader, starts: Starts) -> Epoch:
     every = max(len(loader) // SAMPLES, 1)
-    warm_up = FIRST_BATCHES * workers
-    samples: list[dict[int, tuple[int, int]]] = []
+    first = FIRST_BATCHES * loader.num_workers
+    looks: list[dict[int, int]] = []
     expressions = images = 0
     start = time.perf_counter()
-    for number, batch in enumerate(_until_the_workers_end(loader)):
+    for number, batch in enumerate(loader):  # its workers outlive the epoch
         expressions += len(batch)
         images += len(batch.image_paths)
-        if number < warm_up or number % every == 0 or number == len(loader) - 1:
-            samples.append(_memory())
-    seconds = time.perf_counter() - start
-    return Epoch(
-        expressions, images, seconds, [_of_worker(pid, samples, warm_up) for pid in samples[0]]
-    )
+        if number < first or number % every == 0 or number == len(loader) - 1:
+            seconds = time.perf_counter() - start
+            looks.append({pid: private_memory(pid) for pid in starts.found()})
+    return Epoch(expressions, images, seconds, _of_workers(looks, starts.found()))
 
 
-def _until_the_workers_end(loader: DataLoader[Batch]) -> Iterator[Batch]:
-    """The batches. The loader ends its workers with the last one, so it is held back until then."""
-    batches = iter(loader)
-    for _ in range(len(loader)):
-        yield next(batches)
-
-
-def _memory() -> dict[int, tuple[int, int]]:
-    """Own memory and share of each living worker."""
-    found = {}
-    for process in multiprocessing.active_children():
-        if process.pid is not None:
-            memory = psutil.Process(process.pid).memory_full_info()
-            found[process.pid] = (memory.uss, memory.pss)
+def _of_workers(looks: list[dict[int, int]], at_start: dict[int, int]) -> list[WorkerMemory]:
+    found = []
+    for number, (pid, memory) in enumerate(at_start.items()):
+        own = [look[pid] for look in looks if pid in look]
+        after_first = looks[number].get(pid, own[0])  # batches come from the workers in turn
+        found.append(WorkerMemory(memory, after_first, own[-1], max(own)))
     return found
-
-
-def _of_worker(pid: int, samples: list[dict[int, tuple[int, int]]], warm_up: int) -> WorkerMemory:
-    seen = [sample[pid] for sample in samples if pid in sample]
-    own = [uss for uss, _ in seen]
-    shares = [pss for _, pss in seen]
-    return WorkerMemory(max(own[:warm_up]), own[-1], max(own), max(shares[:warm_up]), shares[-1])

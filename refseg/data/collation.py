@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import default_collate
 
 from refseg.data.tokenizers import Tokenizer
 from refseg.types import Batch, Sample
@@ -25,20 +27,25 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer) -> Batch:
     """
     expressions = tuple(expression for sample in samples for expression in sample.expressions)
     tokens, token_mask = tokenizer.encode(expressions)
-    images = np.stack([sample.image.transpose(2, 0, 1) for sample in samples])
     counts = torch.tensor([len(sample.expressions) for sample in samples])
     return Batch(
-        images=torch.from_numpy(images),
+        images=_stacked([sample.image.transpose(2, 0, 1) for sample in samples]),
         tokens=torch.from_numpy(tokens),
         token_mask=torch.from_numpy(token_mask),
         image_index=torch.repeat_interleave(torch.arange(len(samples)), counts),
-        masks=torch.from_numpy(np.concatenate([sample.masks for sample in samples])),
+        masks=_stacked([mask for sample in samples for mask in sample.masks]),
         expressions=expressions,
         expression_ids=tuple(number for sample in samples for number in sample.expression_ids),
         truths=tuple(truth for sample in samples for truth in sample.truths),
         geometries=tuple(cast("Geometry", sample.geometry) for sample in samples),
         image_paths=tuple(sample.image_path for sample in samples),
     )
+
+
+def _stacked(arrays: Sequence[np.ndarray]) -> Tensor:
+    """In a worker, straight into the memory that it shares with the main process."""
+    stacked: Tensor = default_collate([torch.from_numpy(array) for array in arrays])
+    return stacked
 
 
 class Collate:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from refseg.checkpoint import read_checkpoint
 from refseg.data.chosen_data import ChosenData, announce
 from refseg.data.dataset import ReferringDataset
-from refseg.data.loaders import make_loader
+from refseg.data.loaders import make_loader, share_with_workers
 from refseg.data.mixtures import DataSource, training_dataset
 from refseg.data.readers import OnBadRecord
 from refseg.data.resuming import ResumableLoader, resumable_loader
@@ -162,9 +162,12 @@ class ReferringDataModule(ChosenData):
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # the same on all processes
         trainer = self.trainer
         share = (1, 0) if trainer is None else (trainer.world_size, trainer.global_rank)
+        transform = Transform(**self.transform.state_dict(), augmentation=self.augmentation)
+        if self.num_workers:
+            share_with_workers(transform)
         dataset, order = training_dataset(
             self.training,
-            Transform(**self.transform.state_dict(), augmentation=self.augmentation),
+            transform,
             self.expressions_per_image,
             self.max_expressions,
             seed,
@@ -239,6 +242,8 @@ class ReferringDataModule(ChosenData):
 
     def _evaluation_loader(self, splits: Sequence[str]) -> DataLoader[Batch]:
         self._prepare_vocabulary()
+        if self.num_workers:
+            share_with_workers(self.transform)
         (references,) = self.mixture.rows(splits)
         dataset = ReferringDataset(references, self.transform, "all", self.max_expressions)
         return make_loader(dataset, self.tokenizer, self.batch_size, self.num_workers)

@@ -1,16 +1,19 @@
 """Data loaders whose workers read images."""
 
 import gc
+import importlib
 import os
 from typing import Any
 
 import cv2
 import torch
 from lightning.fabric.utilities.seed import pl_worker_init_function
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from refseg.data.collation import Collate
 from refseg.data.tokenizers import Tokenizer
+from refseg.data.transforms import Transform
 from refseg.types import Batch, Sample
 
 
@@ -47,6 +50,20 @@ def loader_options(tokenizer: Tokenizer, batch_size: int, num_workers: int) -> d
         "persistent_workers": num_workers > 0,
         "worker_init_fn": start_worker,
     }
+
+
+def share_with_workers(transform: Transform) -> None:
+    """Do once, before workers are forked, what each of them would do with its first image.
+
+    What is imported after the fork is each worker's own: seconds and tens of megabytes.
+
+    Args:
+        transform: of the workers' samples.
+    """
+    Image.preinit()  # Pillow's usual formats
+    importlib.import_module("numpy.ma")  # which numpy imports when pyarrow takes rows by its arrays
+    transform.prepare()
+    gc.collect()  # what is garbage now would be copied, not freed
 
 
 def start_worker(worker_id: int) -> None:

@@ -96,11 +96,21 @@ class Augmentation:
         """
         if float(torch.rand(())) < self.flip:
             sample = flip(sample) or sample
+        self.prepare()
         if self._compose is None:
-            self._compose = self._make_compose()
+            return sample
         self._compose.set_random_seed(int(torch.randint(2**31, ())))
-        changed = self._compose(image=sample.image, masks=sample.masks.astype(np.uint8))
+        changed = self._compose(image=sample.image, masks=sample.masks.view(np.uint8))
         return replace(sample, image=changed["image"], masks=changed["masks"].astype(np.bool_))
+
+    def prepare(self) -> None:
+        """Make the pipeline: before worker processes begin, so that they share it.
+
+        Its libraries take seconds and 25 MB in each worker that imports them for itself.
+        """
+        beyond_flips = (self.brightness, self.contrast, self.saturation, self.hue, self.noise)
+        if self._compose is None and (any(beyond_flips) or self.shrink < 1 or self.rotation):
+            self._compose = self._make_compose()
 
     def _make_compose(self) -> "Compose":
         # Else albumentations asks the network for its newest version when it is imported.
@@ -180,6 +190,11 @@ class Transform:
             masks=scaled[[order[truth] for truth in sample.truths]],
             geometry=geometry,
         )
+
+    def prepare(self) -> None:
+        """Make the augmentation's pipeline, before worker processes begin."""
+        if self.augmentation is not None:
+            self.augmentation.prepare()
 
     def state_dict(self) -> dict[str, Any]:
         """What evaluation needs; the augmentation belongs to training alone."""

@@ -36,8 +36,9 @@ def test_an_epoch_sees_everything(tmp_path: Path) -> None:
     assert (epoch.expressions, epoch.images) == (size.expressions, 20)
     assert len(epoch.workers) == 2
     for worker in epoch.workers:
-        assert worker.own_most >= worker.own_at_end
-        assert 0 < worker.own_at_start < worker.share_at_start
+        assert worker.at_start == 0, "at the fork all is shared"
+        assert 1e6 < worker.after_first <= worker.most
+        assert 1e6 < worker.at_end <= worker.most
 
 
 def test_other_seeds_give_other_sets(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def _show(figures: "DataFigures") -> None:
     from rich.table import Table
 
     from refseg.benchmarks.data import BUILD_SECONDS, GROWTH_BYTES, OPEN_SECONDS
+    from refseg.benchmarks.worker_memory import EXPLANATION
 
     size, cold, epoch = figures.size, figures.cold, figures.epoch
     table = Table("measure", "figure", "goal at full size", box=None)
@@ -101,9 +102,9 @@ def _show(figures: "DataFigures") -> None:
     table.add_row("annotation on disk", _megabytes(figures.annotation_bytes))
     table.add_row("table on disk", _megabytes(figures.table_bytes))
     table.add_row(
-        "first opening, computing", f"{cold.cpu_seconds:.1f} s", f"at most {BUILD_SECONDS:.0f} s"
+        "first opening, by the clock", f"{cold.seconds:.1f} s", f"at most {BUILD_SECONDS:.0f} s"
     )
-    table.add_row("first opening, by the clock", f"{cold.seconds:.1f} s")
+    table.add_row("first opening, computing", f"{cold.cpu_seconds:.1f} s")
     table.add_row("first opening, most memory", _megabytes(cold.peak_bytes))
     later = statistics.median(opening.cpu_seconds for opening in figures.warm)
     table.add_row("later openings, computing", f"{later:.3f} s")
@@ -119,12 +120,21 @@ def _show(figures: "DataFigures") -> None:
         table.add_row("expressions per second", f"{epoch.expressions / epoch.seconds:,.0f}")
         table.add_row("images per second", f"{epoch.images / epoch.seconds:,.0f}")
         for number, worker in enumerate(epoch.workers):
+            start = worker.at_start
             table.add_row(
-                f"worker {number}: memory of its own, growth",
-                f"{_megabytes(worker.own_at_start)} + {_megabytes(worker.growth)}",
+                f"worker {number}: growth from its beginning",
+                f"{_megabytes(start)} + {_megabytes(worker.growth)}",
                 f"at most + {_megabytes(GROWTH_BYTES)}",
             )
-    Console().print(table)
+            table.add_row(
+                f"worker {number}: growth from its first batch",
+                f"{_megabytes(worker.after_first)} + {_megabytes(worker.growth_after_first)}",
+                f"at most + {_megabytes(GROWTH_BYTES)}",
+            )
+    console = Console()
+    console.print(table)
+    if epoch is not None:
+        console.print(EXPLANATION, highlight=False)
 
 
 def _megabytes(size: int) -> str:
