@@ -1,5 +1,6 @@
 """Private memory grows by what a process writes, not by what it maps or shares."""
 
+import gc
 import mmap
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ def _grow(connection: Connection, shared: mmap.mmap, file: Path, inherited: np.n
     def tell() -> None:
         connection.send(private_memory(os.getpid()))
 
+    gc.disable()  # a collection writes to every object of the tests that ran before
     private_memory(os.getpid())  # which takes a little itself, the first time
     tell()
     np.frombuffer(shared, np.uint8)[:] = 1
