@@ -30,7 +30,7 @@ def read_image(path: Path | str, *, upright: bool = False) -> UInt8[np.ndarray, 
     Raises:
         DataError: the file is missing, or is no image, or is cut short.
     """
-    with _opened(path) as image:
+    with _readable(path), open_image(in_memory(_source(path))) as image:
         turned = ImageOps.exif_transpose(image) if upright else image
         if turned.mode.startswith("I"):  # 16 bits per pixel, which convert() would clip
             grey = np.asarray(turned, np.float32) / 257
@@ -47,7 +47,7 @@ def image_size(path: Path | str) -> tuple[int, int]:
     Raises:
         DataError: the file is missing, or is no image.
     """
-    with _opened(path) as image:
+    with _readable(path), open_image(_source(path)) as image:
         return image.height, image.width
 
 
@@ -96,10 +96,15 @@ def open_image(source: Path | BytesIO) -> Image.Image:
         return Image.open(source)
 
 
-@contextmanager
-def _opened(path: Path | str) -> Iterator[Image.Image]:
-    with _readable(path), open_image(_source(path)) as image:
-        yield image
+def in_memory(source: Path | BytesIO) -> BytesIO:
+    """The bytes of an image whose pixels are to be read.
+
+    From a file, Pillow would reserve as much memory as a damaged PNG claims to have.
+
+    Args:
+        source: a file, or its bytes in memory.
+    """
+    return BytesIO(source.read_bytes()) if isinstance(source, Path) else source
 
 
 def _source(path: Path | str) -> Path | BytesIO:

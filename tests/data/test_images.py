@@ -1,6 +1,7 @@
 """Files of every kind become RGB in their own size."""
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image
 
 from refseg.data.images import image_exists, image_size, read_image
+from refseg.data.readers.mask_files import read_mask_file
 from refseg.errors import DataError
 
 COLOUR = (200, 100, 50)
@@ -106,3 +108,22 @@ def test_absurd_sizes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "absurd.bmp").write_bytes(header_of_bmp(100_000, 100_000))
     with pytest.raises(DataError, match=r"Cannot read the image .*absurd\.bmp"):
         image_size(tmp_path / "absurd.bmp")
+
+
+def test_a_png_that_claims_gigabytes_gets_none(tmp_path: Path) -> None:
+    """A damaged length of the last chunk of pixels, which are all there."""
+    path = tmp_path / "mask.png"
+    pixels = np.random.default_rng(0).integers(0, 2, (30, 40), np.uint8)
+    Image.fromarray(pixels).save(path)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") - 4] = 0x7F
+    path.write_bytes(content)
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(read_image(path)[..., 0], pixels)
+        mask = read_mask_file(path, 30, 40, "here")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(mask, pixels != 0)
+    assert most < 10_000_000

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from refseg.data.images import open_image
+from refseg.data.images import in_memory, open_image
 from refseg.errors import DataError
 
 _LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM")
@@ -30,7 +30,7 @@ def read_mask_file(
         DataError: the file is missing, broken, lossy, or of another size.
     """
     try:
-        with open_image(path) as image:
+        with open_image(in_memory(path)) as image:
             if image.format not in _LOSSLESS:
                 raise DataError(
                     f"{record}: the mask {path} is a {image.format}, which changes its values; "
