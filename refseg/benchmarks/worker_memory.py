@@ -28,9 +28,9 @@ class WorkerMemory:
 
     Args:
         at_start: none at the fork; of a spawned worker, what it has before its first batch.
-        after_first: when its first batch has arrived.
-        at_end: when its last one has.
-        most: of the whole epoch.
+        after_first: when its first batch has arrived (and it makes the next one).
+        at_end: after the epoch.
+        most: of the whole epoch, which it has while it makes a batch.
     """
 
     at_start: int
@@ -40,8 +40,8 @@ class WorkerMemory:
 
     @property
     def growth(self) -> int:
-        """From the worker's beginning to the most."""
-        return self.most - self.at_start
+        """From the worker's beginning to the end of the epoch."""
+        return self.at_end - self.at_start
 
     @property
     def growth_after_first(self) -> int:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
+from torch.utils.data import default_collate, get_worker_info
 
+from refseg.data.freed_memory import give_back
 from refseg.data.tokenizers import Tokenizer
 from refseg.types import Batch, Sample
 
@@ -59,5 +60,8 @@ class Collate:
         self.tokenizer = tokenizer
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        """Put samples together."""
-        return collate(samples, self.tokenizer)
+        """Put samples together; a worker process then gives back what it needed for them."""
+        batch = collate(samples, self.tokenizer)
+        if get_worker_info() is not None:
+            give_back()
+        return batch

@@ -176,14 +176,15 @@ class Transform:
         Args:
             sample: in its own size.
         """
+        # Expressions of the same object have the same mask: each is changed and scaled once.
+        positions = {truth: position for position, truth in enumerate(sample.truths)}
+        order = {truth: position for position, truth in enumerate(positions)}
+        sample = replace(sample, masks=sample.masks[list(positions.values())])
         if self.augmentation is not None:
             sample = self.augmentation(sample)
         height, width = sample.image.shape[:2]
         geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
-        # Expressions of the same object have the same mask: each is scaled once.
-        positions = {truth: position for position, truth in enumerate(sample.truths)}
-        scaled = geometry.apply_masks(sample.masks[list(positions.values())])
-        order = {truth: position for position, truth in enumerate(positions)}
+        scaled = geometry.apply_masks(sample.masks)
         return replace(
             sample,
             image=geometry.apply_image(sample.image, self.fill),

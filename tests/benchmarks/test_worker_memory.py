@@ -57,7 +57,7 @@ def test_counts_what_is_written(tmp_path: Path) -> None:
 
 def test_growth() -> None:
     worker = WorkerMemory(at_start=1, after_first=20, at_end=22, most=25)
-    assert (worker.growth, worker.growth_after_first) == (24, 5)
+    assert (worker.growth, worker.growth_after_first) == (21, 5)
 
 
 def test_each_worker_tells_what_it_has_when_it_begins() -> None:

@@ -195,3 +195,36 @@ def test_albumentations_is_told_not_to_ask_the_network(monkeypatch: pytest.Monke
     with pytest.raises(ImportError):
         Augmentation()(sample())
     assert os.environ["NO_ALBUMENTATIONS_UPDATE"] == "1"
+
+
+def test_a_flip_alone_needs_no_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "albumentations", None)
+    nothing = dict.fromkeys(("brightness", "contrast", "saturation", "hue", "noise"), 0.0)
+    after = Augmentation(flip=1.0, **nothing)(sample())
+    np.testing.assert_array_equal(after.image, sample().image[:, ::-1])
+
+
+def test_masks_of_one_object_are_changed_once_and_given_for_each_expression() -> None:
+    """The same as where each expression had an object of its own."""
+    augmentation = Augmentation(flip=0.5, noise=0.1, shrink=0.7, rotation=5.0)
+    for seed in range(5):
+        torch.manual_seed(seed)
+        ours = Transform(32, augmentation)(sample())
+        torch.manual_seed(seed)
+        augmented = augmentation(sample())  # all three masks
+        assert ours.geometry is not None
+        np.testing.assert_array_equal(ours.masks, ours.geometry.apply_masks(augmented.masks))
+        np.testing.assert_array_equal(ours.image, ours.geometry.apply_image(augmented.image, 0))
+        assert ours.expressions == augmented.expressions
+
+
+def test_prepared_before_workers_begin() -> None:
+    transform = Transform(32, Augmentation(noise=0.1))
+    assert transform.augmentation is not None
+    assert transform.augmentation._compose is None
+    transform.prepare()
+    pipeline = transform.augmentation._compose
+    assert pipeline is not None
+    transform(sample())
+    assert transform.augmentation._compose is pipeline
+    Transform(32).prepare()

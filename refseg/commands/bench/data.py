@@ -120,16 +120,16 @@ def _show(figures: "DataFigures") -> None:
         table.add_row("expressions per second", f"{epoch.expressions / epoch.seconds:,.0f}")
         table.add_row("images per second", f"{epoch.images / epoch.seconds:,.0f}")
         for number, worker in enumerate(epoch.workers):
-            start = worker.at_start
+            goal = f"at most + {_megabytes(GROWTH_BYTES)}"
             table.add_row(
-                f"worker {number}: growth from its beginning",
-                f"{_megabytes(start)} + {_megabytes(worker.growth)}",
-                f"at most + {_megabytes(GROWTH_BYTES)}",
+                f"worker {number}: from its beginning to the end",
+                f"{_megabytes(worker.at_start)} + {_megabytes(worker.growth)}",
+                goal,
             )
             table.add_row(
-                f"worker {number}: growth from its first batch",
+                f"worker {number}: from its first batch to the most",
                 f"{_megabytes(worker.after_first)} + {_megabytes(worker.growth_after_first)}",
-                f"at most + {_megabytes(GROWTH_BYTES)}",
+                goal,
             )
     console = Console()
     console.print(table)
