@@ -11,8 +11,8 @@ import psutil
 
 EXPLANATION = (
     "A worker's own memory is what would be free if it ended: pages that it alone has written, "
-    "nothing of which there is when it is forked; files that are mapped and batches that are on "
-    "their way to the main process do not count."
+    "none of which there are when it is forked; files that are mapped and batches that are on "
+    "their way to the main process do not count. At the end it rests; at the most it makes a batch."
 )
 """What the figures mean, in one sentence."""
 

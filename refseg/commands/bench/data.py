@@ -122,12 +122,12 @@ def _show(figures: "DataFigures") -> None:
         for number, worker in enumerate(epoch.workers):
             goal = f"at most + {_megabytes(GROWTH_BYTES)}"
             table.add_row(
-                f"worker {number}: from its beginning to the end",
+                f"worker {number}: beginning, to the end",
                 f"{_megabytes(worker.at_start)} + {_megabytes(worker.growth)}",
                 goal,
             )
             table.add_row(
-                f"worker {number}: from its first batch to the most",
+                f"worker {number}: first batch, to the most",
                 f"{_megabytes(worker.after_first)} + {_megabytes(worker.growth_after_first)}",
                 goal,
             )
