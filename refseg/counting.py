@@ -1,15 +1,19 @@
 """From logits to the pixel counts of each expression, under one or several protocols."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from refseg.data import decode
-from refseg.evaluation import Protocol, intersection_and_union
+from refseg.evaluation import Protocol
 from refseg.types import Batch, RunLengths
+
+Truths = Mapping[RunLengths, Bool[np.ndarray, " height width"]]
+"""The mask of each object of a batch, in its image's own size."""
 
 
 class PixelCounts(NamedTuple):
@@ -44,26 +48,32 @@ def predict(
     ]
 
 
+def decoded_truths(batch: Batch) -> Truths:
+    """The truths of a batch; the mask of an object is decoded once, however many name it."""
+    return {truth: decode(truth) for truth in dict.fromkeys(batch.truths)}
+
+
 def count_pixels(
-    batch: Batch, predictions: Sequence[Bool[Tensor, " _ _"]], protocol: Protocol
+    batch: Batch,
+    predictions: Sequence[Bool[Tensor, " _ _"]],
+    protocol: Protocol,
+    truths: Truths | None = None,
 ) -> PixelCounts:
-    """Compare the predictions of a batch with the truth; the mask of an object is decoded once.
+    """Compare the predictions of a batch with the truth.
 
     Args:
         batch: with the truths.
-        predictions: one per expression, as `predict` gives them for the protocol.
+        predictions: one per expression, on the CPU, as `predict` gives them for the protocol.
         protocol: how masks are brought to the size in which they are compared.
+        truths: those of the batch, where they are decoded already.
     """
-    truths: dict[RunLengths, Bool[Tensor, " height width"]] = {
-        truth: torch.tensor(protocol.truth(decode(truth))) for truth in set(batch.truths)
-    }
-    areas = {truth: mask.sum() for truth, mask in truths.items()}
-    counts = [
-        intersection_and_union(prediction[None], truths[truth][None])
-        for prediction, truth in zip(predictions, batch.truths, strict=True)
-    ]
-    return PixelCounts(
-        torch.cat([intersection for intersection, _ in counts]),
-        torch.cat([union for _, union in counts]),
-        torch.stack([areas[truth] for truth in batch.truths]),
-    )
+    decoded = decoded_truths(batch) if truths is None else truths
+    masks = {truth: protocol.truth(mask) for truth, mask in decoded.items()}
+    areas = {truth: int(np.count_nonzero(mask)) for truth, mask in masks.items()}
+    rows = []
+    for prediction, truth in zip(predictions, batch.truths, strict=True):
+        predicted = prediction.numpy()
+        intersection = int(np.count_nonzero(predicted & masks[truth]))
+        union = int(np.count_nonzero(predicted)) + areas[truth] - intersection
+        rows.append((intersection, union, areas[truth]))
+    return PixelCounts(*torch.tensor(rows, dtype=torch.int64).reshape(-1, 3).unbind(dim=1))

@@ -13,7 +13,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from refseg.checkpoint import read_checkpoint
-from refseg.counting import PixelCounts, count_pixels, predict
+from refseg.counting import PixelCounts, count_pixels, decoded_truths, predict
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
@@ -30,6 +30,7 @@ from refseg.models.segmenter import (
     TextEncoderFactory,
 )
 from refseg.schedules import Schedule
+from refseg.scoring import predict_with_scores
 from refseg.types import Batch
 
 
@@ -169,25 +170,26 @@ class ReferringSegmentation(LightningModule):
 
     def validation_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> dict[str, list[Tensor] | PixelCounts]:
-        """Count pixels; returns predictions and counts in own size for the callbacks."""
+    ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
+        """Count pixels; returns predictions, counts and scores in own size for the callbacks."""
         logits = self._logits(batch)
-        predictions = predict(batch, logits, STANDARD)
-        standard = count_pixels(batch, predictions, STANDARD)
+        predictions, scores = predict_with_scores(batch, logits)
+        truths = decoded_truths(batch)
+        standard = count_pixels(batch, predictions, STANDARD, truths)
         for protocol in self.protocols:
             counts = standard
             if protocol is not STANDARD:
                 is_same = protocol.predict is STANDARD.predict
                 foreground = predictions if is_same else predict(batch, logits, protocol)
-                counts = count_pixels(batch, foreground, protocol)
+                counts = count_pixels(batch, foreground, protocol, truths)
             self._metrics[dataloader_idx][protocol.name].update(
                 counts.intersections, counts.unions, batch.expression_ids, counts.areas
             )
-        return {"predictions": predictions, "counts": standard}
+        return {"predictions": predictions, "counts": standard, "scores": scores}
 
     def test_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> dict[str, list[Tensor] | PixelCounts]:
+    ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
         """Count intersections and unions, as in validation."""
         return self.validation_step(batch, batch_index, dataloader_idx)
 

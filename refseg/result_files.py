@@ -1,5 +1,6 @@
 """Results as data: `results.parquet` and `summary.json` in the folder of an evaluation."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from refseg.data.described import Descriptions
 from refseg.evaluation.measures import MeasureFile, merged
 from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
 from refseg.module import ReferringSegmentation
-from refseg.scoring import mean_probabilities
 from refseg.types import Batch
 
 
@@ -46,19 +46,17 @@ class ResultsWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        assert isinstance(pl_module, ReferringSegmentation)
-        assert pl_module.logits is not None
         if self._measures is None:
             return
         counts = outputs["counts"]
         self._measures.add(
             dataloader_idx,
-            expression_id=batch.expression_ids,
-            intersection=counts.intersections.tolist(),
-            union=counts.unions.tolist(),
-            area=counts.areas.tolist(),
-            score=mean_probabilities(batch, pl_module.logits, outputs["predictions"]).tolist(),
             rle=self._run_lengths(outputs["predictions"]),
+            expression_id=batch.expression_ids,
+            intersection=counts.intersections.numpy(),
+            union=counts.unions.numpy(),
+            area=counts.areas.numpy(),
+            score=outputs["scores"].numpy(),
         )
 
     def _end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -73,14 +71,14 @@ class ResultsWriter(Callback):
             with writing_results(self.folder / RESULTS_FILE, self.save_masks) as write:
                 for number, splits in enumerate(groups):
                     descriptions = pl_module.data.descriptions(splits)
-                    for measures in merged(parts, number):
-                        write(_rows(measures, descriptions, "+".join(splits), self.save_masks))
+                    for rows in result_rows(parts, number, descriptions, "+".join(splits)):
+                        write(rows if self.save_masks else rows.drop([RLE.name]))
         trainer.strategy.barrier("the rows of all processes are merged")
         self._clear(trainer)
 
-    def _run_lengths(self, predictions: list[Tensor]) -> list[bytes | None]:
+    def _run_lengths(self, predictions: list[Tensor]) -> list[bytes] | None:
         if not self.save_masks:
-            return [None] * len(predictions)
+            return None
         return [encode(prediction.numpy()).counts for prediction in predictions]
 
     def _part(self, rank: int) -> Path:
@@ -103,23 +101,33 @@ class ResultsWriter(Callback):
     on_validation_end = on_test_end = _end
 
 
-def _rows(measures: pa.Table, descriptions: Descriptions, split: str, has_masks: bool) -> pa.Table:
-    """The rows of results for some expressions."""
-    intersection, union, area = (
-        measures[name].to_numpy() for name in ("intersection", "union", "area")
-    )
-    rows = descriptions.rows(measures["expression_id"].to_numpy())
-    columns = {
-        "intersection": intersection,
-        "union": union,
-        "area": area,
-        "predicted_area": intersection + union - area,
-        "iou": np.where(union > 0, intersection / np.maximum(union, 1), 1.0),
-        "score": measures["score"],
-        "split": pa.array([split] * len(measures)).dictionary_encode(),
-    }
-    if has_masks:
-        columns[RLE.name] = measures["rle"]
-    for name, values in columns.items():
-        rows = rows.append_column(name, values if isinstance(values, pa.ChunkedArray) else [values])
-    return rows
+def result_rows(
+    parts: Sequence[Path], loader: int, descriptions: Descriptions, split: str
+) -> Iterator[pa.Table]:
+    """The rows of results of a split, a few thousand at a time, by rising id.
+
+    Args:
+        parts: what the processes of the evaluation have measured.
+        loader: number of the split's data loader.
+        descriptions: of the expressions.
+        split: its name.
+    """
+    for measures in merged(parts, loader):
+        intersection, union, area = (
+            measures[name].to_numpy() for name in ("intersection", "union", "area")
+        )
+        rows = descriptions.rows(measures["expression_id"].to_numpy())
+        columns = {
+            "intersection": intersection,
+            "union": union,
+            "area": area,
+            "predicted_area": intersection + union - area,
+            "iou": np.where(union > 0, intersection / np.maximum(union, 1), 1.0),
+            "score": measures["score"],
+            "split": pa.array([split] * len(measures)).dictionary_encode(),
+            RLE.name: measures["rle"],
+        }
+        for name, values in columns.items():
+            column = values if isinstance(values, pa.ChunkedArray) else [values]
+            rows = rows.append_column(name, column)
+        yield rows

@@ -1,29 +1,40 @@
 """What evaluation costs beside the network: time, and memory that must not grow."""
 
-import resource
-import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+import cv2
+import psutil
 import torch
 from jaxtyping import Float
 
-from refseg.counting import count_pixels, predict
-from refseg.data import encode
+from refseg.benchmarks.answers import (
+    HEIGHT,
+    SIDE,
+    SPLIT,
+    WIDTH,
+    generated_batch,
+    generated_references,
+)
+from refseg.counting import count_pixels, decoded_truths
+from refseg.data.described import Descriptions
 from refseg.evaluation import STANDARD, ReferringMetrics
-from refseg.evaluation.measures import MeasureFile, merged
-from refseg.geometry import Geometry
+from refseg.evaluation.measures import MeasureFile
+from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
 from refseg.pipeline import load
-from refseg.scoring import mean_probabilities
-from refseg.types import Batch, RunLengths
+from refseg.result_files import result_rows
+from refseg.scoring import predict_with_scores
+from refseg.types import Batch
 
-HEIGHT, WIDTH, SIDE = 480, 640, 320
-MEMORY_BYTES = 10_000_000
-"""So much more memory may ten times as many expressions take: 100 bytes for each of 100,000."""
+WARM_UP = 32
+"""Batches after which memory is first looked at: by then the allocator has what it needs."""
+
+WORDS = 5  # of an expression, as in RefCOCO
 
 
 class EvaluationFigures(NamedTuple):
@@ -32,40 +43,98 @@ class EvaluationFigures(NamedTuple):
     Args:
         expressions: number of them.
         seconds: for all that follows the network, by the clock.
-        growth: bytes by which the most memory of the process grew after its first batch.
+        cpu_seconds: of computing in that time.
+        rows_seconds: the part of `cpu_seconds` at the end: results and figures.
+        memory: the most that the process had in its first batches, bytes.
+        growth: how much more than that it had later on, bytes.
+        growth_at_end: the same, while results were put together and written.
         overall_iou: so that one sees that something was counted.
     """
 
     expressions: int
     seconds: float
+    cpu_seconds: float
+    rows_seconds: float
+    memory: int
     growth: int
+    growth_at_end: int
     overall_iou: float
 
 
-def measure_evaluation(expressions: int, per_batch: int = 16) -> EvaluationFigures:
-    """Bring logits to the image's own size, count, score, write, merge and divide.
+class NetworkSeconds(NamedTuple):
+    """Seconds of computing that a network takes for an expression.
+
+    Args:
+        one_by_one: each by itself, as an evaluation does by default.
+        together: all expressions of an image at once (`exact_evaluation: false`).
+    """
+
+    one_by_one: float
+    together: float
+
+
+def measure_evaluation(
+    expressions: int,
+    per_batch: int = 16,
+    height: int = HEIGHT,
+    width: int = WIDTH,
+    side: int = SIDE,
+) -> EvaluationFigures:
+    """Bring logits to the image's own size, count, score, divide, and write results.
 
     The logits are generated: all that a run does after the network is the same, its data left out.
 
     Args:
         expressions: number of them; rounded up to whole batches.
         per_batch: of them, on one image.
+        height: of the image, pixels.
+        width: of the image, pixels.
+        side: of the network's square, pixels.
     """
-    batch, logits = generated_batch(per_batch)
-    metrics = ReferringMetrics()
+    batch, logits = generated_batch(per_batch, height, width, side)
     batches = -(-expressions // per_batch)
+    descriptions = Descriptions(generated_references(batch, batches))
+    metrics = ReferringMetrics()
+    memory = [0, 0, 0]  # the most in the first batches, later, and at the end
     with tempfile.TemporaryDirectory(prefix="refseg-bench-") as folder:
         measures = MeasureFile(Path(folder, "measures.arrow"))
-        started, peak = time.perf_counter(), 0
+        started, cpu_started = time.perf_counter(), time.process_time()
         for number in range(batches):
             evaluate_batch(batch, logits, number * per_batch, metrics, measures)
-            peak = peak or peak_memory()
+            later = int(number >= WARM_UP)
+            memory[later] = max(memory[later], _memory())
         measures.close()
-        rows = sum(len(table) for table in merged([measures.path], loader=0))
+        rows_started = time.process_time()
+        with writing_results(Path(folder, RESULTS_FILE)) as write:
+            for rows in result_rows([measures.path], 0, descriptions, SPLIT):
+                write(rows.drop([RLE.name]))
+                memory[2] = max(memory[2], _memory())
         overall = metrics.compute()["overall_iou"].item()
-        seconds = time.perf_counter() - started
-    assert rows == batches * per_batch
-    return EvaluationFigures(rows, seconds, peak_memory() - peak, overall)
+        memory[2] = max(memory[2], _memory())
+        ended, cpu_ended = time.perf_counter(), time.process_time()
+    return EvaluationFigures(
+        expressions=batches * per_batch,
+        seconds=ended - started,
+        cpu_seconds=cpu_ended - cpu_started,
+        rows_seconds=cpu_ended - rows_started,
+        memory=memory[0],
+        growth=max(0, memory[1] - memory[0]),
+        growth_at_end=max(0, memory[2] - memory[0]),
+        overall_iou=overall,
+    )
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Let torch and OpenCV compute in one thread, so that computing times can be compared."""
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def evaluate_batch(
@@ -84,58 +153,22 @@ def evaluate_batch(
         metrics: that count.
         measures: where rows are written.
     """
-    predictions = predict(batch, logits, STANDARD)
-    counts = count_pixels(batch, predictions, STANDARD)
+    predictions, scores = predict_with_scores(batch, logits)
+    counts = count_pixels(batch, predictions, STANDARD, decoded_truths(batch))
     ids = range(first_id, first_id + len(batch))
-    metrics.update(counts.intersections, counts.unions, list(ids), counts.areas)
+    metrics.update(counts.intersections, counts.unions, ids, counts.areas)
     measures.add(
         0,
-        expression_id=list(ids),
-        intersection=counts.intersections.tolist(),
-        union=counts.unions.tolist(),
-        area=counts.areas.tolist(),
-        score=mean_probabilities(batch, logits, predictions).tolist(),
-        rle=[None] * len(batch),
+        expression_id=ids,
+        intersection=counts.intersections.numpy(),
+        union=counts.unions.numpy(),
+        area=counts.areas.numpy(),
+        score=scores.numpy(),
     )
 
 
-def generated_batch(
-    expressions: int, height: int = HEIGHT, width: int = WIDTH, side: int = SIDE
-) -> tuple[Batch, Float[torch.Tensor, " expressions size size"]]:
-    """An image with ellipses, three expressions for each, and logits that nearly find them.
-
-    Args:
-        expressions: number of them.
-        height: of the image, pixels.
-        width: of the image, pixels.
-        side: of the network's square, pixels.
-    """
-    generator = np.random.default_rng(0)
-    geometry = Geometry.letterbox(height, width, side)
-    truths: list[RunLengths] = []
-    logits = []
-    for _ in range(-(-expressions // 3)):
-        y, x, radius = generator.uniform(0.3, 0.7), generator.uniform(0.3, 0.7), 0.2
-        truths += [encode(_distance(height, width, y, x) < radius)] * 3
-        away = _distance(side, side, 0.5 + (y - 0.5) * height / width, x + 0.02)
-        logits += [torch.from_numpy((radius - away) * 40).float()] * 3
-    batch = Batch(
-        images=torch.zeros(1, 3, side, side, dtype=torch.uint8),
-        tokens=torch.zeros(expressions, 1, dtype=torch.int64),
-        token_mask=torch.ones(expressions, 1, dtype=torch.bool),
-        image_index=torch.zeros(expressions, dtype=torch.int64),
-        masks=None,
-        expressions=("ellipse",) * expressions,
-        expression_ids=tuple(range(expressions)),
-        truths=tuple(truths[:expressions]),
-        geometries=(geometry,),
-        image_paths=("generated",),
-    )
-    return batch, torch.stack(logits[:expressions])
-
-
-def network_seconds(checkpoint: Path, expressions: int = 16, repeats: int = 3) -> float:
-    """The time of the network alone for each expression of a batch, on the CPU, fastest of a few.
+def network_seconds(checkpoint: Path, expressions: int = 16, repeats: int = 3) -> NetworkSeconds:
+    """How long the network alone takes for each expression on the CPU; the fastest of a few times.
 
     Args:
         checkpoint: whose network it is, and whose sizes and tokens it gets.
@@ -146,28 +179,31 @@ def network_seconds(checkpoint: Path, expressions: int = 16, repeats: int = 3) -
         CheckpointError: the file is no checkpoint.
     """
     model = load(checkpoint)
-    side, words = model.image_size, 5
-    batch, _ = generated_batch(expressions, side=side)
+    batch, _ = generated_batch(expressions, side=model.image_size)
     batch = replace(
         batch,
-        tokens=torch.ones(expressions, words, dtype=torch.int64),
-        token_mask=torch.ones(expressions, words, dtype=torch.bool),
+        tokens=torch.ones(expressions, WORDS, dtype=torch.int64),
+        token_mask=torch.ones(expressions, WORDS, dtype=torch.bool),
     )
-    times = []
     with torch.inference_mode():
-        for _ in range(repeats + 1):  # the first one warms up
-            started = time.perf_counter()
-            model.segmenter(batch)
-            times.append(time.perf_counter() - started)
-    return min(times[1:]) / expressions
+        passes = (model.segmenter.one_by_one, model.segmenter)
+        return NetworkSeconds(*(_fastest(forward, batch, repeats) for forward in passes))
 
 
-def peak_memory() -> int:
-    """The most memory that this process has had, bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+def image_size(checkpoint: Path) -> int:
+    """The side of the square that a checkpoint's network sees, pixels."""
+    return load(checkpoint).image_size
 
 
-def _distance(height: int, width: int, y: float, x: float) -> Float[np.ndarray, " rows columns"]:
-    rows, columns = np.mgrid[:height, :width]
-    return np.hypot((rows + 0.5) / height - y, (columns + 0.5) / width - x)
+def _fastest(forward: Callable[[Batch], object], batch: Batch, repeats: int) -> float:
+    times = []
+    for _ in range(repeats + 1):  # the first one warms up
+        started = time.process_time()
+        forward(batch)
+        times.append(time.process_time() - started)
+    return min(times[1:]) / len(batch)
+
+
+def _memory() -> int:
+    """What this process has, bytes."""
+    return int(psutil.Process().memory_info().rss)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64
+from jaxtyping import Int64, Shaped
 
 MEASURES = pa.schema(
     [
@@ -27,9 +27,15 @@ MEASURES = pa.schema(
 ROWS = 4096
 """So many rows are held in memory at a time."""
 
+_RLE_BYTES = 1_000_000  # and so many bytes of masks
+_NUMBERS = tuple(name for name in MEASURES.names if name != "rle")
+
 
 class MeasureFile:
     """The measures of one process.
+
+    Rows wait in arrays that are made once: small objects, left between the large masks of each
+    batch, would keep freed memory from being used again.
 
     Args:
         path: of the file; folders above it are made.
@@ -40,21 +46,38 @@ class MeasureFile:
         self.path = path
         self._file = pa.OSFile(str(path), "wb")
         self._writer = pa.ipc.new_file(self._file, MEASURES)
-        self._columns: dict[str, list[object]] = {name: [] for name in MEASURES.names}
+        self._columns = {
+            name: np.zeros(ROWS, MEASURES.field(name).type.to_pandas_dtype()) for name in _NUMBERS
+        }
+        self._rle: list[bytes] = []
+        self._length = self._rle_bytes = 0
 
-    def add(self, loader: int, **columns: Sequence[object]) -> None:
+    def add(
+        self,
+        loader: int,
+        rle: Sequence[bytes] | None = None,
+        **columns: Sequence[int] | Shaped[np.ndarray, " rows"],
+    ) -> None:
         """Append the rows of a batch.
 
         Args:
             loader: which of the evaluated splits they belong to.
+            rle: the column of that name; None where masks are not saved, in all batches alike.
             columns: the others of `MEASURES`, of equal length.
         """
-        lengths = {len(values) for values in columns.values()}
-        (length,) = lengths
-        for name, values in {"loader": [loader] * length, **columns}.items():
-            self._columns[name] += values
-        if len(self._columns["loader"]) >= ROWS:
-            self._flush()
+        columns["loader"] = np.full(len(columns["expression_id"]), loader)
+        length = len(columns["expression_id"])
+        done = 0
+        while done < length:
+            count = min(length - done, ROWS - self._length)
+            for name, values in self._columns.items():
+                values[self._length : self._length + count] = columns[name][done : done + count]
+            if rle is not None:
+                self._rle += rle[done : done + count]
+                self._rle_bytes += sum(map(len, rle[done : done + count]))
+            self._length, done = self._length + count, done + count
+            if self._length == ROWS or self._rle_bytes >= _RLE_BYTES:
+                self._flush()
 
     def close(self) -> None:
         """Write what is left."""
@@ -63,9 +86,11 @@ class MeasureFile:
         self._file.close()
 
     def _flush(self) -> None:
-        self._writer.write(pa.RecordBatch.from_pydict(self._columns, MEASURES))
-        for values in self._columns.values():
-            values.clear()
+        masks: Sequence[bytes | None] = self._rle or [None] * self._length
+        arrays = {name: values[: self._length] for name, values in self._columns.items()}
+        self._writer.write(pa.RecordBatch.from_pydict({**arrays, "rle": masks}, MEASURES))
+        self._rle.clear()
+        self._length = self._rle_bytes = 0
 
 
 def merged(paths: Sequence[Path], loader: int, rows: int = ROWS) -> Iterator[pa.Table]:

@@ -147,6 +147,15 @@ def test_any_bytes_are_run_lengths_or_an_error(counts: bytes) -> None:
     assert decode(run_lengths).shape == (9, 9)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (2, 300), (33, 5)], ids=str)
+def test_decodes_masks_of_any_shape(size: tuple[int, int]) -> None:
+    mask = np.random.default_rng(0).random(size) < 0.5
+    found = decode(encode(mask))
+    assert found.flags.c_contiguous
+    assert found.dtype == np.bool_
+    np.testing.assert_array_equal(found, mask)
+
+
 def test_decode_of_damaged_run_lengths() -> None:
     with pytest.raises(DataError, match="damaged"):
         decode(RunLengths(5, 5, b"1"))

@@ -10,9 +10,11 @@ EXAMPLES = """\
 examples:
   refseg bench evaluation
   refseg bench evaluation --expressions 100000
-  refseg bench evaluation --expressions 1000 --checkpoint best.ckpt --json figures.json
+  refseg bench evaluation --checkpoint best.ckpt --json figures.json
+  refseg bench evaluation --checkpoint small.ckpt --picture 128 128
 
-Pictures have 480 × 640 pixels, three expressions name each object, and 16 make a batch."""
+Three expressions name each object, and the 16 of a picture make a batch. Times are those of one
+processor core."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,13 +22,21 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="refseg bench evaluation",
         description="Generate the network's answers and do all that an evaluation does with them: "
-        "resize, count, score, write rows, merge. Say how long it takes, and by how much memory "
-        "grows; with a checkpoint, also in comparison with its network.",
+        "resize, count, score, divide, write results. Say how long it takes, and by how much "
+        "memory grows; with a checkpoint, also in comparison with its network.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument(
         "--expressions", type=int, default=1000, help="number of them; default: 1000"
+    )
+    options.add_argument(
+        "--picture",
+        type=int,
+        nargs=2,
+        metavar=("HEIGHT", "WIDTH"),
+        default=(480, 640),
+        help="size of the pictures in pixels; default: 480 640",
     )
     options.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="whose network is timed, on the CPU"
@@ -39,27 +49,50 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure, print a table, and write the figures."""
     if arguments.expressions < 1:
         raise ConfigError(f"Expected --expressions of at least 1, got {arguments.expressions}.")
+    if min(arguments.picture) < 1:
+        raise ConfigError(f"Expected --picture of at least 1 1, got {arguments.picture}.")
     from rich.console import Console
     from rich.table import Table
 
-    from refseg.benchmarks.evaluation import measure_evaluation, network_seconds
+    from refseg.benchmarks.answers import SIDE
+    from refseg.benchmarks.evaluation import (
+        image_size,
+        measure_evaluation,
+        network_seconds,
+        on_one_core,
+    )
     from refseg.files import write_text
 
-    figures = measure_evaluation(arguments.expressions)
-    each = figures.seconds / figures.expressions
+    checkpoint = arguments.checkpoint
+    side = SIDE if checkpoint is None else image_size(checkpoint)
+    height, width = arguments.picture
     table = Table("measure", "figure", box=None)
     table.columns[1].justify = "right"
-    table.add_row("expressions", f"{figures.expressions:,}")
-    table.add_row("evaluation, per expression", f"{1000 * each:.2f} ms")
-    table.add_row("memory, growth after the first batch", f"{figures.growth / 1e6:.1f} MB")
-    written = figures._asdict()
-    if arguments.checkpoint is not None:
-        network = network_seconds(arguments.checkpoint)
-        written["network_seconds_per_expression"] = network
-        table.add_row("network, per expression", f"{1000 * network:.2f} ms")
-        table.add_row("evaluation takes longer by", f"{100 * each / network:.1f} %")
+    with on_one_core():
+        figures = measure_evaluation(arguments.expressions, height=height, width=width, side=side)
+        each = figures.cpu_seconds / figures.expressions
+        written: dict[str, object] = figures._asdict()
+        table.add_row("expressions", f"{figures.expressions:,}")
+        table.add_row("evaluation, per expression", _milliseconds(each))
+        table.add_row(
+            "  of it to write results", _milliseconds(figures.rows_seconds / figures.expressions)
+        )
+        if checkpoint is not None:
+            network = network_seconds(checkpoint)
+            written["network_seconds_per_expression"] = network._asdict()
+            for name, seconds in network._asdict().items():
+                name = name.replace("_", " ")
+                table.add_row(f"network, per expression, {name}", _milliseconds(seconds))
+                table.add_row("  evaluation takes longer by", f"{100 * each / seconds:.1f} %")
+    table.add_row("memory after the first batches", f"{figures.memory / 1e6:,.1f} MB")
+    table.add_row("  grows in later ones by", f"{figures.growth / 1e6:,.1f} MB")
+    table.add_row("  and while results are written by", f"{figures.growth_at_end / 1e6:,.1f} MB")
     Console().print(table)
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(written, indent=2) + "\n")
         print(f"figures: {arguments.json}")
     return 0
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.2f} ms"
