@@ -1,41 +1,26 @@
 """All annotated objects of the images, also those that no expression names."""
 
+import contextlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int64
 
+from refseg.data.kept_objects import Objects, kept_path, load_objects, store_objects
 from refseg.data.readers.records import BadRecords, get
 from refseg.errors import DataError
 
-
-@dataclass(frozen=True)
-class Objects:
-    """What `instances.json` says of each object, in columns.
-
-    Args:
-        annotation_ids: one per object.
-        image_ids: the image it lies on.
-        category_ids: its class.
-        areas: pixels, as published; NaN where it is not.
-        categories: the names of the classes.
-    """
-
-    annotation_ids: Int64[np.ndarray, " objects"]
-    image_ids: Int64[np.ndarray, " objects"]
-    category_ids: Int64[np.ndarray, " objects"]
-    areas: Float[np.ndarray, " objects"]
-    categories: Mapping[int, str]
+__all__ = ["Objects", "read_objects"]
 
 
 def read_objects(root: Path, dataset: str) -> Objects | None:
     """Read the objects of a data set that comes with an `instances.json`.
 
-    What is wrong with a record is the business of the data set's reader: here it is left out.
+    What is wrong with a record is the business of the data set's reader: here it is left out. What
+    was read is kept in the cache folder: the file of RefCOCO takes seconds and a gigabyte of memory
+    to read, its columns take neither.
 
     Args:
         root: the folder of the data.
@@ -50,6 +35,18 @@ def read_objects(root: Path, dataset: str) -> Objects | None:
     path = root / dataset / "instances.json"
     if not path.is_file():
         return None
+    kept = kept_path(path)
+    if kept is None:
+        return _parsed(path)
+    objects = load_objects(kept)
+    if objects is None:
+        objects = _parsed(path)
+        with contextlib.suppress(OSError):  # it is read again next time
+            store_objects(objects, kept)
+    return objects
+
+
+def _parsed(path: Path) -> Objects:
     try:
         content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

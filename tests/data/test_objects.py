@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refseg.data.objects import read_objects
+from refseg.data import objects as objects_module
+from refseg.data.objects import Objects, read_objects
 from refseg.errors import DataError
 
 
@@ -47,3 +48,70 @@ def test_what_is_no_such_file(content: object, tmp_path: Path) -> None:
     write(tmp_path, content)
     with pytest.raises(DataError, match=r"instances\.json"):
         read_objects(tmp_path, "set")
+
+
+LARGE = {
+    "annotations": [
+        {"id": number, "image_id": number % 9, "category_id": 1 + number % 2}
+        for number in range(99)
+    ],
+    "categories": [{"id": 1, "name": "dog"}, {"id": 2, "name": "Käse"}],
+}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "objects"
+
+
+def assert_same(one: Objects | None, other: Objects | None) -> None:
+    assert one is not None
+    assert other is not None
+    for name in ("annotation_ids", "image_ids", "category_ids", "areas"):
+        column = getattr(one, name)
+        np.testing.assert_array_equal(column, getattr(other, name))
+        assert column.dtype == getattr(other, name).dtype
+    assert one.categories == other.categories
+
+
+def test_a_file_is_parsed_once(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, LARGE)
+    first = read_objects(tmp_path, "set")
+    assert len(list(cache.iterdir())) == 1
+    monkeypatch.setattr(objects_module, "_parsed", None)  # which cannot be called
+    assert_same(read_objects(tmp_path, "set"), first)
+    assert first is not None
+    assert first.categories == {1: "dog", 2: "Käse"}
+
+
+def test_a_changed_file_is_parsed_again(tmp_path: Path, cache: Path) -> None:
+    write(tmp_path, LARGE)
+    read_objects(tmp_path, "set")
+    changed = {**LARGE, "categories": [{"id": 1, "name": "cat"}]}
+    write(tmp_path, changed)
+    objects = read_objects(tmp_path, "set")
+    assert objects is not None
+    assert objects.categories == {1: "cat"}
+
+
+@pytest.mark.parametrize("place", [0, 0.3, 0.6, 0.99])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, cache: Path, place: float) -> None:
+    write(tmp_path, LARGE)
+    first = read_objects(tmp_path, "set")
+    (path,) = cache.iterdir()
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    assert_same(read_objects(tmp_path, "set"), first)
+    path.write_bytes(content[: int(place * len(content))])
+    assert_same(read_objects(tmp_path, "set"), first)
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("REFSEG_CACHE", str(tmp_path / "file"))
+    write(tmp_path, LARGE)
+    assert read_objects(tmp_path, "set") is not None
