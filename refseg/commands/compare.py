@@ -16,7 +16,8 @@ difference of the first model and each other with its interval and p-value (pair
 test), where it comes from, and the expressions with the largest gain and loss.
 
 RUN is a folder in which `refseg test` has left results.parquet, or the folder of its training. One
-alone gets its intervals and breakdowns. NAME=RUN gives a model its name; runs of one name are
+alone gets its intervals and breakdowns; of three and more, all others are compared with the first,
+and p-values are corrected for their number. NAME=RUN gives a model its name; runs of one name are
 seeds of one model."""
 
 EPILOG = """\
@@ -24,6 +25,7 @@ examples:
   refseg compare runs/rmi runs/lstm_cnn
   refseg compare runs/rmi runs/lstm_cnn --by size        does it help small objects?
   refseg compare runs/rmi --by length category
+  refseg compare runs/rmi runs/lstm_cnn runs/lavt        the first and each other
   refseg compare runs/rmi-0 runs/rmi-1 runs/rmi-2 --against runs/lstm-0 runs/lstm-1 runs/lstm-2
   refseg compare rmi=runs/a rmi=runs/b lstm=runs/c lstm=runs/d --json comparison.json
 
@@ -134,15 +136,19 @@ def _show(found: "Findings", console: "Console") -> None:
         breakdown_table,
         comparison_table,
         example_table,
+        overview_table,
     )
     from refseg.evaluation.verdict import breakdown_verdict
 
     first, metric, width = found.first, found.metric, console.width
     others: Sequence[str | None] = found.others or [None]
+    wholes = [part for part in found.parts if not part.by]
+    for part in wholes:
+        if len(others) > 1:
+            console.print(overview_table(part, metric, width))
+        else:
+            console.print(comparison_table(part, width, first, others[0]))
     for other in others:
-        for part in found.parts:
-            if not part.by:
-                console.print(comparison_table(part, width, first, other))
         for members in found.breakdowns():
             console.print(breakdown_table(members, metric, width, first, other))
             if other is not None:
@@ -150,9 +156,9 @@ def _show(found: "Findings", console: "Console") -> None:
                 console.print()
         if other is not None:
             gains, losses = found.examples[other]
-            for title, examples in (("gains", gains), ("loses", losses)):
+            for place, examples in (("ahead of", gains), ("behind", losses)):
                 if examples:
-                    title = f"{first} {title} the most on (IoU in %)"
+                    title = f"{first} is furthest {place} {other} on (IoU in %)"
                     console.print(example_table(title, examples, first, other))
     for note in found.notes:
         console.print(Text(f"Note: {note}", style="dim"))

@@ -51,7 +51,8 @@ class Gain(NamedTuple):
     Args:
         difference: over images, whose p-value is that of the permutation test.
         noise: the same difference beside the spread of the seeds; None with fewer than two.
-        adjusted: in a breakdown, `raw_p_value` after Holm's correction over its groups.
+        adjusted: `raw_p_value` after Holm's correction, in a breakdown over its groups, for a whole
+            split over the models that the first one is compared with; None where that is one test.
         excess: how much larger it is than for all other expressions; None where there are none.
         excess_adjusted: the p-value of the excess after Holm's correction.
     """
@@ -210,8 +211,18 @@ def _part(
         for metric, difference in zip(metrics, found, strict=True):
             noise = seed_noise(figures[metric][first_name].seeds, figures[metric][name].seeds)
             gains[metric][name] = Gain(difference, noise)
+    if not by and len(others) > 1:
+        gains = {metric: _adjusted_over_models(of_metric) for metric, of_metric in gains.items()}
     images = image_sums(first[:1]).images
     return Part(split, by, group, first[0].num_rows, images, figures, gains)
+
+
+def _adjusted_over_models(gains: Mapping[str, Gain]) -> dict[str, Gain]:
+    p_values = holm([gain.raw_p_value for gain in gains.values()])
+    return {
+        other: gain._replace(adjusted=p_value)
+        for (other, gain), p_value in zip(gains.items(), p_values, strict=True)
+    }
 
 
 def _adjusted(parts: Sequence[Part], metric: str) -> list[Part]:

@@ -58,6 +58,39 @@ def comparison_table(part: Part, width: int, first: str, other: str | None = Non
     return _titled(title, table, f"{explained}[95 % interval over images]")
 
 
+def overview_table(part: Part, metric: str, width: int) -> Group:
+    """A row for each of several models over a whole split, the first of which the others stand by.
+
+    Args:
+        part: the whole split.
+        metric: whose difference is shown.
+        width: of the terminal, in characters.
+    """
+    first, *_ = figures = part.figures[metric]
+    others = [one for one in part.figures if one != metric]
+    table = _table("model")
+    table.add_column(metric_title(metric), justify="right", overflow="fold")
+    table.add_column(Text(f"{first} leads by"), justify="right", overflow="fold")
+    table.add_column("p (Holm)", justify="right", no_wrap=True)
+    plain = _table("model")
+    for one in others:
+        (table if width >= _WIDEST else plain).add_column(metric_title(one), justify="right")
+    for name, figure in figures.items():
+        cells: list[str | Text] = [Text(name), _figure(figure, width), "", ""]
+        if name != first:
+            gain = part.gains[metric][name]
+            cells[2:] = [_difference(gain.difference), _p(gain.p_value)]
+        values = [_percent(part.figures[one][name].interval.value) for one in others]
+        if width >= _WIDEST:
+            table.add_row(*cells, *values)
+        else:
+            table.add_row(*cells)
+            plain.add_row(Text(name), *values)
+    title = f"{part.split}: {_extent(part)}, in %"
+    caption = "[95 % interval over images]; p after Holm's correction over the models"
+    return _titled(title, table if width >= _WIDEST else Group(table, "", plain), caption)
+
+
 def breakdown_table(
     parts: Sequence[Part], metric: str, width: int, first: str, other: str | None = None
 ) -> Group:
@@ -129,7 +162,7 @@ def _table(heading: str) -> Table:
     return table
 
 
-def _titled(title: str, table: Table, caption: str = "") -> Group:
+def _titled(title: str, table: Table | Group, caption: str = "") -> Group:
     """Text above and below may be wider than a narrow table."""
     below = [Text(caption, style="dim")] if caption else []
     return Group(Text(title, style="bold"), "", table, *below, "")

@@ -84,16 +84,23 @@ def _check_same(
     keys: Mapping[str, Int64[np.ndarray, " _"]],
     shared: Int64[np.ndarray, " shared"],
 ) -> None:
+    alike: dict[bytes, list[str]] = {}  # runs with the same expressions
+    for name in tables:
+        alike.setdefault(np.sort(keys[name]).tobytes(), []).append(name)
+    if len(alike) == 1:
+        return
     problems = []
-    for name, table in tables.items():
-        alone = np.flatnonzero(~np.isin(keys[name], shared))
+    for names in alike.values():
+        table = tables[names[0]]
+        alone = np.flatnonzero(~np.isin(keys[names[0]], shared))
+        text = f"{_listed(names)}: {table.num_rows:,} expressions"
         if len(alone):
-            problems.append(f"only in {name}, or not in all others: {_ids(table, alone)}")
-    if problems:
-        raise DataError(
-            f"Expected runs on the same expressions, got {'; '.join(problems)}. Evaluate all runs "
-            "on the same split, or compare what they share with `--only_shared`."
-        )
+            text += f", of which not all others have {_ids(table, alone)}"
+        problems.append(text)
+    raise DataError(
+        f"Expected runs on the same expressions, got other ones. {'; '.join(problems)}. Evaluate "
+        "all runs on the same split, or compare what they share with `--only_shared`."
+    )
 
 
 def _check_truth(paired: Mapping[str, pa.Table]) -> None:

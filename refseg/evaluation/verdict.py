@@ -134,9 +134,10 @@ def _points(difference: Difference) -> str:
 
 def _why(gain: Gain) -> str:
     over_images = p_text(gain.difference.p_value)
+    corrected = "" if gain.adjusted is None else f", {p_text(gain.adjusted)} after correction"
     if gain.noise is None:
-        return over_images
-    return f"{over_images} over images and {p_text(gain.noise.p_value)} over seeds"
+        return p_text(gain.p_value)
+    return f"{over_images} over images and {p_text(gain.noise.p_value)} over seeds{corrected}"
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ def test_small_objects_are_answered_with_one_command(
     assert "the difference is higher for small (< 3 %) than elsewhere" in said
     assert ("more than elsewhere" in output) == (width == 120)
     assert "not that of the seed" in said
-    assert "rmi-0 gains the most on" in said
+    assert "rmi-0 is furthest ahead of lstm-0 on" in said
     last = squeezed(output[output.rindex("In overall IoU") :])
     assert last.startswith("In overall IoU, rmi-0 ")
     assert last.endswith(").")
@@ -93,6 +93,45 @@ def test_seeds(runs: Path, width: int, capsys: pytest.CaptureFixture[str]) -> No
     named = [f"a={path}" for path in first] + [f"b={path}" for path in second]
     assert main(["compare", *named, "--metric", "mean_iou", *FEW]) == 0
     assert "a is better than b on val" in squeezed(capsys.readouterr().out)
+
+
+def test_three_models(
+    runs: Path, width: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row for each model, and p-values that are corrected for the number of comparisons."""
+    words = ["compare", *(str(runs / name) for name in ("rmi-0", "lstm-0", "rmi-1"))]
+    assert main([*words, "--json", str(tmp_path / "all.json"), *FEW]) == 0
+    output = capsys.readouterr().out
+    lines = output.splitlines()
+    assert max(map(len, lines[:-1])) <= width, "but for the path"
+    assert "rmi-0 leads by" in squeezed(output)
+    for seed, name in ((0, "rmi-0"), (1, "rmi-1")):
+        table = draw_results(150, noise=seed, small_skill=0.6)
+        overall = sum(table["intersection"].to_pylist()) / sum(table["union"].to_pylist())
+        (first, *_) = (line for line in lines if line.startswith(f"{name} "))
+        assert first.split()[1] == f"{100 * overall:.2f}"
+    content = json.loads((tmp_path / "all.json").read_text())
+    assert list(content["models"]) == ["rmi-0", "lstm-0", "rmi-1"]
+    assert list(content["verdicts"]) == ["lstm-0", "rmi-1"]
+    gains = [row for row in content["figures"] if "against" in row]
+    for metric in ("overall_iou", "mean_iou"):
+        raw, corrected = (
+            {row["against"]: row[key] for row in gains if row["metric"] == metric}
+            for key in ("p_value", "p_holm")
+        )
+        low, high = sorted(raw, key=raw.__getitem__)
+        assert corrected[low] == pytest.approx(min(1, 2 * raw[low]))
+        assert corrected[high] == pytest.approx(max(raw[high], corrected[low]))
+
+
+def test_one_of_three_that_is_another(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = str(write_run(tmp_path / "few", draw_results(150, noise=3).slice(5)))
+    assert main(["compare", str(runs / "rmi-0"), few, str(runs / "lstm-0"), *FEW]) == 2
+    message = capsys.readouterr().err
+    assert "rmi-0 and lstm-0: " in message
+    assert "; few: " in message
 
 
 def test_a_difference_inside_the_noise_of_the_seeds_is_warned_of(
@@ -155,7 +194,7 @@ def test_what_cannot_be_compared(
         (rmi, rmi): "given twice",
         (rmi, other): "got none (rmi-0: val; other: dev)",
         (rmi, lstm, "--split", "testA"): "has no split 'testA'; choose one of val",
-        (rmi, few): "only in rmi-0, or not in all others: shapes (shapes) 0",
+        (rmi, few): "rmi-0: 465 expressions, of which not all others have shapes (shapes) 0",
         (rmi, lstm, "--metric", "iou"): "precision@X",
         (f"x={rmi}", f"y={lstm}", "--against", few): "seeds of one model",
         (f"x={rmi}", "--against", f"x={lstm}"): "'x' on both sides",

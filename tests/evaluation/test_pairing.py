@@ -45,7 +45,7 @@ def test_missing_expressions_are_named() -> None:
     with pytest.raises(DataError) as caught:
         pair(tables)
     message = str(caught.value)
-    assert "only in a, or not in all others: refcoco (unc) 1;" in message
+    assert "a: 3 expressions, of which not all others have refcoco (unc) 1;" in message
     assert "refcoco (unc) 4, refcoco (unc) 5" in message
     assert "and 1 more" in message
     assert "--only_shared" in message
