@@ -190,7 +190,7 @@ class PredictionWriter(Callback):
             write(outputs)
         else:
             assert pl_module.logits is not None
-            self.queue.add(batch, pl_module.logits, write)
+            self.queue.add(batch, pl_module.logits, lambda found: write(found.masks))
 
     def _write(self, batch: Batch, split: str, predictions: list[Tensor]) -> None:
         for index, prediction in enumerate(predictions):

@@ -7,14 +7,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, UInt8
-from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.progress import track
 from torch import Tensor
 
@@ -22,14 +20,10 @@ from refseg.crf import CRFOptions, check_installed, refine
 from refseg.data import read_image
 from refseg.errors import ConfigError
 from refseg.geometry import Geometry
-from refseg.module import ReferringSegmentation
-from refseg.scores import SplitScores
+from refseg.scoring import Predictions
 from refseg.types import Batch
 
-CRF_ROW = "{split} + CRF"
 _IMAGES_PER_PROCESS = 4  # that may wait: enough to keep it busy, few enough for the memory
-
-Masks = list[Bool[Tensor, " height width"]]
 
 
 class Refined(NamedTuple):
@@ -85,7 +79,7 @@ class _Waiting(NamedTuple):
 
     batch: Batch
     images: list[Future[np.ndarray]]
-    finish: Callable[[Masks], None]
+    finish: Callable[[Predictions], None]
 
 
 class RefinementQueue:
@@ -113,15 +107,15 @@ class RefinementQueue:
         self,
         batch: Batch,
         logits: Float[Tensor, " expressions size_h size_w"],
-        finish: Callable[[Masks], None],
+        finish: Callable[[Predictions], None],
     ) -> None:
         """Refine the predictions of a batch, now or later; waits while too many wait already.
 
         Args:
             batch: with its images.
             logits: in network size.
-            finish: called with the refined predictions, in the order of the expressions and in own
-                size, on the CPU; batches come in the order in which they were added.
+            finish: called with what is predicted, in the order of the expressions; batches come in
+                the order in which they were added.
         """
         images = [
             self._submit(*self._task(batch, image, logits[batch.image_index == image]))
@@ -170,13 +164,15 @@ class RefinementQueue:
     def _finish_first(self) -> None:
         batch, images, finish = self._waiting.popleft()
         masks: list[Tensor | None] = [None] * len(batch)
+        scores = torch.zeros(len(batch), dtype=torch.float64)
         for image, future in enumerate(images):
-            refined = self._result(future)
-            predictions = _brought_back(refined, batch.geometries[image], self.options).masks
+            refined = _brought_back(self._result(future), batch.geometries[image], self.options)
             asked = (batch.image_index == image).nonzero()[:, 0].tolist()
-            for expression, prediction in zip(asked, predictions, strict=True):
-                masks[expression] = prediction
-        finish([mask for mask in masks if mask is not None])
+            for expression, values, mask in zip(asked, *refined, strict=True):
+                masks[expression] = mask
+                total = values[mask].sum(dtype=torch.float64)
+                scores[expression] = total / max(1, int(mask.sum()))
+        finish(Predictions([mask for mask in masks if mask is not None], scores))
 
     def _result(self, future: Future[np.ndarray]) -> np.ndarray:
         try:
@@ -198,68 +194,3 @@ def _cores() -> int:
     available = getattr(os, "sched_getaffinity", None)
     cores = len(available(0)) if available else os.cpu_count() or 1
     return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-
-
-class CRFEvaluation(Callback):
-    """Evaluates the predictions of `test` after DenseCRF too; a second row for each split.
-
-    The rows are counted as those without it: every expression once, in own size, by its id.
-
-    Args:
-        queue: what refines.
-    """
-
-    def __init__(self, queue: RefinementQueue) -> None:
-        self.queue = queue
-        self._rows: dict[str, dict[str, float]] = {}
-
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to count."""
-        assert isinstance(pl_module, ReferringSegmentation)
-        self._scores = SplitScores(pl_module.evaluated_splits(), pl_module.device)
-
-    def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: object,
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Hand the batch to the queue."""
-        assert isinstance(pl_module, ReferringSegmentation)
-        assert pl_module.logits is not None
-        count = partial(self._scores.add, dataloader_idx, batch)
-        self.queue.add(batch, pl_module.logits, count)
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Finish what waits, and work out the figures."""
-        shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
-        self.queue.drain(progress=shown)
-        rows = self._scores.figures()
-        self._rows = {CRF_ROW.format(split=split): row for split, row in rows.items()}
-        for name, row in self._rows.items():
-            figures = {f"{name}/{key}": value for key, value in row.items()}
-            pl_module.log_dict(figures, rank_zero_only=True)
-
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the row of each split below the one without DenseCRF."""
-        assert isinstance(pl_module, ReferringSegmentation)
-        results = {}
-        for split, row in pl_module.results.items():
-            results[split] = row
-            name = CRF_ROW.format(split=split)
-            if name in self._rows:
-                results[name] = self._rows[name]
-        pl_module.results = results
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """End the processes."""
-        self.queue.close()
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """End the processes."""
-        self.queue.close()

@@ -7,22 +7,94 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor
 
+from refseg.counting import PixelCounts
 from refseg.data import encode
 from refseg.data.described import Descriptions
 from refseg.evaluation.measures import MeasureFile, merged
-from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
+from refseg.evaluation.results import (
+    CRF_RESULTS_FILE,
+    RESULTS_FILE,
+    RLE,
+    writing_results,
+)
 from refseg.module import ReferringSegmentation
+from refseg.scoring import Predictions
 from refseg.types import Batch
+
+
+class RowWriter:
+    """Writes a row for each expression of an evaluation into a table of results.
+
+    Each process keeps its rows in a file in `folder`, which all processes have to see. When all are
+    done, the first one puts them together with what is known of the expressions.
+
+    Args:
+        folder: of the run.
+        name: of the table's file.
+        save_masks: write each prediction too, in run lengths.
+    """
+
+    def __init__(self, folder: Path, name: str = RESULTS_FILE, save_masks: bool = False) -> None:
+        self.path, self.save_masks = folder / name, save_masks
+        self._measures: MeasureFile | None = None
+
+    def begin(self, trainer: Trainer) -> None:
+        """Begin a file for this process."""
+        self._measures = MeasureFile(self._part(trainer.global_rank))
+
+    def add(self, loader: int, batch: Batch, counts: PixelCounts, found: Predictions) -> None:
+        """Write the rows of a batch.
+
+        Args:
+            loader: number of the data loader.
+            batch: with its expressions.
+            counts: by the standard protocol.
+            found: what was predicted.
+        """
+        if self._measures is None:
+            return
+        rle = [encode(m.numpy()).counts for m in found.masks] if self.save_masks else None
+        self._measures.add(
+            loader,
+            rle=rle,
+            expression_id=batch.expression_ids,
+            intersection=counts.intersections.numpy(),
+            union=counts.unions.numpy(),
+            area=counts.areas.numpy(),
+            score=found.scores.numpy(),
+        )
+
+    def finish(self, trainer: Trainer, module: ReferringSegmentation) -> None:
+        """Write the table; with several processes all of them must call it."""
+        if self._measures is None:
+            return
+        self._measures.close()
+        trainer.strategy.barrier("the rows of all processes are written")
+        if trainer.is_global_zero:
+            parts = [self._part(rank) for rank in range(trainer.world_size)]
+            with writing_results(self.path, self.save_masks) as write:
+                for number, splits in enumerate(module.evaluated_groups()):
+                    descriptions = module.data.descriptions(splits)
+                    for rows in result_rows(parts, number, descriptions, "+".join(splits)):
+                        write(rows if self.save_masks else rows.drop([RLE.name]))
+        trainer.strategy.barrier("the rows of all processes are merged")
+        self.clear(trainer)
+
+    def clear(self, trainer: Trainer) -> None:
+        """Remove the rows of this process; they are merged, or the evaluation has failed."""
+        if self._measures is not None:
+            self._measures = None
+            self._part(trainer.global_rank).unlink(missing_ok=True)
+
+    def _part(self, rank: int) -> Path:
+        return self.path.with_name(f".{self.path.stem}-{rank}.arrow")
 
 
 class ResultsWriter(Callback):
     """Writes a row for each expression that `validate` or `test` evaluates.
 
-    Each process keeps its rows in a file in `folder`, which all processes have to see. When all are
-    done, the first one puts them together with what is known of the expressions. On an error
-    nothing is left behind.
+    On an error nothing is left behind.
 
     Args:
         folder: of the run.
@@ -30,12 +102,11 @@ class ResultsWriter(Callback):
     """
 
     def __init__(self, folder: Path, save_masks: bool = False) -> None:
-        self.folder, self.save_masks = folder, save_masks
-        self._measures: MeasureFile | None = None
+        self.rows = RowWriter(folder, save_masks=save_masks)
 
     def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.sanity_checking:
-            self._measures = MeasureFile(self._part(trainer.global_rank))
+            self.rows.begin(trainer)
 
     def _add(
         self,
@@ -46,54 +117,20 @@ class ResultsWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        if self._measures is None:
-            return
-        counts = outputs["counts"]
-        self._measures.add(
-            dataloader_idx,
-            rle=self._run_lengths(outputs["predictions"]),
-            expression_id=batch.expression_ids,
-            intersection=counts.intersections.numpy(),
-            union=counts.unions.numpy(),
-            area=counts.areas.numpy(),
-            score=outputs["scores"].numpy(),
-        )
+        found = Predictions(outputs["predictions"], outputs["scores"])
+        self.rows.add(dataloader_idx, batch, outputs["counts"], found)
 
     def _end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, ReferringSegmentation)
-        if self._measures is None:
-            return
-        self._measures.close()
-        trainer.strategy.barrier("the rows of all processes are written")
-        if trainer.is_global_zero:
-            parts = [self._part(rank) for rank in range(trainer.world_size)]
-            groups = pl_module.evaluated_groups()
-            with writing_results(self.folder / RESULTS_FILE, self.save_masks) as write:
-                for number, splits in enumerate(groups):
-                    descriptions = pl_module.data.descriptions(splits)
-                    for rows in result_rows(parts, number, descriptions, "+".join(splits)):
-                        write(rows if self.save_masks else rows.drop([RLE.name]))
-        trainer.strategy.barrier("the rows of all processes are merged")
-        self._clear(trainer)
-
-    def _run_lengths(self, predictions: list[Tensor]) -> list[bytes] | None:
-        if not self.save_masks:
-            return None
-        return [encode(prediction.numpy()).counts for prediction in predictions]
-
-    def _part(self, rank: int) -> Path:
-        return self.folder / f".results-{rank}.arrow"
-
-    def _clear(self, trainer: Trainer) -> None:
-        self._measures = None
-        self._part(trainer.global_rank).unlink(missing_ok=True)
+        self.rows.finish(trainer, pl_module)
+        if trainer.is_global_zero:  # of an earlier evaluation; this one's is written afterwards
+            self.rows.path.with_name(CRF_RESULTS_FILE).unlink(missing_ok=True)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Remove the rows of an evaluation that did not come to its end."""
-        if self._measures is not None:
-            self._clear(trainer)
+        self.rows.clear(trainer)
 
     on_validation_epoch_start = on_test_epoch_start = _begin
     on_validation_batch_end = on_test_batch_end = _add

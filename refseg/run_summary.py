@@ -4,18 +4,22 @@ import hashlib
 import platform
 import subprocess
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 from lightning.pytorch import Trainer
 
 import refseg
+from refseg.crf import CRFOptions
+from refseg.evaluation import STANDARD
 from refseg.evaluation.figures import figures_of
-from refseg.evaluation.results import RESULTS_FILE, SUMMARY_FILE
+from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE, SUMMARY_FILE
 from refseg.evaluation.tables import write_metrics
 from refseg.module import ReferringSegmentation
 
@@ -32,31 +36,41 @@ _PACKAGES = (
 
 
 def write_summary(
-    folder: Path, trainer: Trainer, module: ReferringSegmentation, config: Mapping[str, Any]
+    folder: Path,
+    trainer: Trainer,
+    module: ReferringSegmentation,
+    config: Mapping[str, Any],
+    crf: CRFOptions | None = None,
 ) -> Path:
-    """Write `summary.json` beside `results.parquet`, whose rows its figures come from.
+    """Write `summary.json` beside `results.parquet`.
+
+    `metrics` follow from the rows, which are counted by the protocol that `protocol` names, the
+    standard one, whatever was asked for. `protocols` has the figures by each protocol that was
+    asked for, `--evaluation.protocol`. `crf` has what follows from the rows of
+    `results_crf.parquet`, or is null.
 
     Args:
         folder: of the evaluation.
         trainer: that evaluated.
         module: that was evaluated.
         config: of the run, plain values.
+        crf: how DenseCRF refined predictions, where it did.
 
     Returns:
         The path of the file.
     """
     path = folder / SUMMARY_FILE
-    table = pq.read_table(
-        folder / RESULTS_FILE, columns=["split", "intersection", "union"], partitioning=None
-    )
+    table = _counts(folder / RESULTS_FILE)
     counts = pc.value_counts(table["split"].cast("string")).to_pylist()
     splits = [name for group in module.evaluated_groups() for name in group]
     write_metrics(
         path,
         {
             "format": FORMAT,
-            "protocol": "standard",
+            "protocol": STANDARD.name,
             "metrics": figures_of(table),
+            "protocols": module.protocol_results,
+            "crf": None if crf is None else _refined(folder, crf),
             "expressions": {count["values"]: count["counts"] for count in counts},
             "model": _class_names(module),
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
@@ -75,6 +89,20 @@ def write_summary(
         },
     )
     return path
+
+
+def _refined(folder: Path, options: CRFOptions) -> dict[str, Any]:
+    return {
+        "protocol": STANDARD.name,
+        "options": asdict(options),
+        "results": CRF_RESULTS_FILE,
+        "metrics": figures_of(_counts(folder / CRF_RESULTS_FILE)),
+    }
+
+
+def _counts(path: Path) -> pa.Table:
+    columns = ["split", "intersection", "union", "area"]
+    return pq.read_table(path, columns=columns, partitioning=None)
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from refseg.callbacks import ExamplePictures
+from refseg.crf_evaluation import CRFEvaluation
 from refseg.evaluation import (
     PROTOCOLS,
     Protocol,
@@ -24,7 +25,7 @@ from refseg.evaluation import (
     word_table,
     write_metrics,
 )
-from refseg.evaluation.results import RESULTS_FILE
+from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
 from refseg.files import write_text
 from refseg.module import ReferringSegmentation
 from refseg.run_summary import write_summary
@@ -149,8 +150,11 @@ class RunFolder:
             if trainer.is_global_zero:
                 write_png(paths["words"], word_curves(overall_ious(curve)))
         self._save(results)
+        crf = next((c.queue.options for c in callbacks if isinstance(c, CRFEvaluation)), None)
+        if crf is not None:
+            paths["after CRF"] = self.path / CRF_RESULTS_FILE
         if trainer.is_global_zero:
-            paths["summary"] = write_summary(self.path, trainer, module, config)
+            paths["summary"] = write_summary(self.path, trainer, module, config, crf)
         tables = [*_protocol_tables(several, module.protocols)]
         tables += [word_table(overall_ious(curve)) for curve in curves]
         _show(module.results, paths, tables)

@@ -1,14 +1,13 @@
 """Counting further predictions of an evaluation as the module counts its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64
-from torch import Tensor
+from jaxtyping import Int64
 
-from refseg.counting import count_pixels
-from refseg.evaluation import STANDARD, ReferringMetrics
+from refseg.counting import PixelCounts
+from refseg.evaluation import ReferringMetrics
 from refseg.types import Batch
 
 
@@ -27,15 +26,14 @@ class SplitScores:
         self.splits = splits
         self._metrics = [ReferringMetrics().to(device) for _ in splits]
 
-    def add(self, split: int, batch: Batch, predictions: Sequence[Bool[Tensor, " _ _"]]) -> None:
-        """Count the predictions of a batch.
+    def add(self, split: int, batch: Batch, counts: PixelCounts) -> None:
+        """Add the counts of a batch.
 
         Args:
             split: number of the data loader.
-            batch: with the truths.
-            predictions: as in `count_pixels`.
+            batch: with the ids of its expressions.
+            counts: by the standard protocol.
         """
-        counts = count_pixels(batch, predictions, STANDARD)
         self._metrics[split].update(
             counts.intersections, counts.unions, batch.expression_ids, counts.areas
         )

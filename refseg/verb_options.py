@@ -8,14 +8,15 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from refseg.callbacks import PredictionWriter
 from refseg.crf import CRFOptions
-from refseg.refinement import CRFEvaluation, RefinementQueue
+from refseg.crf_evaluation import CRFEvaluation
+from refseg.refinement import RefinementQueue
 from refseg.result_files import ResultsWriter
 from refseg.word_curve import WordCurve
 
 EVALUATING = ("validate", "test")
 """The verbs that leave results."""
 
-_CRF_VERBS = ("test", "predict")
+_CRF_VERBS = (*EVALUATING, "predict")
 
 
 def add_verb_options(parser: LightningArgumentParser, verb: str) -> None:
@@ -26,13 +27,13 @@ def add_verb_options(parser: LightningArgumentParser, verb: str) -> None:
         verb: of the trainer.
     """
     if verb in _CRF_VERBS:
-        refined = {"test": "report a second row for each split", "predict": "write the masks"}
+        done = "write the masks" if verb == "predict" else "report a second row for each split"
         parser.add_argument(
             "--crf",
             action=ActionYesNo,
             nargs="?",
             default=False,
-            help=f"DenseCRF: {refined[verb]} after it has refined the predictions.",
+            help=f"DenseCRF: {done} after it has refined the predictions.",
         )
         parser.add_argument(
             "--crf_jobs",
@@ -74,10 +75,10 @@ def verb_callbacks(config: Namespace, folder: Path) -> list[Callback]:
     if config.get("crf"):
         queue = RefinementQueue(CRFOptions(**config.crf_options.as_dict()), config.crf_jobs)
     callbacks: list[Callback] = [PredictionWriter(folder, queue)]
-    if queue is not None:
-        callbacks.append(CRFEvaluation(queue))
     if config.get("words"):
         callbacks.append(WordCurve())
     if "save_masks" in config:
         callbacks.append(ResultsWriter(folder, config.save_masks))
+        if queue is not None:
+            callbacks.append(CRFEvaluation(queue, folder, config.save_masks))
     return callbacks

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
+from refseg.counting import count_pixels, decoded_truths
 from refseg.errors import ConfigError
+from refseg.evaluation import STANDARD
 from refseg.module import ReferringSegmentation
 from refseg.scores import SplitScores
 from refseg.types import Batch
@@ -96,8 +98,10 @@ class WordCurve(Callback):
         """Read the sentences of the batch again, word by word."""
         assert isinstance(pl_module, ReferringSegmentation)
         partly = self.read_partly(pl_module, batch, outputs["predictions"])
+        truths = decoded_truths(batch)
         for percentage, predictions in partly.items():
-            self._scores[percentage].add(dataloader_idx, batch, predictions)
+            counts = count_pixels(batch, predictions, STANDARD, truths)
+            self._scores[percentage].add(dataloader_idx, batch, counts)
 
     def read_partly(
         self, module: ReferringSegmentation, batch: Batch, whole: list[Tensor]

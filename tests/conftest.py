@@ -69,3 +69,17 @@ def run(shapes_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     assert main(["fit", "--config", "rmi.yaml", *TINY, "--output", str(folder)]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def eager(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that finds something everywhere; after three steps of `run` it finds nothing."""
+    import torch
+
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    weights = content["state_dict"]
+    weights["segmenter.decoder.classifier.weight"] *= 30
+    weights["segmenter.decoder.classifier.bias"].zero_()
+    path = tmp_path_factory.mktemp("eager") / "eager.ckpt"
+    torch.save(content, path)
+    return path

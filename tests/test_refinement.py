@@ -16,6 +16,7 @@ from refseg.errors import ConfigError
 from refseg.geometry import Geometry
 from refseg.models.decoders import legacy_upsample
 from refseg.refinement import RefinementQueue, refine_in_own_size
+from refseg.scoring import Predictions
 from refseg.types import Batch
 
 pytest.importorskip("pydensecrf")
@@ -55,7 +56,7 @@ def refined(folder: Path, options: CRFOptions, jobs: int) -> list[list[Tensor]]:
     queue = RefinementQueue(options, jobs)
     results: list[list[Tensor]] = []
     for seed in range(4):
-        queue.add(*make_batch(folder, seed), results.append)
+        queue.add(*make_batch(folder, seed), lambda found: results.append(found.masks))
     assert len(results) == (4 if jobs == 0 else 2), "a process has four images in hand"
     queue.drain(progress=True)
     queue.close()
@@ -122,6 +123,30 @@ def test_the_evaluation_of_the_original(shared: Path, number: int) -> None:
     refined = refine_in_own_size(pixels, fitted, logits, geometry, CRFOptions())
     # at ties of rounding the image in network size is a level off, which tips a few pixels
     assert (refined.masks[0].numpy() != expected).mean() < 5e-3
+
+
+def test_scores_are_the_mean_probability_over_the_mask(tmp_path: Path) -> None:
+    options = CRFOptions()
+    queue = RefinementQueue(options, jobs=0)
+    batch, logits = make_batch(tmp_path, 0)
+    logits[1] = -9.0
+    results: list[Predictions] = []
+    queue.add(batch, logits, results.append)
+    (found,) = results
+    assert found.scores[1] == 0
+    for expression in (0, 2):
+        image = int(batch.image_index[expression])
+        alone = refine_in_own_size(
+            np.array(Image.open(batch.image_paths[image])),
+            batch.images[image].permute(1, 2, 0).numpy(),
+            logits[[expression]],
+            batch.geometries[image],
+            options,
+        )
+        mask = alone.masks[0]
+        assert mask.equal(found.masks[expression])
+        mean = alone.probabilities[0].numpy()[mask.numpy()].astype(np.float64).mean()
+        assert found.scores[expression].item() == pytest.approx(mean)
 
 
 def test_a_process_that_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -170,12 +170,14 @@ def _sizes(table: pa.Table, sizes: str) -> list[Group]:
 
 def _categories(table: pa.Table, most: int) -> list[Group]:
     """The most frequent first; equally frequent ones by name."""
-    names = pc.fill_null(table["category"], _UNKNOWN).combine_chunks().dictionary_encode()
+    texts = table["category"]
+    absent = pc.if_else(pc.equal(table["area"], 0), _NOTHING, _UNKNOWN)
+    names = pc.coalesce(texts, absent).combine_chunks().dictionary_encode()
     codes = names.indices.to_numpy(zero_copy_only=False)
     labels = names.dictionary.to_pylist()
     counts = np.bincount(codes, minlength=len(labels)).tolist()
     order = sorted(range(len(labels)), key=lambda code: (-counts[code], labels[code]))
-    found = [Group(labels[code] or _NOTHING, codes == code) for code in order[:most]]
+    found = [Group(labels[code], codes == code) for code in order[:most]]
     others = order[most:]
     return [*found, Group(f"{len(others)} others", np.isin(codes, others))]
 
@@ -185,7 +187,8 @@ def _rivals(table: pa.Table) -> list[Group]:
     values = pc.fill_null(table["rivals"], unknown).to_numpy()
     known = values != unknown
     found = [Group(label, rows & known) for label, rows in _binned(values, FEW_RIVAL_BINS)]
-    return [*found, Group(_UNKNOWN, ~known)]
+    nothing = ~known & (column(table, "area") == 0)
+    return [*found, Group(_UNKNOWN, ~known & ~nothing), Group(_NOTHING, nothing)]
 
 
 def _word_kinds(table: pa.Table) -> list[Group]:

@@ -6,8 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
+from jaxtyping import Int64
 
-from refseg.evaluation.functional import mean_iou, overall_iou, precision_at
+from refseg.evaluation.functional import (
+    mean_iou,
+    no_target_accuracy,
+    overall_iou,
+    precision_at,
+    target_accuracy,
+)
 from refseg.evaluation.protocols import THRESHOLDS
 
 
@@ -17,7 +24,8 @@ def figures_of(
     """The figures that `ReferringMetrics` gives, bit for bit, from what it counted.
 
     Args:
-        table: with the columns `split`, `intersection` and `union` of `RESULTS_SCHEMA`.
+        table: with the columns `split`, `intersection` and `union` of `RESULTS_SCHEMA`, and `area`
+            where some expressions may name nothing.
         thresholds: the X of precision@X, IoU in [0, 1].
 
     Example:
@@ -28,16 +36,22 @@ def figures_of(
     splits = table["split"].cast(pa.string())
     figures = {}
     for split in pc.unique(splits).to_pylist():
-        rows = table.select(["intersection", "union"]).filter(pc.equal(splits, split))
-        intersections, unions = (
-            torch.from_numpy(rows[name].to_numpy().astype(np.int64))
-            for name in ("intersection", "union")
-        )
+        rows = table.filter(pc.equal(splits, split))
+        intersections, unions = (_column(rows, name) for name in ("intersection", "union"))
         found = {
             "overall_iou": overall_iou(intersections, unions),
             "mean_iou": mean_iou(intersections, unions),
         }
         for threshold in thresholds:
             found[f"precision@{threshold}"] = precision_at(intersections, unions, threshold)
+        if "area" in rows.column_names and pc.any(pc.equal(rows["area"], 0)).as_py():
+            areas = _column(rows, "area")
+            both = areas, intersections + unions - areas
+            found["no_target_accuracy"] = no_target_accuracy(*both)
+            found["target_accuracy"] = target_accuracy(*both)
         figures[split] = {name: value.item() for name, value in found.items()}
     return figures
+
+
+def _column(rows: pa.Table, name: str) -> Int64[torch.Tensor, " rows"]:
+    return torch.from_numpy(rows[name].to_numpy().astype(np.int64))

@@ -17,6 +17,7 @@ from refseg.errors import DataError
 from refseg.files import replacing
 
 RESULTS_FILE = "results.parquet"
+CRF_RESULTS_FILE = "results_crf.parquet"  # the same after DenseCRF, where it was asked for
 SUMMARY_FILE = "summary.json"
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())

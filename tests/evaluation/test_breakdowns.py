@@ -60,7 +60,9 @@ def test_sizes_by_share_or_by_pixels() -> None:
 
 
 def test_rare_categories_share_a_group() -> None:
-    table = results(category=["cat", "dog", "dog", None, "cat", "emu", "dog, emu", ""])
+    """An expression without a category names an unknown one, or nothing at all."""
+    names = ["cat", "dog", "dog", None, "cat", "emu", "dog, emu", None]
+    table = results(category=names, area=[9] * 7 + [0])
     assert counts(table, "category", Grouping(categories=2)) == {"cat": 2, "dog": 2, "4 others": 4}
     assert counts(table, "category")["unknown"] == 1
     assert counts(table, "category")["names nothing"] == 1
@@ -68,13 +70,17 @@ def test_rare_categories_share_a_group() -> None:
 
 def test_rivals_and_words() -> None:
     table = results(
-        rivals=[0, 1, 2, 3, 9, None],
-        position_words=[True, True, False, False, False, False],
-        attribute_words=[True, False, False, False, False, True],
-        relation_words=[False] * 6,
+        rivals=[0, 1, 2, 3, 9, None, None],
+        area=[9] * 6 + [0],
+        position_words=[True, True, False, False, False, False, False],
+        attribute_words=[True, False, False, False, False, True, False],
+        relation_words=[False] * 7,
     )
-    assert counts(table, "rivals") == {"0": 1, "1": 1, "2": 1, "≥ 3": 2, "unknown": 1}
-    assert counts(table, "words") == {"position": 2, "attribute": 2, "none of these": 3}
+    assert counts(table, "rivals") == {
+        **{"0": 1, "1": 1, "2": 1, "≥ 3": 2},
+        **{"unknown": 1, "names nothing": 1},
+    }
+    assert counts(table, "words") == {"position": 2, "attribute": 2, "none of these": 4}
 
 
 @pytest.mark.parametrize("by", BREAKDOWNS)
