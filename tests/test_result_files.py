@@ -19,6 +19,8 @@ from refseg.evaluation.figures import figures_of
 from refseg.evaluation.results import RESULTS_SCHEMA, RLE, Results, read_results
 from refseg.types import RunLengths
 
+from .data.fake_grefcoco import write_fake_grefcoco
+
 
 @pytest.fixture(scope="module")
 def checkpoint(eager: Path) -> str:
@@ -240,3 +242,26 @@ def test_damaged_files_are_told_of_in_one_message(
         assert "write it again with `refseg test`" in message
         assert len(message.splitlines()) == 1, name
         assert "Traceback" not in message
+
+
+def test_expressions_that_name_nothing(
+    checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """gRefCOCO: the figures have N-acc and T-acc, and so has what follows from the rows."""
+    root = write_fake_grefcoco(tmp_path / "root")
+    words = ["--data.root", str(root), "--data.dataset", "grefcoco", "--data.test_splits=[val]"]
+    output = tmp_path / "out"
+    assert main(["test", "--ckpt_path", checkpoint, *words, "--output", str(output)]) == 0
+    found = read_results(output)
+    metrics = json.loads((output / "metrics.json").read_text())["metrics"]
+    assert figures_of(found.table) == metrics == found.summary["metrics"]
+    assert {"no_target_accuracy", "target_accuracy"} <= set(metrics["val"])
+    nothing = [row for row in found.table.to_pylist() if not row["annotation_ids"]]
+    assert nothing
+    for row in nothing:
+        assert (row["area"], row["object_size"], row["category"]) == (0, 0, None)
+        assert row["iou"] == (0 if row["predicted_area"] else 1)
+    capsys.readouterr()
+    words = ["--by", "size", "category", "rivals", "--resamples", "100", "--lengths", "unc"]
+    assert main(["compare", str(output), *words]) == 0
+    assert capsys.readouterr().out.count("names nothing") == 3

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 
 from refseg.data import References, encode
-from refseg.data.references import SCHEMA
+from refseg.data.schema import SCHEMA
 from refseg.geometry import Geometry
 from refseg.types import Batch, RunLengths
 
@@ -89,6 +89,7 @@ def _parts(batch: Batch, repeats: int, pictures: int = 256) -> Iterator[dict[str
             "width": [batch.geometries[0].width] * len(ids),
             "rle": masks,
             "mask_kind": ["mask"] * len(ids),
+            "category": ["ellipse"] * len(ids),
         }
         yield {name: pa.array(columns[name], SCHEMA.field(name).type) for name in SCHEMA.names}
 

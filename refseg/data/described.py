@@ -49,7 +49,9 @@ class Descriptions:
         Besides the ids and texts of `SCHEMA` the columns are `words` (their number),
         `position_words`, `attribute_words`, `relation_words` (whether there are any), `category`
         (null where a name is unknown; several are joined by ", "), `object_size` (share of the
-        image's area), and `rivals` (null where they cannot be known).
+        image's area), and `rivals` (null where they cannot be known). Names of categories are those
+        of `instances.json`, of PhraseCut's phrases, of COCO for the RefCOCO family from the hub, or
+        of a column of one's own; ReferIt is published without.
 
         Args:
             expression_ids: of expressions that there are.
@@ -73,7 +75,11 @@ class Descriptions:
 
     def _categories(self, references: References) -> pa.Array:
         texts = []
-        for ids in references.table["category_ids"].to_pylist():
+        columns = (references.table[name].to_pylist() for name in ("category_ids", "category"))
+        for ids, named in zip(*columns, strict=True):
+            if named is not None:
+                texts.append(named)
+                continue
             found = [self._names.get(number) for number in dict.fromkeys(ids)]
             names = [name for name in found if name is not None]
             texts.append(", ".join(names) if names and len(names) == len(found) else None)

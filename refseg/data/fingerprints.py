@@ -20,6 +20,10 @@ def fingerprint_of(table: pa.Table) -> str:
         column = table[field.name]
         if field.name == "image_path":  # by name: each of its different values once
             column = pa.chunked_array([_names(chunk) for chunk in column.chunks], pa.string())
+        if field.name == "category":
+            if column.null_count == len(column):  # as in versions that had no such column
+                continue
+            column = pc.fill_null(column.cast(pa.string()), "")
         _update(digest, field.name, column)
     return digest.hexdigest()
 

@@ -16,6 +16,7 @@ from refseg.data.schema import SCHEMA, SPLIT_ORDER, SPLIT_SEPARATOR, SPLIT_UNION
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
+_CATEGORY = SCHEMA.field("category")
 _SKIPPED = b"skipped"
 _NOTES = b"notes"
 
@@ -40,6 +41,8 @@ class References:
 
     def __init__(self, table: pa.Table, reopen: "Callable[[], References] | None" = None) -> None:
         metadata = table.schema.metadata
+        if _CATEGORY.name not in table.column_names:  # written by an earlier version
+            table = table.append_column(_CATEGORY, pa.nulls(len(table), _CATEGORY.type))
         table = table.select(SCHEMA.names).cast(SCHEMA).replace_schema_metadata(metadata)
         # None of this copies what is one chunk already, so a mapped file stays on disk.
         self._whole: pa.Table = table.unify_dictionaries().combine_chunks()
@@ -68,12 +71,14 @@ class References:
 
         Args:
             columns: of equal length, as Python or as Arrow has them; without `mask_kind`, all are
-                "mask" (segmentations).
+                "mask" (segmentations), without `category`, no class has a name.
             skipped: what was wrong with each record that was left out.
             notes: what was put right in records that were kept.
         """
         if "mask_kind" not in columns:
             columns = {**columns, "mask_kind": ["mask"] * len(columns["expression"])}
+        if _CATEGORY.name not in columns:
+            columns = {**columns, _CATEGORY.name: [None] * len(columns["expression"])}
         arrays = [
             values if isinstance(values, pa.Array) else pa.array(values, SCHEMA.field(name).type)
             for name, values in ((name, columns[name]) for name in SCHEMA.names)

@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("rle", pa.dictionary(pa.int32(), pa.binary())),  # several expressions share a mask
         ("mask_kind", _NAMES),  # "mask", or "box" where only a box was published: it is filled
+        ("category", _NAMES),  # where the set names classes instead of numbering them, else null
     ]
 )
 """The columns. Ids of objects and classes are lists, as an expression may name several objects or

@@ -49,6 +49,7 @@ def read_folder(
     - `id` (optional): a whole number, the reference's id; by default the number of the record, from
       1. An expression has the same id; where the file has lists of expressions, id × 1000 + its
       place in the list, from 0.
+    - `category` (optional): what kind of thing the object is, in words, for breakdowns.
 
     Sentences stay as they were typed, without the space around them.
 
@@ -95,6 +96,7 @@ def read_folder(
                 sentences,
                 annotation_ids=[] if names_nothing else [reference_id],
                 category_ids=[],
+                category=_category(values, record),
                 image_id=image.image_id,
                 split=_split(values, record),
                 image_path=image.path,
@@ -147,6 +149,15 @@ def _split(values: Mapping[str, object], record: str) -> str:
         raise DataError(
             f"{record}: expected 'split' to be a short name without '|', got {shown(name)}."
         )
+    return name
+
+
+def _category(values: Mapping[str, object], record: str) -> str | None:
+    if not values.get("category"):
+        return None
+    name = _text(values, "category", record)
+    if len(name) > 100:
+        raise DataError(f"{record}: expected 'category' to be a short name, got {shown(name)}.")
     return name
 
 

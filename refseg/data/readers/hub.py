@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pyarrow.parquet as pq
@@ -122,13 +123,24 @@ def read_hub(
                     reference_id,
                     sentences_of(ref, record),
                     annotation_ids=[annotation_id],
-                    category_ids=[get(ref, "category_id", int, record)],
+                    category_ids=[(category := get(ref, "category_id", int, record))],
+                    category=_coco_name(category) if published else None,
                     image_id=image_id,
                     split=split,
                     image_path=images.path(ref, image, record),
                     mask=mask,
                 )
     return table.build(bad)
+
+
+@cache
+def _coco_name(category: int) -> str | None:
+    """The name of one of COCO's classes, which the files give by number only."""
+    from torchvision.models.detection import FasterRCNN_ResNet50_FPN_Weights
+
+    names = FasterRCNN_ResNet50_FPN_Weights.COCO_V1.meta["categories"]
+    name = names[category] if 0 < category < len(names) else "N/A"
+    return None if name == "N/A" else str(name)
 
 
 class _Images:

@@ -35,6 +35,7 @@ IMAGE_FOLDERS = (
 )
 """Where images are looked for, in the data set's folder and in the root."""
 
+_LONGEST_NAME = 100
 _TASK = re.compile(r"([0-9]{1,9})__([0-9]{1,7})")
 
 
@@ -57,7 +58,8 @@ def read_phrasecut(
     split `val_miniv`, as in the published loader. The mask is the union of all instances, drawn as
     the published evaluation draws it: corners cut to whole pixels, the outline included; what lies
     outside the image is clipped. A task `<image>__<k>` has the id image × 10⁷ + k; any other id is
-    the first 63 bits of its SHA-256. There are no numbers of classes, so `category_ids` are empty;
+    the first 63 bits of its SHA-256. There are no numbers of classes, so `category_ids` are empty:
+    `category` is the name in the structure of the phrase ("car" of "blue car on the left").
     `annotation_ids` are Visual Genome's objects.
 
     The published size of 17 images is wrong. Where an image is there, its own size counts, and
@@ -105,6 +107,7 @@ def read_phrasecut(
                     [Sentence(task_id, " ".join(raw.lower().split()), raw)],
                     annotation_ids=_ids(get(task, "ann_ids", list, record), record),
                     category_ids=[],
+                    category=_category(task),
                     image_id=image_id,
                     split=split,
                     image_path=image.path,
@@ -168,6 +171,15 @@ def _number(task_id: str) -> int:
     if match is not None:
         return int(match[1]) * 10**7 + int(match[2])
     return int.from_bytes(hashlib.sha256(task_id.encode()).digest()[:8], "big") >> 1
+
+
+def _category(task: object) -> str | None:
+    """The name of the class, where it is one; a phrase is of use without it."""
+    structure = task.get("phrase_structure") if isinstance(task, dict) else None
+    name = structure.get("name") if isinstance(structure, dict) else None
+    if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME:
+        return None
+    return " ".join(name.encode("utf-8", "replace").decode("utf-8").lower().split())
 
 
 def _mask(task: object, height: int, width: int, record: str) -> RunLengths:

@@ -58,6 +58,7 @@ class TableBuilder:
         image_path: Path | str,
         mask: RunLengths,
         mask_kind: str = "mask",
+        category: str | None = None,
     ) -> None:
         """Add a reference with its sentences, or, where one is bad, nothing of it.
 
@@ -72,6 +73,7 @@ class TableBuilder:
             image_path: where the image should be.
             mask: of its objects together, in the image's size.
             mask_kind: "mask", or "box" where only a box was published.
+            category: the name of the class, where the data set names it instead of numbering it.
 
         Raises:
             DataError: there is no sentence, or an id has been there before.
@@ -101,6 +103,7 @@ class TableBuilder:
             "width": mask.width,
             "rle": mask.counts,
             "mask_kind": mask_kind,
+            "category": category,
         }
         for name, column in self._shared.items():
             column.append(row[name])

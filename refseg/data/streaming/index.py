@@ -134,7 +134,8 @@ class ShardIndex:
 
 
 _COUNTS = ("expressions", "references", "images")
-_NEEDED = [name for name in SCHEMA.names if name != "raw"]
+_OPTIONAL = "category"  # earlier versions packed none
+_NEEDED = [name for name in SCHEMA.names if name not in ("raw", _OPTIONAL)]
 _indexes: dict[str, ShardIndex] = {}  # of this process, by address
 
 
@@ -177,6 +178,8 @@ def _with_addresses(table: pa.Table, address: str, index: ShardIndex) -> pa.Tabl
     """The rows with paths that begin at the address instead of the folder."""
     where = f"{address}/{index.references.name}"
     for field in SCHEMA:
+        if field.name == _OPTIONAL and field.name not in table.column_names:
+            continue
         if (
             field.name not in table.column_names
             or table.schema.field(field.name).type != field.type

@@ -37,6 +37,7 @@ def table(name: str, rows: list[tuple[int, str, str]]) -> References:
             "width": 1,
             "rle": b"01",
             "mask_kind": "mask",
+            "category": None,
         }
         for field in SCHEMA.names:
             columns[field].append(row[field])

@@ -95,6 +95,16 @@ def test_lists_of_expressions_and_ids(tmp_path: Path) -> None:
     assert [row["expression_id"] for row in rows] == [7, 2]
 
 
+def test_categories_are_optional(tmp_path: Path) -> None:
+    write_files(tmp_path)
+    line = {"image": "dog.jpg", "expression": "a dog", "mask": POLYGON}
+    write_jsonl(tmp_path / "annotations.jsonl", [{**line, "category": " dog "}, line])
+    assert read_folder(tmp_path, ".").table["category"].to_pylist() == ["dog", None]
+    write_jsonl(tmp_path / "annotations.jsonl", [{**line, "category": "x" * 101}])
+    with pytest.raises(DataError, match="expected 'category' to be a short name"):
+        read_folder(tmp_path, ".")
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "I;16"])
 def test_mask_files_of_every_kind(root: Path, mode: str) -> None:
     truth = mask("dog.jpg")

@@ -30,6 +30,7 @@ def sorted_rows(references: References) -> list[dict[str, Any]]:
     for row in table:
         row["image_path"] = Path(row["image_path"]).name
         row["source"] = ""
+        del row["category"]
     return sorted(table, key=lambda row: row["expression_id"])
 
 
@@ -40,6 +41,15 @@ def test_is_what_refer_is(root: Path, fake_root: Path) -> None:
     assert sorted_rows(references) == sorted_rows(read_refer(fake_root, "fake", "unc"))
     for path in references.table["image_path"].to_pylist():
         assert Path(path).is_file()
+    names = {1: "person", 2: "bicycle", 3: "car"}  # COCO's
+    for row in references.table.to_pylist():
+        (category,) = row["category_ids"]
+        assert row["category"] == names[category]
+
+
+def test_other_data_has_other_classes(root: Path) -> None:
+    (root / "refcoco").rename(root / "mine")
+    assert set(read_hub(root, "mine").table["category"].to_pylist()) == {None}
 
 
 def test_real_records(shared: Path, tmp_path: Path) -> None:

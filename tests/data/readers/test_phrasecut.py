@@ -34,6 +34,19 @@ def test_reads_the_fake_set(root: Path) -> None:
     assert (row["image_id"], row["height"], row["width"]) == (61, 40, 50)
     assert row["image_path"] == str(root / "phrasecut" / "images" / "61.jpg")
     assert row["mask_kind"] == "mask"
+    names = ["table", "sky", "building", "hand", "zebras"]
+    assert references.table["category"].to_pylist() == names
+
+
+@pytest.mark.parametrize(
+    "structure", [None, [], {}, {"name": 3}, {"name": " "}, {"name": "x" * 999}]
+)
+def test_a_phrase_without_a_class(tmp_path: Path, structure: object) -> None:
+    files = content()
+    files["refer_train"][0]["phrase_structure"] = structure
+    write_json(tmp_path / "phrasecut", files)
+    categories = read_phrasecut(tmp_path, "phrasecut").table["category"].to_pylist()
+    assert categories[:2] == [None, "sky"]
 
 
 def test_the_mask_is_drawn_as_published(root: Path) -> None:
