@@ -33,9 +33,11 @@ def _grow(connection: Connection, shared: mmap.mmap, file: Path, inherited: np.n
     tell()  # what the parent wrote: none
     inherited[:] = 1
     tell()  # a copy of it
-    own = np.ones(30 * MEGABYTES, np.uint8)
+    # Not by malloc, which may keep what is freed.
+    own = mmap.mmap(-1, 30 * MEGABYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    own.write(b"1" * len(own))
     tell()
-    del own
+    own.close()
     tell()
 
 
