@@ -27,6 +27,7 @@ examples:
   refseg compare runs/rmi --by length category
   refseg compare runs/rmi runs/lstm_cnn runs/lavt        the first and each other
   refseg compare runs/rmi-0 runs/rmi-1 runs/rmi-2 --against runs/lstm-0 runs/lstm-1 runs/lstm-2
+  refseg compare crf=RUN/test/results_crf.parquet plain=RUN/test    what does DenseCRF change?
   refseg compare rmi=runs/a rmi=runs/b lstm=runs/c lstm=runs/d --json comparison.json
 
 Breakdowns: lengths in the groups of the RMI paper; sizes by share of the image; p-values of groups
