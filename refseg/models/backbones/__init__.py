@@ -7,6 +7,7 @@ from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.small import SmallBackbone
 from refseg.models.backbones.torchvision import TorchvisionBackbone
 from refseg.models.backbones.transformers import TransformersBackbone
+from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.backbones.vgg import VGG16FullyConvolutional
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "SmallBackbone",
     "TorchvisionBackbone",
     "TransformersBackbone",
+    "TrunkBackbone",
     "VGG16FullyConvolutional",
 ]

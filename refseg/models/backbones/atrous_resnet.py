@@ -10,9 +10,10 @@ from torch.nn import functional
 from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.ops import FrozenBatchNorm2d
 
-from refseg.models.backbones.base import Backbone, Normalization
+from refseg.models.backbones.base import Classifier, Normalization
+from refseg.models.backbones.trunk import Levels, TrunkBackbone
 from refseg.models.original.backbones import read_resnet
-from refseg.models.pretrained import Pretrained
+from refseg.models.provenance import of_file
 
 
 class SamePadding(nn.Module):
@@ -41,7 +42,7 @@ class SamePadding(nn.Module):
         return total // 2, total - total // 2
 
 
-class AtrousResNet(Pretrained, Backbone):
+class AtrousResNet(TrunkBackbone):
     """ResNet-101 at stride 8, exactly as RMI's code has it, up to res5c.
 
     It differs from torchvision's network (`TorchvisionBackbone("resnet101", stride=8)`) in four
@@ -87,14 +88,18 @@ class AtrousResNet(Pretrained, Backbone):
         self.normalization = Normalization("ilsvrc_bgr")
         self.hold(_trunk(blocks, width), frozen)
         if weights is not None:
-            self.load_state_dict(read_resnet(weights, blocks))
+            state, classifier = read_resnet(weights, blocks)
+            self.load_state_dict(state)
+            self.classifier = None if classifier is None else Classifier(*classifier)
+            self.origin = of_file(weights, is_original=True)
 
-    def forward(
-        self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Encode a batch of 8-bit RGB images."""
-        with self.trunk_gradients():
-            return self.trunk(self.normalization(images))
+    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
+        """res5c of a batch of 8-bit RGB images."""
+        return (self.trunk(self.normalization(images)),)
+
+    def trunk_settings(self) -> dict[str, Any]:
+        """Nothing but the stride: the rest shows in the names and shapes of the weights."""
+        return {"stride": self.stride}
 
     def portable_arguments(self) -> dict[str, Any]:
         """No weights: the checkpoint has them."""

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
+
+from refseg.models.provenance import RANDOM, Origin
 
 NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half"]
 
@@ -63,6 +65,18 @@ class Normalization(nn.Module):
         return (pixels / self.unit - self.mean) / self.deviation
 
 
+class Classifier(NamedTuple):
+    """The layer that told classes apart where weights were trained, for who wants to start from it.
+
+    Args:
+        weight: one row per class.
+        bias: one number per class.
+    """
+
+    weight: Float[Tensor, " classes image_dim"]
+    bias: Float[Tensor, " classes"]
+
+
 class Backbone(nn.Module, ABC):
     """Turns images into a grid of feature vectors.
 
@@ -70,10 +84,15 @@ class Backbone(nn.Module, ABC):
 
     * `image_dim`: channels of its output;
     * `stride`: pixels per cell of its output; `h = ceil(height / stride)`.
+
+    Beside these, it says what its weights started as: `origin`, and `classifier`, the linear layer
+    over its features that came with them, if one did.
     """
 
     image_dim: int
     stride: int
+    origin: Origin = RANDOM
+    classifier: Classifier | None = None
 
     @abstractmethod
     def forward(

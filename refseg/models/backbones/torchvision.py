@@ -10,14 +10,16 @@ from torchvision import models
 
 from refseg.errors import ConfigError
 from refseg.models.backbones.atrous import dilate, margin, strides
-from refseg.models.backbones.base import Backbone, Normalization, NormalizationName
+from refseg.models.backbones.base import Classifier, Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
-from refseg.models.pretrained import Pretrained, load_weights, read_weights
+from refseg.models.backbones.trunk import Levels, TrunkBackbone
+from refseg.models.pretrained import load_weights, read_weights
+from refseg.models.provenance import Origin, of_file, of_torchvision
 
 FAMILIES = ("mobilenet", "resnet", "resnext", "squeezenet", "vgg", "wide_resnet")
 
 
-class TorchvisionBackbone(Pretrained, Backbone):
+class TorchvisionBackbone(TrunkBackbone):
     """A network of torchvision without its classifier.
 
     The output stride is reached in one of two ways. Without a pyramid, every step of the network
@@ -61,8 +63,9 @@ class TorchvisionBackbone(Pretrained, Backbone):
         self.stride = stride
         self.normalization = Normalization(normalization)
         model = _network(name)
+        self.name = name
         if weights is not None:
-            _fill(model, name, weights)
+            self.origin, self.classifier = _fill(model, name, weights)
         units = _units(model)
         reached = strides(units)  # after each unit
         if stride not in reached or stride == 1:
@@ -80,25 +83,36 @@ class TorchvisionBackbone(Pretrained, Backbone):
         self.image_dim = dims[-1] if pyramid_dim is None else pyramid_dim
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
 
-    def forward(
-        self, images: UInt8[Tensor, " images 3 height width"]
+    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
+        """The network's last map or, for a pyramid, the last one of each stride."""
+        return self._levels(self._pad(self.normalization(images)))
+
+    def finish(
+        self, levels: Levels, size: tuple[int, int]
     ) -> Float[Tensor, " images image_dim h w"]:
-        """Encode a batch of 8-bit RGB images."""
-        with self.trunk_gradients():
-            levels = self._levels(self._pad(self.normalization(images)))
+        """Merge the levels, where there is a pyramid."""
         return levels[-1] if self.pyramid is None else self.pyramid(levels)
+
+    def trunk_settings(self) -> dict[str, Any]:
+        """The network, where it is tapped, and how its images are padded."""
+        return {
+            "network": self.name,
+            "stride": self.stride,
+            "units": self.taps,
+            "margin": self.margin,
+        }
 
     def portable_arguments(self) -> dict[str, Any]:
         """No weights: the checkpoint has them."""
         return {"weights": None}
 
-    def _levels(self, features: Tensor) -> list[Tensor]:
+    def _levels(self, features: Tensor) -> tuple[Tensor, ...]:
         levels = []
         for index, unit in enumerate(self.trunk.children()):
             features = unit(features)
             if index in self.taps:
                 levels.append(features)
-        return levels
+        return tuple(levels)
 
     def _pad(self, pixels: Tensor) -> Tensor:
         """Pad with the mean colour, 0 after normalisation, for whole cells over all pixels."""
@@ -133,14 +147,15 @@ def _units(model: nn.Module) -> list[nn.Module]:
     return [*model.get_submodule("features").children()]
 
 
-def _fill(model: nn.Module, name: str, weights: str) -> None:
-    """Load everything but the classifier."""
+def _fill(model: nn.Module, name: str, weights: str) -> tuple[Origin, Classifier | None]:
+    """Load everything but the classifier; say what it was, and give the classifier of a ResNet."""
     for classifier in ("fc", "classifier"):
         if hasattr(model, classifier):
             setattr(model, classifier, nn.Identity())
     known = models.get_model_weights(name).__members__
     if weights == "imagenet" or weights in known:
         found, source = download(name, weights), f"torchvision's {name}, {weights},"
+        origin = of_torchvision(name, published(name, weights).name)
     elif "/" not in weights and "." not in weights:
         raise ConfigError(
             f"Unknown weights '{weights}' of {name}; expected imagenet, {', '.join(known)}, or the "
@@ -148,10 +163,13 @@ def _fill(model: nn.Module, name: str, weights: str) -> None:
         )
     else:
         found, source = read_weights(weights), weights
+        origin = of_file(weights)
     if hasattr(model, "features") and not any(key.startswith("features.") for key in found):
         found = {f"features.{key}": tensor for key, tensor in found.items()}
     ours = {k: v for k, v in found.items() if not k.startswith(("fc.", "classifier."))}
     load_weights(model, ours, source)
+    weight, bias = found.get("fc.weight"), found.get("fc.bias")
+    return origin, None if weight is None or bias is None else Classifier(weight, bias)
 
 
 def download(name: str, weights: str) -> dict[str, Tensor]:
@@ -164,8 +182,7 @@ def download(name: str, weights: str) -> dict[str, Tensor]:
     Raises:
         ConfigError: there is no network, or no such file.
     """
-    known = models.get_model_weights(name)
-    chosen = known["DEFAULT" if weights == "imagenet" else weights]
+    chosen = published(name, weights)
     try:
         return chosen.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
@@ -174,3 +191,8 @@ def download(name: str, weights: str) -> dict[str, Tensor]:
             f"Cannot download the weights {chosen.name} of {name} ({error}). Download {chosen.url} "
             f"elsewhere, and put the file into {folder} or name its path in `weights`."
         ) from error
+
+
+def published(name: str, weights: str) -> models.WeightsEnum:
+    """Torchvision's entry of weights, by its name or as `imagenet`."""
+    return models.get_model_weights(name)["DEFAULT" if weights == "imagenet" else weights]

@@ -8,19 +8,23 @@ from torch import Tensor
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.backbones.base import Backbone, Normalization, NormalizationName
+from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
+from refseg.models.backbones.trunk import Levels, TrunkBackbone
 from refseg.models.pretrained import (
-    Pretrained,
     PreTrainedConfig,
     explained,
     import_transformers,
     load_config,
     plain_config,
 )
+from refseg.models.provenance import of_hub
+
+# Entries of a configuration that say where it came from, not what is computed.
+_NAMES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
 
 
-class TransformersBackbone(Pretrained, Backbone):
+class TransformersBackbone(TrunkBackbone):
     """Any network that `transformers.AutoBackbone` knows, by name or from a folder.
 
     Images of any size are padded with the mean colour to whole cells, and the cells beyond the
@@ -66,6 +70,7 @@ class TransformersBackbone(Pretrained, Backbone):
         if pretrained and architecture is None:
             with explained(name):
                 trunk = kind.from_pretrained(name, config=config, dtype=torch.float32)
+            self.origin = of_hub(name, getattr(config, "_commit_hash", None))
         else:
             trunk = kind(config)
         self.hold(trunk, frozen)
@@ -79,17 +84,27 @@ class TransformersBackbone(Pretrained, Backbone):
             else Normalization(normalization)
         )
 
-    def forward(
-        self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Encode a batch of 8-bit RGB images."""
+    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
+        """The network's last map of the chosen stride or, for a pyramid, of each stride."""
         height, width = images.shape[-2:]
         pixels = self.normalization(images)
         pixels = functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
-        with self.trunk_gradients():
-            levels = self.trunk(pixels).feature_maps
+        return tuple(self.trunk(pixels).feature_maps)
+
+    def finish(
+        self, levels: Levels, size: tuple[int, int]
+    ) -> Float[Tensor, " images image_dim h w"]:
+        """Merge the levels, where there is a pyramid, and cut off the cells beyond the image."""
+        height, width = size
         features = levels[-1] if self.pyramid is None else self.pyramid(levels)
         return features[..., : -(-height // self.stride), : -(-width // self.stride)]
+
+    def trunk_settings(self) -> dict[str, Any]:
+        """The architecture, where it is tapped, and how its images are padded."""
+        architecture = {
+            key: value for key, value in plain_config(self.config).items() if key not in _NAMES
+        }
+        return {"architecture": architecture, "stride": self.stride, "whole": self.whole}
 
     def portable_arguments(self) -> dict[str, Any]:
         """The architecture and the normalisation in place of the files behind `name`."""

@@ -6,13 +6,15 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from refseg.models.backbones.base import Backbone, Normalization, NormalizationName
-from refseg.models.backbones.torchvision import download
+from refseg.models.backbones.base import Normalization, NormalizationName
+from refseg.models.backbones.torchvision import download, published
+from refseg.models.backbones.trunk import Levels, TrunkBackbone
 from refseg.models.original.backbones import read_vgg
-from refseg.models.pretrained import Pretrained, load_weights, read_weights
+from refseg.models.pretrained import load_weights, read_weights
+from refseg.models.provenance import of_file, of_torchvision
 
 
-class VGG16FullyConvolutional(Pretrained, Backbone):
+class VGG16FullyConvolutional(TrunkBackbone):
     """VGG-16 at stride 32 up to fc8, whose 1000 channels LSTM-CNN calls the visual feature.
 
     fc6 is a 7×7 convolution that keeps the map's size, fc7 and fc8 are 1×1. Unlike the network on
@@ -79,11 +81,19 @@ class VGG16FullyConvolutional(Pretrained, Backbone):
         else:
             self._fill(weights)
 
-    def forward(
-        self, images: UInt8[Tensor, " images 3 height width"]
+    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
+        """The last pooled map of the convolutions; fc6 to fc8 come after it."""
+        return (self.trunk(self.normalization(images)),)
+
+    def finish(
+        self, levels: Levels, size: tuple[int, int]
     ) -> Float[Tensor, " images image_dim h w"]:
-        """Encode a batch of 8-bit RGB images."""
-        return self.head(self._convolve(images))
+        """Apply fc6 to fc8."""
+        return self.head(levels[-1])
+
+    def trunk_settings(self) -> dict[str, Any]:
+        """Nothing but the stride: the rest shows in the names and shapes of the weights."""
+        return {"stride": self.stride}
 
     def vectors(
         self, crops: UInt8[Tensor, " crops 3 height width"]
@@ -94,16 +104,14 @@ class VGG16FullyConvolutional(Pretrained, Backbone):
             crops: of 224×224 pixels, which fc6 sees whole.
         """
         fc6 = cast("nn.Conv2d", self.head[0])
-        vector = nn.functional.conv2d(self._convolve(crops), fc6.weight, fc6.bias)
+        with self.trunk_gradients():
+            (maps,) = self.levels(crops)
+        vector = nn.functional.conv2d(maps, fc6.weight, fc6.bias)
         return self.head[1:](vector)
 
     def portable_arguments(self) -> dict[str, Any]:
         """No weights, which the checkpoint has, but what they want of pixels."""
         return {"weights": None, "normalization": self.chosen}
-
-    def _convolve(self, images: Tensor) -> Tensor:
-        with self.trunk_gradients():
-            return self.trunk(self.normalization(images))
 
     def _initialize(self) -> None:
         for layer in self.modules():
@@ -115,10 +123,13 @@ class VGG16FullyConvolutional(Pretrained, Backbone):
     def _fill(self, weights: str) -> None:
         if weights.endswith(".npz"):
             load_weights(self, read_vgg(weights), weights)
+            self.origin = of_file(weights, is_original=True)
             return
         named = weights == "imagenet"
         found = download("vgg16", weights) if named else read_weights(weights)
         load_weights(self, _convolutional(found), "torchvision's vgg16" if named else weights)
+        named_origin = of_torchvision("vgg16", published("vgg16", weights).name) if named else None
+        self.origin = named_origin or of_file(weights)
 
 
 def _layers(width: int) -> list[str | int]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from refseg.models.original.layouts import convolution
+from refseg.models.original.layouts import convolution, linear
 from refseg.models.original.shapes import Shape, infer_widths
 from refseg.models.original.variables import read_variables
 
@@ -122,10 +122,15 @@ def vgg_state(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
-def read_resnet(path: str, blocks: Sequence[int]) -> dict[str, Tensor]:
+def read_resnet(
+    path: str, blocks: Sequence[int]
+) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor] | None]:
     """The state dict of an `AtrousResNet` from a file with the original's variables.
 
     Variables of other parts of the model may stand in the file, too.
+
+    Returns:
+        The state dict; and weight and bias of fc1000, ImageNet's classifier, if it is there.
 
     Raises:
         ConfigError: variables are missing or misshapen.
@@ -135,7 +140,11 @@ def read_resnet(path: str, blocks: Sequence[int]) -> dict[str, Tensor]:
     prefix: ResNetPrefix = "DeepLab" if deep else "ResNet"
     patterns = resnet_patterns(prefix, blocks)
     infer_widths(patterns, {name: v for name, v in variables.items() if name in patterns})
-    return resnet_state(variables, prefix, blocks)
+    kernel, bias = (variables.get(f"{prefix}/fc1000/{name}") for name in ("DW", "biases"))
+    classifier = None
+    if kernel is not None and bias is not None:
+        classifier = (linear(kernel.reshape(kernel.shape[-2:])), bias)
+    return resnet_state(variables, prefix, blocks), classifier
 
 
 def read_vgg(path: str) -> dict[str, Tensor]:
