@@ -174,6 +174,12 @@ class PredictionWriter(Callback):
         self.folder, self.queue = folder, queue
         self._records: list[dict[str, Any]] = []
 
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell the queue how images are fitted."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        if self.queue is not None:
+            self.queue.fill = pl_module.data.transform.fill
+
     def on_predict_batch_end(
         self,
         trainer: Trainer,

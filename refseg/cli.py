@@ -182,7 +182,7 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         verb: one of them.
         words: the rest of the command line.
     """
-    _quieten()
+    quieten()
     stages = stages_of(words) if verb == "fit" else None
     if stages is not None:
         return run_stages(stages, words, lambda words: run_trainer("fit", words))
@@ -202,7 +202,7 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
     return 0
 
 
-def _quieten() -> None:
+def quieten() -> None:
     """Silence what Lightning says of itself; what matters of a run is shown by us."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -103,6 +103,7 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
         )
     content = yaml.safe_load(config)
     check_classes(content, checkpoint)
+    content.get("data", {}).pop("features", None)  # the checkpoint does without; one may name some
     return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
 
 

@@ -36,6 +36,7 @@ class CRFEvaluation(Callback):
 
     def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, ReferringSegmentation)
+        self.queue.fill = pl_module.data.transform.fill
         self._scores = SplitScores(pl_module.evaluated_splits(), pl_module.device)
         self.rows.begin(trainer)
 

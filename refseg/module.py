@@ -17,6 +17,7 @@ from refseg.counting import PixelCounts, count_pixels, decoded_truths, predict
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
+from refseg.kept_features import check_features
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups
@@ -115,6 +116,22 @@ class ReferringSegmentation(LightningModule):
         weights = checkpoint["state_dict"].items()
         found = {name.removeprefix("segmenter."): weight for name, weight in weights}
         load_weights(self.segmenter, found, self.start_from)
+
+    def _check_features(self) -> None:
+        """See whether the features that stand for images are this backbone's, once it has weights.
+
+        Raises:
+            ConfigError: they are not.
+            DataError: an image has none.
+        """
+        check_features(self.segmenter.backbone, self.data, self.trainer, self.regions is not None)
+
+    on_fit_start = on_test_start = on_predict_start = _check_features
+
+    def on_validation_start(self) -> None:
+        """As before a test; while training it has been done."""
+        if self.trainer.state.fn == TrainerFn.VALIDATING:
+            self._check_features()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """The optimiser over what is trained, and its schedule, told the number of steps."""

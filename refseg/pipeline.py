@@ -93,6 +93,7 @@ class Pipeline:
             if crf is None:
                 own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
                 return [_segmentation(values.sigmoid(), mask) for values, mask in own]
+            assert batch.images is not None
             fitted = batch.images[0].permute(1, 2, 0).cpu().numpy()
             refined = refine_in_own_size(pixels, fitted, logits, batch.geometries[0], crf)
             return [_segmentation(*own) for own in zip(*refined, strict=True)]

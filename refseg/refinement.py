@@ -99,6 +99,8 @@ class RefinementQueue:
         if jobs is not None and jobs < 0:
             raise ConfigError(f"Expected 0 or more processes for DenseCRF, got {jobs}.")
         self.options = options
+        self.fill = 0
+        """Value of the border around images that are read here, 0–255."""
         self.jobs = _cores() if jobs is None else jobs
         self._pool: ProcessPoolExecutor | None = None
         self._waiting: deque[_Waiting] = deque()
@@ -148,6 +150,9 @@ class RefinementQueue:
         if self.options.on == "image":
             pixels = read_image(Path(batch.image_paths[image]))
             return pixels, _probabilities(batch.geometries[image].invert(logits))
+        if batch.images is None:  # features stand for them
+            pixels = read_image(Path(batch.image_paths[image]))
+            return batch.geometries[image].apply_image(pixels, self.fill), _probabilities(logits)
         return batch.images[image].permute(1, 2, 0).cpu().numpy(), _probabilities(logits)
 
     def _submit(self, pixels: np.ndarray, probabilities: np.ndarray) -> Future[np.ndarray]:

@@ -35,22 +35,26 @@ class Sample:
     """One image with the expressions that are asked of it, and the mask each of them names.
 
     Args:
-        image: RGB, 0–255, in its own size or, after the transform, in network size.
+        image: RGB, 0–255, in its own size or, after the transform, in network size; None where
+            `features` stand for it.
         masks: one per expression, in the same size as `image`.
         expressions: the sentences, as the annotators wrote them.
         expression_ids: the data set's id of each expression (unique within a data set).
         truths: the mask of each expression in the image's own size, whatever the transform did.
         image_path: where the image was read from; used in messages.
         geometry: how `image` was fitted into the network's square; None before that.
+        features: what the frozen trunk of a backbone makes of the fitted image, where that is kept
+            on disk (`refseg data features`).
     """
 
-    image: UInt8[np.ndarray, "height width 3"]
+    image: UInt8[np.ndarray, "height width 3"] | None
     masks: Bool[np.ndarray, "expressions height width"]
     expressions: tuple[str, ...]
     expression_ids: tuple[int, ...]
     truths: tuple[RunLengths, ...]
     image_path: str
     geometry: Geometry | None = None
+    features: tuple[Float[Tensor, " _ _ _"], ...] | None = None
 
 
 @dataclass
@@ -58,7 +62,7 @@ class Batch:
     """Images with the expressions of all of them in one flat list.
 
     Args:
-        images: RGB, 0–255; a backbone normalises for itself.
+        images: RGB, 0–255; a backbone normalises for itself. None where `features` stand for them.
         tokens: token ids, padded on the right.
         token_mask: True at a word, False at padding.
         image_index: which of `images` each expression looks at.
@@ -68,9 +72,11 @@ class Batch:
         truths: the segmentations in each image's own size.
         geometries: per image, the way back to its own size.
         image_paths: per image, for messages and figures.
+        features: what the frozen trunk of the backbone makes of the images, read from disk: one map
+            or several.
     """
 
-    images: UInt8[Tensor, " images 3 height width"]
+    images: UInt8[Tensor, " images 3 height width"] | None
     tokens: Int64[Tensor, " expressions words"]
     token_mask: Bool[Tensor, " expressions words"]
     image_index: Int64[Tensor, " expressions"]
@@ -80,16 +86,27 @@ class Batch:
     truths: tuple[RunLengths, ...]
     geometries: tuple[Geometry, ...]
     image_paths: tuple[str, ...]
+    features: tuple[Float[Tensor, " images _ _ _"], ...] | None = None
 
     def __len__(self) -> int:
         """Number of expressions."""
         return len(self.expressions)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that the network works in, pixels."""
+        if self.images is not None:
+            height, width = self.images.shape[-2:]
+            return height, width
+        return self.geometries[0].size, self.geometries[0].size
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "Batch":
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         changed: dict[str, Any] = {
             name: function(value) for name, value in values.items() if isinstance(value, Tensor)
         }
+        if self.features is not None:
+            changed["features"] = tuple(map(function, self.features))
         return replace(self, **changed)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Batch":
@@ -104,7 +121,8 @@ class Batch:
         read = token_mask.any(0)  # without the padding that only others needed
         return replace(
             self,
-            images=self.images[images],
+            images=None if self.images is None else self.images[images],
+            features=None if self.features is None else tuple(f[images] for f in self.features),
             tokens=self.tokens[chosen][:, read],
             token_mask=token_mask[:, read],
             image_index=image_index,

@@ -14,10 +14,11 @@ FLOORS = {
     "data": 1, "models": 1, "losses": 1, "evaluation": 1, "visualization": 1, "schedules": 1,
     "crf": 1,
     "counting": 2,
+    "kept_features": 2, "feature_extraction": 2,
     "module": 2, "callbacks": 2, "pipeline": 2, "loggers": 2, "sweeps": 2, "benchmarks": 2,
     "reading": 2, "refinement": 2, "crf_evaluation": 2, "scores": 2, "word_curve": 2,
     "command_line": 3, "runs": 3, "stages": 3, "verb_options": 3, "commands": 3,
-    "cli": 4, "__main__": 4,
+    "cli": 3, "prepared_run": 3, "__main__": 4,
     "scoring": 2, "result_files": 2, "run_summary": 2,
 }  # fmt: skip
 LIGHTNING = {Path(f"data/{name}.py") for name in ("chosen_data", "datamodule", "loaders")}

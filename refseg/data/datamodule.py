@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data.chosen_data import ChosenData, announce
-from refseg.data.dataset import ReferringDataset
+from refseg.data.dataset import ReferringDataset, image_paths
+from refseg.data.features import FeatureStore
 from refseg.data.loaders import make_loader, share_with_workers
 from refseg.data.mixtures import DataSource, training_dataset
 from refseg.data.readers import OnBadRecord
@@ -85,6 +86,9 @@ class ReferringDataModule(ChosenData):
         stream: folder or URL (`file://`, `http(s)://`, `s3://`, …) of shards that `refseg data
             shards` packed, read while training instead of `root`. The environment variable
             REFSEG_STREAM_CACHE_GB bounds what is kept on disk.
+        features: folder that `refseg data features` filled, read in place of the images: a frozen
+            backbone need not see the same image again and again. Without augmentation only, as
+            features are of images as they are.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class ReferringDataModule(ChosenData):
         train_on_evaluation_images: bool = False,
         protected_datasets: Sequence[str] | None = None,
         stream: str | None = None,
+        features: Path | None = None,
     ) -> None:
         super().__init__(
             root=root,
@@ -127,6 +132,14 @@ class ReferringDataModule(ChosenData):
         for name, value, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
             if value < least:
                 raise ConfigError(f"Expected {name} of at least {least}, got {value}.")
+        if augmentation is not None and augmentation.changes_nothing:
+            augmentation = None
+        if features is not None and stream is not None:
+            raise ConfigError(
+                "Features are of images that lie on this machine; leave out data.features or "
+                "data.stream."
+            )
+        self.features = None if features is None else FeatureStore.open(features)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.expressions_per_image = expressions_per_image
@@ -147,9 +160,19 @@ class ReferringDataModule(ChosenData):
         return self.tokenizer.vocab_size
 
     def setup(self, stage: str) -> None:
-        """Read the annotations, and make the vocabulary unless a checkpoint brought it."""
+        """Read the annotations, and make the vocabulary unless a checkpoint brought it.
+
+        Raises:
+            ConfigError: features are to be read, and images to be augmented.
+        """
         self._prepare_vocabulary()
         if stage == "fit":
+            if self.features is not None and self.augmentation is not None:
+                raise ConfigError(
+                    "The features of images are read (data.features), and augmentation would "
+                    "change the images: turn it off with --data.augmentation null, or leave "
+                    "data.features out."
+                )
             _ = self.training
         # An unknown name is found before training starts.
         self.mixture.full_names(
@@ -172,6 +195,7 @@ class ReferringDataModule(ChosenData):
             self.max_expressions,
             seed,
             *share,
+            features=self.features,
         )
         if self.stream is not None:
             assert isinstance(dataset, ReferringDataset)  # of one data set
@@ -199,6 +223,23 @@ class ReferringDataModule(ChosenData):
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
         """As for the test."""
         return self.test_dataloader()
+
+    def check_features(self, stage: str) -> None:
+        """Make sure that all images that are about to be seen have features, where these are read.
+
+        Args:
+            stage: `fit`, `validate`, `test` or `predict`.
+
+        Raises:
+            DataError: an image has none.
+        """
+        if self.features is None:
+            return
+        splits = self.val_splits if stage in {"fit", "validate"} else self.split_names
+        tables = self.mixture.rows(splits)
+        tables += [training.references for training in self.training] if stage == "fit" else []
+        paths = dict.fromkeys(path for table in tables for path in image_paths(table))
+        self.features.check([*paths])
 
     def state_dict(self) -> dict[str, Any]:
         """Tokenizer, transform, what was trained on and how far, as plain numbers and texts."""
@@ -245,5 +286,7 @@ class ReferringDataModule(ChosenData):
         if self.num_workers:
             share_with_workers(self.transform)
         (references,) = self.mixture.rows(splits)
-        dataset = ReferringDataset(references, self.transform, "all", self.max_expressions)
+        dataset = ReferringDataset(
+            references, self.transform, "all", self.max_expressions, self.features
+        )
         return make_loader(dataset, self.tokenizer, self.batch_size, self.num_workers)

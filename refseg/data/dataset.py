@@ -1,14 +1,16 @@
 """Images with their expressions, for a data loader."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
 from torch.utils.data import Dataset
 
+from refseg.data.features import FeatureStore
 from refseg.data.images import read_image
 from refseg.data.masks import masks_of
 from refseg.data.references import References
@@ -34,6 +36,7 @@ class ReferringDataset(Dataset[Sample]):
         transform: what becomes of each sample (`Transform`).
         expressions_per_image: how many are drawn per visit, or `all`.
         max_expressions: at most so many per item when `expressions_per_image` is `all`.
+        features: read in place of the images, which are opened only to tell them by their content.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class ReferringDataset(Dataset[Sample]):
         transform: Callable[[Sample], Sample],
         expressions_per_image: int | Literal["all"] = "all",
         max_expressions: int = 16,
+        features: FeatureStore | None = None,
     ) -> None:
         if expressions_per_image != "all" and expressions_per_image < 1:
             raise ConfigError(
@@ -57,16 +61,19 @@ class ReferringDataset(Dataset[Sample]):
         if expressions_per_image == "all":
             offsets = _chunked(offsets, max_expressions)
         self._offsets = offsets
+        self.features = features
+        self._digests = None if features is None else features.locate(self.image_paths())
 
     def __len__(self) -> int:
         """Number of images; more where images are split over several items."""
         return len(self._offsets) - 1
 
     def __getitem__(self, index: int) -> Sample:
-        """Read the image, choose its expressions, decode their masks, transform.
+        """Read the image or its features, choose its expressions, decode their masks, transform.
 
         Raises:
-            DataError: the image is missing, broken, or not of the size that its record says.
+            DataError: the image is missing, broken, or not of the size that its record says; or it
+                has no features.
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
@@ -74,7 +81,12 @@ class ReferringDataset(Dataset[Sample]):
         if self.expressions_per_image != "all":
             drawn = torch.randperm(len(rows))[: self.expressions_per_image].numpy()
             rows = rows[np.sort(drawn)]
-        return self.transform(self.read(rows))
+        if self.features is None or self._digests is None:
+            return self.transform(self.read(rows))
+        sample = self._described(rows)
+        digest = self._digests[index].tobytes()
+        features = self.features.read(digest, sample.image_path)
+        return self.transform(replace(sample, features=features))
 
     def image_paths(self) -> list[str]:
         """The path of each item's image."""
@@ -91,29 +103,54 @@ class ReferringDataset(Dataset[Sample]):
         Raises:
             DataError: the image is missing, broken, or not of the size that its record says.
         """
-        first = int(rows[0])
+        return replace(
+            self._described(rows), image=read_annotated_image(self.references, int(rows[0]))
+        )
+
+    def _described(self, rows: Int64[np.ndarray, " expressions"]) -> Sample:
+        """What the annotations say: all but the image."""
         chosen = self.references.take(rows, _COLUMNS)
-        path = chosen["image_path"][0].as_py()
-        try:
-            image = read_image(path)
-        except DataError as error:
-            raise DataError(f"{self.references.record(first)}: {error}") from None
         truths = tuple(self.references.truth(int(row)) for row in rows)
-        height, width = image.shape[:2]
-        if (height, width) != (truths[0].height, truths[0].width):
-            raise DataError(
-                f"{self.references.record(first)}: the image {path} has {width} × {height} pixels, "
-                f"but its record says {truths[0].width} × {truths[0].height}; it is not the image "
-                "that was annotated: replace it by the original."
-            )
         return Sample(
-            image=image,
+            image=None,
             masks=masks_of(truths),
             expressions=tuple(chosen["expression"].to_pylist()),
             expression_ids=tuple(chosen["expression_id"].to_pylist()),
             truths=truths,
-            image_path=path,
+            image_path=chosen["image_path"][0].as_py(),
         )
+
+
+def image_paths(references: References) -> list[str]:
+    """The path of each image, in order of appearance."""
+    rows, offsets = references.images()
+    return list(references.take(rows[offsets[:-1]], ["image_path"])["image_path"].to_pylist())
+
+
+def read_annotated_image(references: References, row: int) -> UInt8[np.ndarray, " height width 3"]:
+    """Read the image that a row is about.
+
+    Args:
+        references: the rows.
+        row: 0 is the first one.
+
+    Raises:
+        DataError: the image is missing, broken, or not of the size that its record says.
+    """
+    path = references.take(np.array([row]), ["image_path"])["image_path"][0].as_py()
+    try:
+        image = read_image(path)
+    except DataError as error:
+        raise DataError(f"{references.record(row)}: {error}") from None
+    truth = references.truth(row)
+    height, width = image.shape[:2]
+    if (height, width) != (truth.height, truth.width):
+        raise DataError(
+            f"{references.record(row)}: the image {path} has {width} × {height} pixels, but its "
+            f"record says {truth.width} × {truth.height}; it is not the image that was annotated: "
+            "replace it by the original."
+        )
+    return image
 
 
 def _chunked(

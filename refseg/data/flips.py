@@ -137,7 +137,7 @@ def flip(sample: Sample) -> Sample | None:
         return None
     return replace(
         sample,
-        image=np.ascontiguousarray(sample.image[:, ::-1]),
+        image=None if sample.image is None else np.ascontiguousarray(sample.image[:, ::-1]),
         masks=np.ascontiguousarray(sample.masks[:, :, ::-1]),
         expressions=expressions,
     )

@@ -84,6 +84,12 @@ class Augmentation:
         self.rotation = rotation
         self._compose: Compose | None = None
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether all probabilities and ranges are zero."""
+        colours = self.brightness, self.contrast, self.saturation, self.hue, self.noise
+        return not any((self.flip, *colours, self.rotation)) and self.shrink == 1
+
     def __getstate__(self) -> dict[str, Any]:
         """Options alone: each worker process makes its own pipeline."""
         return self.__dict__ | {"_compose": None}
@@ -99,6 +105,7 @@ class Augmentation:
         self.prepare()
         if self._compose is None:
             return sample
+        assert sample.image is not None  # features are not augmented
         self._compose.set_random_seed(int(torch.randint(2**31, ())))
         changed = self._compose(image=sample.image, masks=sample.masks.view(np.uint8))
         return replace(sample, image=changed["image"], masks=changed["masks"].astype(np.bool_))
@@ -182,12 +189,13 @@ class Transform:
         sample = replace(sample, masks=sample.masks[list(positions.values())])
         if self.augmentation is not None:
             sample = self.augmentation(sample)
-        height, width = sample.image.shape[:2]
+        height, width = sample.masks.shape[1:]
         geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
         scaled = geometry.apply_masks(sample.masks)
+        image = None if sample.image is None else geometry.apply_image(sample.image, self.fill)
         return replace(
             sample,
-            image=geometry.apply_image(sample.image, self.fill),
+            image=image,
             masks=scaled[[order[truth] for truth in sample.truths]],
             geometry=geometry,
         )

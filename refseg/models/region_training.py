@@ -105,6 +105,7 @@ class RegionTraining:
         return self._regions(batch, rows)
 
     def _regions(self, batch: Batch, rows: list[tuple[int, Tensor, bool]]) -> Regions:
+        assert batch.images is not None
         device = batch.images.device
         expression = torch.tensor([row[0] for row in rows], dtype=torch.int64)
         images = batch.image_index.cpu()[expression]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.models.backbones.base import Backbone
+from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.decoders import BilinearDecoder, Decoder, legacy_upsample
 from refseg.models.fusion.base import Fusion, RecurrentFusion
 from refseg.models.text_encoders.base import TextEncoder
@@ -61,11 +62,8 @@ class Segmenter(nn.Module):
 
     def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         """Logits in network size, before the sigmoid."""
-        fused = self._fuse(
-            self.backbone(batch.images), batch.tokens, batch.token_mask, batch.image_index
-        )
-        height, width = batch.images.shape[-2:]
-        return self.decoder(fused, (height, width))
+        fused = self._fuse(self._see(batch), batch.tokens, batch.token_mask, batch.image_index)
+        return self.decoder(fused, batch.size)
 
     def from_features(
         self,
@@ -84,6 +82,14 @@ class Segmenter(nn.Module):
         """
         return self.decoder.cells(self._fuse(image_features, tokens, token_mask, image_index))
 
+    def _see(self, batch: Batch) -> Float[Tensor, " images image_dim h w"]:
+        """The features of the images: by the backbone, or by what follows its trunk alone."""
+        if batch.features is None:
+            assert batch.images is not None
+            return self.backbone(batch.images)
+        assert isinstance(self.backbone, TrunkBackbone)
+        return self.backbone.finish(batch.features, batch.size)
+
     def _fuse(
         self, image_features: Tensor, tokens: Tensor, token_mask: Tensor, image_index: Tensor
     ) -> Tensor:
@@ -98,17 +104,15 @@ class Segmenter(nn.Module):
         through the backbone once and alone, each expression through the rest alone, without the
         padding that only others need.
         """
-        height, width = batch.images.shape[-2:]
         features: dict[int, Tensor] = {}
         logits = []
         for expression, image in enumerate(batch.image_index.tolist()):
+            alone = batch.select([expression])  # a copy: in memory it lies as in its own batch
             if image not in features:
-                # Copied, so that it lies in memory as it would in a batch of its own.
-                features[image] = self.backbone(batch.images[image : image + 1].clone())
-            alone = batch.select([expression])
+                features[image] = self._see(alone)
             tokens, token_mask = alone.tokens.contiguous(), alone.token_mask.contiguous()
             fused = self._fuse(features[image], tokens, token_mask, alone.image_index)
-            logits.append(self.decoder(fused, (height, width)))
+            logits.append(self.decoder(fused, batch.size))
         return torch.cat(logits)
 
     @property
@@ -132,13 +136,12 @@ class Segmenter(nn.Module):
         """
         if not isinstance(self.fusion, RecurrentFusion):
             raise TypeError(f"{type(self.fusion).__name__} reads the sentence at once, not by word")
-        image_features = self.backbone(batch.images)
+        image_features = self._see(batch)
         text = self.text_encoder(batch.tokens, batch.token_mask)
-        height, width = batch.images.shape[-2:]
         for cells in self.fusion.read(image_features, text, batch.image_index):
             mean = cells.mean(dim=1, keepdim=True)
-            logits = self.decoder(self.fusion.fused(cells), (height, width))
-            yield Step(logits, self._enlarge(mean, (height, width))[:, 0])
+            logits = self.decoder(self.fusion.fused(cells), batch.size)
+            yield Step(logits, self._enlarge(mean, batch.size)[:, 0])
 
     def _enlarge(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """To network size, with each cell where the decoder takes it to lie."""

@@ -8,6 +8,7 @@ VERBS = {
     "preview": "a contact sheet of images with masks and sentences",
     "overlap": "images that training and evaluation splits share",
     "shards": "pack references and images for streaming",
+    "features": "compute what a frozen backbone makes of each image, once for all",
 }
 EXAMPLES = """\
 examples:

@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 from torch.utils.data import ConcatDataset, Dataset
 
 from refseg.data.dataset import ReferringDataset
+from refseg.data.features import FeatureStore
 from refseg.data.mixtures.leakage import SharedImages, describe, find_shared, without
 from refseg.data.mixtures.mixture import Mixture, Part
 from refseg.data.orders import Order, ProportionalOrder, ShuffledOrder
@@ -84,6 +85,7 @@ def training_dataset(
     seed: int = 0,
     processes: int = 1,
     process: int = 0,
+    features: FeatureStore | None = None,
 ) -> tuple[Dataset[Sample], Order]:
     """The data sets end to end, and the order in which they are visited.
 
@@ -97,9 +99,12 @@ def training_dataset(
         seed: as for `Order`, like the next two.
         processes: how many share the work.
         process: the number of this one.
+        features: read in place of the images.
     """
     datasets = [
-        ReferringDataset(training.references, transform, expressions_per_image, max_expressions)
+        ReferringDataset(
+            training.references, transform, expressions_per_image, max_expressions, features
+        )
         for training in chosen
     ]
     sizes = [len(dataset) for dataset in datasets]

@@ -1,0 +1,128 @@
+"""Which image a file holds, by the SHA-256 of its bytes."""
+
+import os
+import time
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import UInt8
+from rich.console import Console
+from rich.progress import track
+
+from refseg.data.archives import find_member
+from refseg.data.images import read_encoded
+from refseg.files import replacing
+
+_FRESH = 2 * 10**9
+"""Nanoseconds within which a file can change twice without its time showing it."""
+_MANY = 500
+
+
+class ImageDigests:
+    """Tells images by their content, wherever they lie, and reads no file twice to do so.
+
+    A digest is remembered together with the size and the time of the file (or of the zip file that
+    it lies in). As long as these stay, so does the digest.
+
+    Args:
+        memory: a Parquet file to remember digests in; it may be absent. A damaged one is ignored.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     image = Path(folder, "image.png")
+        ...     _ = image.write_bytes(b"")
+        ...     ImageDigests(Path(folder, "digests.parquet")).of(str(image)).hex()[:8]
+        'e3b0c442'
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self.memory = memory
+        self._known: dict[str, tuple[int, int, bytes]] = {}
+        try:
+            columns = pq.read_table(memory).to_pydict()
+            rows = zip(columns["size"], columns["modified"], columns["sha256"], strict=True)
+            self._known = dict(zip(columns["path"], rows, strict=True))
+        except (OSError, ValueError, KeyError, pa.ArrowException):
+            pass  # it only spares some reading
+
+    def known(self, path: str) -> bytes | None:
+        """The digest of an image whose file has not changed since it was told, else None.
+
+        Args:
+            path: as in `read_image`.
+        """
+        found = self._known.get(path)
+        state = _state(path) if found else None
+        return found[2] if found and state == found[:2] else None
+
+    def of(self, path: str) -> bytes:
+        """The digest of an image.
+
+        Args:
+            path: as in `read_image`.
+
+        Raises:
+            DataError: the file is missing or cannot be read.
+        """
+        return self.known(path) or self.tell(path, sha256(read_encoded(path)).digest())
+
+    def tell(self, path: str, digest: bytes) -> bytes:
+        """Remember what an image's file was just read to hold; gives the digest.
+
+        Args:
+            path: as in `read_image`.
+            digest: of its bytes.
+        """
+        state = _state(path)
+        if state is not None and time.time_ns() - state[1] > _FRESH:
+            self._known[path] = (*state, digest)
+        return digest
+
+    def of_all(self, paths: Sequence[str]) -> UInt8[np.ndarray, " images 32"]:
+        """The digests of many images, with a bar on a terminal if most of them have to be read.
+
+        Args:
+            paths: as in `read_image`.
+
+        Raises:
+            DataError: a file is missing or cannot be read.
+        """
+        told = [self.known(path) for path in paths]
+        unknown = [path for path, digest in zip(paths, told, strict=True) if digest is None]
+        console = Console(stderr=True)
+        quiet = len(unknown) < _MANY or not console.is_terminal
+        read = {
+            path: self.of(path)
+            for path in track(unknown, "Telling images by content", console=console, disable=quiet)
+        }
+        digests = [digest or read[path] for path, digest in zip(paths, told, strict=True)]
+        return np.frombuffer(b"".join(digests), np.uint8).reshape(len(paths), 32)
+
+    def save(self) -> None:
+        """Write down what is known, for the next time."""
+        rows = self._known.values()
+        table = pa.table(
+            {
+                "path": pa.array([*self._known], pa.string()),
+                "size": pa.array([row[0] for row in rows], pa.int64()),
+                "modified": pa.array([row[1] for row in rows], pa.int64()),
+                "sha256": pa.array([row[2] for row in rows], pa.binary(32)),
+            }
+        )
+        with replacing(self.memory) as temporary:
+            pq.write_table(table, temporary)
+
+
+def _state(path: str) -> tuple[int, int] | None:
+    """Size and time of an image's file, or of the zip file around it; None for what has neither."""
+    member = find_member(Path(path))
+    try:
+        status = os.stat(path if member is None else member.archive)  # noqa: PTH116  # a third of the time of Path.stat
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns

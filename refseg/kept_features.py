@@ -1,0 +1,62 @@
+"""Features on disk in place of a frozen backbone: are they what this run would compute?"""
+
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from refseg.data import ReferringDataModule
+from refseg.errors import ConfigError
+from refseg.models.backbones import Backbone, TrunkBackbone
+
+
+def feature_key(backbone: Backbone, data: ReferringDataModule, precision: str) -> dict[str, Any]:
+    """All that the features of an image depend on but for the image.
+
+    Args:
+        backbone: with its weights.
+        data: with the transform.
+        precision: of the trainer, such as `32-true`.
+
+    Raises:
+        ConfigError: the backbone has no frozen part.
+    """
+    if not isinstance(backbone, TrunkBackbone):
+        raise ConfigError(
+            f"Features can be kept of a backbone that starts with a frozen network, but all of "
+            f"{type(backbone).__name__} is trained; choose another backbone, or do without "
+            "data.features."
+        )
+    if not backbone.frozen:
+        raise ConfigError(
+            f"Features can be kept of a frozen backbone only, but the {type(backbone).__name__} is "
+            "trained and would make others with every step; freeze it with "
+            "--model.backbone.frozen, or do without data.features."
+        )
+    return {**backbone.trunk_identity(), **data.transform.state_dict(), "precision": precision}
+
+
+def check_features(
+    backbone: Backbone, data: ReferringDataModule, trainer: Trainer, of_regions: bool
+) -> None:
+    """Make sure that features that are read stand for what the backbone would make of the images.
+
+    Args:
+        backbone: with its weights.
+        data: says whether features are read.
+        trainer: what the run is.
+        of_regions: boxes are trained on, and not whole images.
+
+    Raises:
+        ConfigError: they were computed otherwise.
+        DataError: an image has none.
+    """
+    if data.features is None:
+        return
+    stage = str(trainer.state.fn.value) if trainer.state.fn else "fit"
+    if of_regions and stage == "fit":
+        raise ConfigError(
+            "Training on boxes (model.regions) looks at parts of images, and data.features has "
+            "features of whole images only; leave data.features out."
+        )
+    data.features.expect(feature_key(backbone, data, str(trainer.precision)))
+    data.check_features(stage)
