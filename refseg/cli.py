@@ -27,6 +27,7 @@ from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.loggers import WeightsAndBiases
+from refseg.models.comparison import check_description
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.runs import RunFolder, place_in
@@ -114,7 +115,10 @@ class RefsegCLI(LightningCLI):
         """Check what the checkpoint names before Lightning takes the model's options from it."""
         checkpoint = self.config[self.config.subcommand].get("ckpt_path")
         if checkpoint and (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
-            check_classes(read_checkpoint(checkpoint)["hyper_parameters"], checkpoint)
+            described = read_checkpoint(checkpoint)["hyper_parameters"]
+            check_classes(described, checkpoint)
+            asked = self.config[self.config.subcommand].model.as_dict()
+            check_description(described, asked, checkpoint)
         super()._parse_ckpt_path()
 
     def before_instantiate_classes(self) -> None:

@@ -114,6 +114,28 @@ def test_a_checkpoint_of_something_else(
         assert "other.ckpt" in complain(words, capsys)
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["test", "--config", "lstm_cnn.yaml"], "a MultimodalLSTM there and a ConcatFusion here"),
+        (["fit", "--config", "lstm_cnn.yaml"], "a MultimodalLSTM there and a ConcatFusion here"),
+        ([*FIT, *TINY, "--model.fusion.hidden_dim=7"], "fusion.hidden_dim is 32 there and 7 here"),
+        (["test", "--model.backbone.stride=8"], "backbone.stride is 4 there and 8 here"),
+        (
+            [*FIT, *TINY, "--data.tokenizer=WordTokenizer", "--data.tokenizer.min_count=4"],
+            "words, and the data have",
+        ),
+    ],
+)
+def test_a_checkpoint_of_another_model(
+    words: list[str], expected: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*words, f"--ckpt_path={run / 'checkpoints' / 'best.ckpt'}", f"--output={tmp_path}"]
+    message = complain(words, capsys)
+    assert "is of another model than this one" in message
+    assert expected in message
+
+
 def test_help_never_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert main([]) == 2
