@@ -36,12 +36,13 @@ class CompleteCheckpoint(Callback):
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the version of refseg, the config as YAML, and whether the training was fair."""
+        """Add version, config as YAML, whether the training was fair, and what it started from."""
         assert isinstance(pl_module, ReferringSegmentation)
         checkpoint["refseg"] = {
             "version": __version__,
             "config": self.config,
             "trained_on_evaluation_images": pl_module.data.trained_on_evaluation_images,
+            "backbone_weights": pl_module.backbone_weights,
         }
 
 

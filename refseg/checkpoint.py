@@ -7,7 +7,8 @@ A checkpoint of refseg is a checkpoint of Lightning with everything that `segmen
 * `ReferringDataModule`: the tokenizer with its vocabulary, and the transform;
 * `refseg`: the version that wrote it, the whole configuration of the run, as YAML, and
   `trained_on_evaluation_images`, which is true if images of evaluation splits were trained on, and
-  None if nobody has checked.
+  None if nobody has checked; and `backbone_weights`, what the backbone's weights started as
+  (`refseg.models.provenance`), which is None where nobody knows.
 """
 
 import pickle

@@ -19,9 +19,11 @@ from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
 from refseg.kept_features import check_features
 from refseg.losses import WeightedLogisticLoss
+from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups
 from refseg.models.pretrained import load_weights
+from refseg.models.provenance import Origin
 from refseg.models.region_training import RegionTraining
 from refseg.models.segmenter import (
     BackboneFactory,
@@ -82,6 +84,8 @@ class ReferringSegmentation(LightningModule):
         super().__init__()
         self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
         self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
+        self.backbone_weights: Origin | None = self.segmenter.backbone.origin
+        """What they started as, wherever they went since; None where a checkpoint does not say."""
         self.loss = loss
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
         self.exact_evaluation = exact_evaluation
@@ -116,6 +120,19 @@ class ReferringSegmentation(LightningModule):
         weights = checkpoint["state_dict"].items()
         found = {name.removeprefix("segmenter."): weight for name, weight in weights}
         load_weights(self.segmenter, found, self.start_from)
+        self._remember_origin(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make sure that the weights are of this network, and take over where they came from.
+
+        Raises:
+            CheckpointError: they are of another one; the message says what differs.
+        """
+        check_model(checkpoint, self.segmenter, self.trainer.ckpt_path or "the checkpoint")
+        self._remember_origin(checkpoint)
+
+    def _remember_origin(self, checkpoint: dict[str, Any]) -> None:
+        self.backbone_weights = checkpoint.get("refseg", {}).get("backbone_weights")
 
     def _check_features(self) -> None:
         """See whether the features that stand for images are this backbone's, once it has weights.

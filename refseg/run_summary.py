@@ -73,6 +73,7 @@ def write_summary(
             "crf": None if crf is None else _refined(folder, crf),
             "expressions": {count["values"]: count["counts"] for count in counts},
             "model": _class_names(module),
+            "backbone_weights": module.backbone_weights,
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
             "config_sha256": config_hash(config),
             "data": {

@@ -97,6 +97,7 @@ class RunFolder:
                 "protocol": module.protocols[0].name,
                 "metrics": module.results,
                 "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
+                "backbone_weights": module.backbone_weights,
                 "parameters": sum(p.numel() for p in parameters),
                 "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
                 "training_seconds": round(seconds, 1),
@@ -139,6 +140,7 @@ class RunFolder:
             "metrics": module.results,
             **({"protocols": several} if several else {}),
             "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
+            "backbone_weights": module.backbone_weights,
             "checkpoint": str(trainer.ckpt_path),
         }
         paths = {"metrics": self.path / "metrics.json", "results": self.path / RESULTS_FILE}

@@ -1,5 +1,6 @@
 """Features on disk give what the frozen backbone gives, to the last bit, or are refused."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -86,6 +87,28 @@ def test_the_checkpoint_is_as_complete_as_without(runs: Path) -> None:
     )
     assert [*seen] == [*read]
     assert all(torch.equal(seen[name], read[name]) for name in seen)
+
+
+def test_what_the_backbone_started_as_is_remembered(
+    runs: Path, weights: str, tmp_path: Path
+) -> None:
+    path = Path(weights.partition("=")[2])
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    origin = {"origin": "file", "name": "squeezenet.pth", "sha256": digest}
+    for run in ("seen", "read"):
+        saved = torch.load(checkpoint(runs / run), weights_only=True)
+        assert saved["refseg"]["backbone_weights"] == origin
+        assert json.loads((runs / run / "metrics.json").read_text())["backbone_weights"] == origin
+    # Tested and trained on from the checkpoint, which has no need of the file:
+    words = ["--ckpt_path", checkpoint(runs / "seen"), "--trainer.logger=false"]
+    assert main(["validate", *words, "--output", str(tmp_path / "a")]) == 0
+    summary = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert summary["backbone_weights"] == origin
+    more = ["--trainer.max_epochs=2", "--trainer.limit_train_batches=1"]
+    more += ["--config", str(runs / "seen" / "config.yaml"), "--output", str(tmp_path / "b")]
+    assert main(["fit", *words, *more]) == 0
+    saved = torch.load(checkpoint(tmp_path / "b"), weights_only=True)
+    assert saved["refseg"]["backbone_weights"] == origin
 
 
 def test_evaluation_by_either_way_is_the_same(runs: Path, store: Path, tmp_path: Path) -> None:

@@ -57,11 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.files import replacing
     from refseg.models.original.building import translate
     from refseg.models.original.variables import read_variables
+    from refseg.models.provenance import of_file
 
     tokenizer = OriginalTokenizer(arguments.vocabulary)
     model = translate(arguments.kind, read_variables(arguments.variables))
     _check(model, tokenizer, arguments)
     checkpoint = _checkpoint(model, tokenizer, IMAGE_SIZES[arguments.kind])
+    checkpoint["refseg"]["backbone_weights"] = of_file(arguments.variables, is_original=True)
     with replacing(arguments.out) as temporary:
         torch.save(checkpoint, temporary)
     count = sum(tensor.numel() for tensor in model.state.values())

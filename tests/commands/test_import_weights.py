@@ -63,6 +63,8 @@ def test_checkpoint_is_the_original_model(
     assert (pipeline.image_size, pipeline.fill, pipeline.resampling) == (512, 0, "original")
     checkpoint = read_checkpoint(tmp_path / "model.ckpt")
     assert checkpoint["hyper_parameters"]["text_encoder"]["init_args"]["left_padding"] == 20
+    origin = checkpoint["refseg"]["backbone_weights"]
+    assert (origin["origin"], origin["name"]) == ("original", "variables.npz")
 
 
 def test_what_is_wrong_is_named(
