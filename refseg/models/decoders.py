@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from refseg.models.parameters import start_normal
+from refseg.models.parameters import start_normal, start_xavier
 
 
 class Decoder(nn.Module, ABC):
@@ -36,6 +36,8 @@ class BilinearDecoder(Decoder):
         dropout: share of the fused features dropped in training; 0 in both papers.
         grid: where the logit of a cell lies: `centred` in the cell, or, as in RMI's code, `legacy`,
             on its upper left pixel (`legacy_upsample`), where RMI's training takes its target.
+        initialization: of the classifier: `torch`, or `xavier` as in RMI's code, uniform by
+            Glorot's rule with a bias of 0.
     """
 
     def __init__(
@@ -43,11 +45,14 @@ class BilinearDecoder(Decoder):
         fused_dim: int,
         dropout: float = 0.0,
         grid: Literal["centred", "legacy"] = "centred",
+        initialization: Literal["torch", "xavier"] = "torch",
     ) -> None:
         super().__init__()
         self.grid = grid
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Conv2d(fused_dim, 1, 1)
+        if initialization == "xavier":
+            start_xavier([self.classifier.weight], [self.classifier.bias])
 
     def forward(
         self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]

@@ -1,10 +1,12 @@
 """What parameters start as, which are trained, and which of them decay."""
 
+import math
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from refseg.errors import ConfigError
 
@@ -44,6 +46,32 @@ def parameter_groups(network: nn.Module, decayed: Sequence[str] | None) -> list[
         {"params": [p for name, p in trained.items() if name in chosen]},
         {"params": [p for name, p in trained.items() if name not in chosen], "weight_decay": 0.0},
     ]
+
+
+@torch.no_grad()
+def start_xavier(kernels: Sequence[Tensor], biases: Iterable[Tensor | None] = ()) -> None:
+    """Start kernels as one kernel over all of their inputs would start by Glorot's rule.
+
+    Uniform within the square root of 6 / (inputs + outputs), which TensorFlow calls Xavier. A
+    convolution over concatenated inputs has a kernel for each of them here, and its bound is that
+    of the whole.
+
+    Args:
+        kernels: outputs first, of as many outputs and as large a window each.
+        biases: which start at 0.
+
+    References:
+        Glorot, Bengio, *Understanding the difficulty of training deep feedforward neural networks*,
+        AISTATS 2010, https://proceedings.mlr.press/v9/glorot10a.html, equation 16.
+    """
+    window = math.prod(kernels[0].shape[2:])
+    inputs = sum(kernel.shape[1] for kernel in kernels)
+    limit = (6 / (window * (inputs + kernels[0].shape[0]))) ** 0.5
+    for kernel in kernels:
+        nn.init.uniform_(kernel, -limit, limit)
+    for bias in biases:
+        if bias is not None:
+            nn.init.zeros_(bias)
 
 
 def start_normal(layers: Iterable[nn.Module], deviation: float) -> None:

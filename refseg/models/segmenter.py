@@ -58,6 +58,8 @@ class Segmenter(nn.Module):
         self.fusion = fusion(
             self.backbone.image_dim, self.text_encoder.word_dim, self.text_encoder.sentence_dim
         )
+        self.fusion.start_from(self.backbone)
+        self.backbone.classifier = None  # it has served
         self.decoder = decoder(self.fusion.fused_dim)
 
     def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:

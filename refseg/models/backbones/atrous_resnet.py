@@ -49,7 +49,9 @@ class AtrousResNet(TrunkBackbone):
     ways, each of which weights from Caffe ask for: strides are in the first 1×1 convolution of a
     block, not in its 3×3; every block of group 4 has dilation 2 and every one of group 5 has 4, the
     first ones included; padding is TensorFlow's; batch normalisation adds 0.001 to the variance.
-    So torchvision's weights belong to the latter, and the original's variables to this one.
+    So torchvision's weights belong to the latter, which is the practical default of the paper's
+    configs, and the original's variables to this one: the names could be translated, but a kernel
+    that learned to see every second pixel is not the same on every one.
 
     Statistics and factors of batch normalisation are constants, whether or not the rest is trained.
 

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from refseg.models.backbones.base import Backbone
 from refseg.types import TextFeatures
 
 
@@ -28,6 +29,15 @@ class Fusion(nn.Module, ABC):
         image_index: Int64[Tensor, " expressions"],
     ) -> Float[Tensor, " expressions fused_dim h w"]:
         """Fuse each expression with the image that it looks at."""
+
+    def start_from(self, backbone: Backbone) -> None:
+        """Start from what came with the backbone's weights, where a fusion has a use for it.
+
+        Called once, by the segmenter that is made of both.
+
+        Args:
+            backbone: whose features are fused.
+        """
 
 
 class RecurrentFusion(Fusion):

@@ -1,12 +1,15 @@
 """The fusion of LSTM-CNN: tile the sentence over the image, concatenate, convolve."""
 
+from typing import Literal
+
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import Fusion
-from refseg.models.fusion.projection import VisualProjection
-from refseg.models.parameters import start_normal
+from refseg.models.fusion.projection import ProjectionStart, VisualProjection
+from refseg.models.parameters import start_normal, start_xavier
 from refseg.types import TextFeatures
 
 
@@ -23,7 +26,12 @@ class ConcatFusion(Fusion):
         projection_dim: channels of a 1×1 convolution over the image features before all else; 1000
             in the LSTM baseline of RMI. None, as in LSTM-CNN: there is no such convolution.
         initial_deviation: of the normal distribution that the weights start from, biases being 0;
-            0.05 in LSTM-CNN. None: torch's way.
+            0.05 in LSTM-CNN. None: as `initialization` says.
+        initialization: `torch`: its way; `xavier`: uniform by Glorot's rule with biases of 0, as in
+            the LSTM baseline of RMI.
+        projection_start: what the convolution of `projection_dim` starts as: random numbers
+            (`xavier`), or the `classifier` that came with the backbone's weights, fc1000 of
+            ImageNet in RMI's R.
 
     References:
         Hu, Rohrbach, Darrell, *Segmentation from Natural Language Expressions*, ECCV 2016,
@@ -40,10 +48,14 @@ class ConcatFusion(Fusion):
         normalize: bool = True,
         projection_dim: int | None = None,
         initial_deviation: float | None = None,
+        initialization: Literal["torch", "xavier"] = "torch",
+        projection_start: ProjectionStart = "xavier",
     ) -> None:
         super().__init__()
         self.fused_dim, self.normalize = hidden_dim, normalize
-        self.visual = VisualProjection(image_dim, hidden_dim, normalize, projection_dim)
+        self.visual = VisualProjection(
+            image_dim, hidden_dim, normalize, projection_dim, projection_start
+        )
         self.sentence = nn.Linear(sentence_dim, hidden_dim, bias=False)
         self.further = nn.Sequential(
             *(
@@ -52,9 +64,18 @@ class ConcatFusion(Fusion):
                 for layer in (nn.Conv2d(hidden_dim, hidden_dim, 1), nn.ReLU(inplace=True))
             )
         )
+        first = (self.visual.image, self.visual.coordinates, self.sentence)
         if initial_deviation is not None:
-            first = (self.visual.image, self.visual.coordinates, self.sentence)
             start_normal([*first, *self.further], initial_deviation)
+        elif initialization == "xavier":
+            start_xavier([layer.weight for layer in first], [self.visual.image.bias])
+            for layer in self.further:
+                if isinstance(layer, nn.Conv2d):
+                    start_xavier([layer.weight], [layer.bias])
+
+    def start_from(self, backbone: Backbone) -> None:
+        """Start the projection of the image as `projection_start` says."""
+        self.visual.start_from(backbone)
 
     def forward(
         self,

@@ -9,8 +9,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import RecurrentFusion
-from refseg.models.fusion.projection import VisualProjection
+from refseg.models.fusion.projection import ProjectionStart, VisualProjection
+from refseg.models.parameters import start_xavier
 from refseg.types import TextFeatures
 
 
@@ -34,6 +36,8 @@ class MultimodalLSTM(RecurrentFusion):
         output: `atanh` as the paper's code, `state` as its text.
         projection_dim: channels of a 1×1 convolution over the image features before they are
             normalised; 1000 in the paper. None: there is no such convolution.
+        projection_start: what that convolution starts as: random numbers (`xavier`), or the
+            `classifier` that came with the backbone's weights, fc1000 of ImageNet in RMI's R.
         expressions_at_once: how many expressions are read together, null for all. A few fit into
             the cache of a processor, which nearly halves the time there; a GPU wants them all.
 
@@ -52,11 +56,14 @@ class MultimodalLSTM(RecurrentFusion):
         output: Literal["atanh", "state"] = "atanh",
         expressions_at_once: int | None = None,
         projection_dim: int | None = None,
+        projection_start: ProjectionStart = "xavier",
     ) -> None:
         super().__init__()
         self.fused_dim, self.output = hidden_dim, output
         self.expressions_at_once = expressions_at_once
-        self.visual = VisualProjection(image_dim, 4 * hidden_dim, normalize, projection_dim)
+        self.visual = VisualProjection(
+            image_dim, 4 * hidden_dim, normalize, projection_dim, projection_start
+        )
         self.word = nn.Linear(word_dim, 4 * hidden_dim, bias=False)
         self.recurrent = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
         self._initialize()
@@ -70,14 +77,14 @@ class MultimodalLSTM(RecurrentFusion):
             self.word.weight,
             self.recurrent.weight,
         ]
-        fan_in = sum(part.shape[1] for part in parts)
-        limit = (6 / (fan_in + 4 * self.fused_dim)) ** 0.5
-        for part in parts:
-            nn.init.uniform_(part, -limit, limit)
         bias = self.visual.image.bias
         assert bias is not None
-        nn.init.zeros_(bias)
+        start_xavier(parts, [bias])
         bias.chunk(4)[1].fill_(1.0)  # gate order: input, forget, cell, output
+
+    def start_from(self, backbone: Backbone) -> None:
+        """Start the projection of the image as `projection_start` says."""
+        self.visual.start_from(backbone)
 
     def forward(
         self,

@@ -1,11 +1,18 @@
 """A 1×1 convolution over tiled inputs that never tiles them."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.errors import ConfigError
+from refseg.models.backbones.base import Backbone
 from refseg.models.coordinates import coordinates
+from refseg.models.provenance import RANDOM, in_words
+
+ProjectionStart = Literal["xavier", "classifier"]
 
 
 class VisualProjection(nn.Module):
@@ -21,6 +28,10 @@ class VisualProjection(nn.Module):
         normalize: scale the image's feature vector of each cell to length one, as both papers do.
         projection_dim: channels of another 1×1 convolution over the image before it is normalised;
             1000 in RMI. None: there is no such convolution.
+        projection_start: what that convolution starts as, see `start_from`.
+
+    Raises:
+        ConfigError: there is no convolution to start from a classifier.
     """
 
     def __init__(
@@ -29,8 +40,15 @@ class VisualProjection(nn.Module):
         output_dim: int,
         normalize: bool = True,
         projection_dim: int | None = None,
+        projection_start: ProjectionStart = "xavier",
     ) -> None:
         super().__init__()
+        if projection_start == "classifier" and projection_dim is None:
+            raise ConfigError(
+                "A projection that starts from the backbone's classifier (projection_start) needs "
+                "a width; set projection_dim to its number of classes, 1000 with ImageNet."
+            )
+        self.projection_start = projection_start
         self.normalize = normalize
         self.projection: nn.Module = nn.Identity()
         if projection_dim is not None:
@@ -40,6 +58,35 @@ class VisualProjection(nn.Module):
             self.projection, image_dim = projection, projection_dim
         self.image = nn.Conv2d(image_dim, output_dim, 1)
         self.coordinates = nn.Conv2d(8, output_dim, 1, bias=False)
+
+    @torch.no_grad()
+    def start_from(self, backbone: Backbone) -> None:
+        """Take the backbone's classifier as the projection, if it is to start from that.
+
+        RMI's R does so: its visual feature is what ImageNet's fc1000 says of each cell. A backbone
+        that is filled from nowhere, or later from a checkpoint, has none, and nothing is done.
+
+        Args:
+            backbone: whose features are projected.
+
+        Raises:
+            ConfigError: the backbone's weights came without a classifier, or it is of other widths.
+        """
+        if self.projection_start != "classifier" or backbone.origin == RANDOM:
+            return
+        assert isinstance(self.projection, nn.Conv2d)
+        assert self.projection.bias is not None
+        found, weight = backbone.classifier, self.projection.weight
+        if found is None or found.weight.shape != weight.shape[:2]:
+            classes, channels = weight.shape[:2]
+            got = "none" if found is None else "one of {} × {}".format(*found.weight.shape)
+            raise ConfigError(
+                f"Expected a classifier of {classes} classes × {channels} channels with the "
+                f"weights of the backbone ({in_words(backbone.origin)}), got {got}; use weights "
+                "with their classifier, or set projection_start to xavier."
+            )
+        weight.copy_(found.weight[:, :, None, None])
+        self.projection.bias.copy_(found.bias)
 
     def forward(
         self,

@@ -115,7 +115,7 @@ def test_other_models_do_not_mix(
 ) -> None:
     words = [*COMMAND, "--out", str(store), "--model.backbone.stride=16"]
     message = complain(words, capsys)
-    assert "stride is 8 there and 16 here" in message
+    assert "stride is 4 there and 16 here" in message
     assert "OTHER_FOLDER" in message
     (tmp_path / "photo.jpg").touch()
     assert "something else" in complain([*COMMAND, "--out", str(tmp_path)], capsys)
