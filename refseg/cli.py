@@ -45,6 +45,7 @@ examples:
   refseg fit --config rmi.yaml --trainer.logger logger/wandb.yaml
   refseg fit --config RUN/config.yaml --output RUN --ckpt_path last      (go on with a run)
   refseg fit --config paper/rmi_r_refcoco.yaml --data.root DIR           (as published)
+  refseg fit --config paper/rmi_r_refcoco.yaml --data.root DIR --data.features FEATURES
   refseg fit --config paper/lstm_cnn_referit.yaml --data.root DIR --output RUN   (three stages)
   refseg fit --config rmi.yaml --print_config                            (see all options)""",
     "validate": """\

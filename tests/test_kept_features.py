@@ -148,6 +148,7 @@ def test_logits_are_the_same_to_the_last_bit(store: Path, runs: Path) -> None:
             torch.testing.assert_close(segmenter(seen), segmenter(read))
 
 
+@pytest.mark.slow
 def test_crf_and_word_curves_work_from_features(runs: Path, store: Path, tmp_path: Path) -> None:
     pytest.importorskip("pydensecrf")
     words = ["test", "--ckpt_path", checkpoint(runs / "read"), "--data.test_splits=[val]"]
