@@ -25,6 +25,7 @@ COMMANDS = {
     "words": "draw how a model reads an expression, word by word",
     "import-weights": "make a checkpoint of the papers' own TensorFlow variables",
     "compare": "is one run better than another, where, and is it more than chance?",
+    "report": "one page with figures, breakdowns, a gallery and how the words are read",
     "sweep": "run a sweep file (fusion × seed, say) on this machine, and compare",
 }
 GROUPS = {
@@ -38,6 +39,7 @@ examples:
   refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
   refseg sweep sweeps/fusion.yaml
   refseg compare runs/rmi runs/lstm_cnn --by size
+  refseg report runs/rmi runs/lstm_cnn --out report.html
 
 `refseg VERB --help` has the options and more examples."""
 

@@ -75,6 +75,7 @@ def write_summary(
             "model": _class_names(module),
             "backbone_weights": module.backbone_weights,
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
+            "config": dict(config),
             "config_sha256": config_hash(config),
             "data": {
                 "source": module.data.mixture.title,

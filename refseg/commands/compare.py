@@ -1,9 +1,11 @@
 """`refseg compare`: is one model better than another, where, and is it more than chance?"""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from refseg.commands._compare_options import add_comparison_options, number_from
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,49 +63,13 @@ def parser() -> argparse.ArgumentParser:
         help="length of the expression, size of the object, category, number of rivals of the same "
         "category, or kinds of words",
     )
-    options.add_argument("--split", metavar="NAME", nargs="+", help="default: all that runs share")
-    options.add_argument(
-        "--metric",
-        default="overall_iou",
-        help="of breakdowns and verdict: overall_iou (default), mean_iou or precision@X",
-    )
-    options.add_argument(
-        "--lengths",
-        default="auto",
-        choices=["auto", "gref", "unc", "referit", "shapes"],
-        help="groups of lengths; auto (default) takes those of the data set",
-    )
-    options.add_argument(
-        "--sizes",
-        default="share",
-        choices=["share", "fine", "coco"],
-        help="groups of sizes: borders at 3 and 10 %% of the image (share, default); at 1, 3, 10 "
-        "and 30 %% (fine); at 32² and 96² pixels (coco)",
-    )
-    options.add_argument(
-        "--categories", metavar="N", type=_number(1), default=15, help="most frequent (default: 15)"
-    )
+    add_comparison_options(options, resamples=10_000)
     options.add_argument(
         "--examples",
         metavar="N",
-        type=_number(0),
+        type=number_from(0),
         default=5,
         help="largest gains, and losses, to show (default: 5)",
-    )
-    options.add_argument(
-        "--only_shared",
-        action="store_true",
-        help="leave out expressions that a run lacks, rather than refuse",
-    )
-    options.add_argument(
-        "--resamples",
-        metavar="N",
-        type=_number(100),
-        default=10_000,
-        help="draws of images, and swaps of models (default: 10000)",
-    )
-    options.add_argument(
-        "--seed", metavar="N", type=_number(0), default=0, help="of draws and swaps (default: 0)"
     )
     options.add_argument("--json", metavar="FILE", type=Path, help="also write all that was found")
     options.add_argument("--csv", metavar="FILE", type=Path, help="also write all figures, in rows")
@@ -165,13 +131,3 @@ def _show(found: "Findings", console: "Console") -> None:
         console.print(Text(f"Note: {note}", style="dim"))
     for sentence in found.verdicts:
         console.print(Text(sentence, style="bold"))
-
-
-def _number(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        value = int(text)
-        if value < least:
-            raise argparse.ArgumentTypeError(f"expected a number from {least}, got {value}")
-        return value
-
-    return read

@@ -1,6 +1,5 @@
 """A comparison for people, as tables on the terminal; in percent."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,16 +8,16 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from refseg.evaluation.comparison import Figure, Gain, Part
+from refseg.evaluation.comparison import Gain, Part
 from refseg.evaluation.examples import Example
+from refseg.evaluation.figure_texts import bare_p_text, difference_text, figure_text, percent
 from refseg.evaluation.significance import Difference
 from refseg.evaluation.tables import metric_title
-from refseg.evaluation.verdict import THRESHOLD, p_text
+from refseg.evaluation.verdict import THRESHOLD
 
 _ROOMY = 90  # characters, from which on columns are two characters apart
 _WIDE = 100  # characters, from which on a breakdown shows all of its columns
 _WIDEST = 110  # … and intervals stand beside standard deviations
-_UNKNOWN = "–"
 
 
 def comparison_table(part: Part, width: int, first: str, other: str | None = None) -> Group:
@@ -44,7 +43,10 @@ def comparison_table(part: Part, width: int, first: str, other: str | None = Non
         if noise:
             table.add_column("p over\nseeds", justify="right", no_wrap=True)
     for metric, figures in part.figures.items():
-        cells = [metric_title(metric), *(_figure(figures[name], width) for name in names)]
+        cells = [
+            metric_title(metric),
+            *(figure_text(figures[name], width >= _WIDEST) for name in names),
+        ]
         if other is None:
             table.add_row(*cells)
             continue
@@ -118,10 +120,10 @@ def breakdown_table(
         figures = part.figures[metric]
         cells: list[str | Text] = [Text(part.group), f"{part.expressions:,}"]
         if other is None:
-            table.add_row(*cells, _figure(figures[first], width))
+            table.add_row(*cells, figure_text(figures[first], width >= _WIDEST))
             continue
         gain = part.gains[metric][other]
-        cells += [_percent(figures[name].interval.value) for name in (first, other)]
+        cells += [percent(figures[name].interval.value) for name in (first, other)]
         cells += [_difference(gain.difference), _p(gain.p_value)]
         if width >= _WIDE:
             cells += [_difference(gain.excess), _p(gain.excess_adjusted)]
@@ -150,8 +152,8 @@ def example_table(title: str, examples: Sequence[Example], first: str, other: st
             Text(Path(example.image_path).name),
             Text(example.split),
             str(example.expression_id),
-            _percent(example.first),
-            _percent(example.second),
+            percent(example.first),
+            percent(example.second),
         )
     return _titled(title, table)
 
@@ -172,34 +174,14 @@ def _extent(part: Part) -> str:
     return f"{part.expressions:,} expressions in {part.images:,} images"
 
 
-def _figure(figure: Figure, width: int) -> str:
-    text = _percent(figure.interval.value)
-    if figure.deviation is not None:
-        text += f" ± {_percent(figure.deviation)}"
-    if math.isfinite(figure.interval.low) and (figure.deviation is None or width >= _WIDEST):
-        text += f" [{100 * figure.interval.low:.1f}, {100 * figure.interval.high:.1f}]"
-    return text
-
-
 def _difference(difference: Difference | None) -> Text:
-    if difference is None or not math.isfinite(difference.value):
-        return Text(_UNKNOWN)
-    text = f"{100 * difference.value:+.2f}"
-    if math.isfinite(difference.low):
-        text += f" [{100 * difference.low:+.1f}, {100 * difference.high:+.1f}]"
-    return Text(text)
+    return Text(difference_text(difference))
 
 
 def _p(p_value: float | None) -> Text:
-    if p_value is None:
-        return Text(_UNKNOWN)
-    text = p_text(p_value).removeprefix("p ").removeprefix("= ")
-    return Text(text, style="bold" if p_value < THRESHOLD else "")
+    is_clear = p_value is not None and p_value < THRESHOLD
+    return Text(bare_p_text(p_value), style="bold" if is_clear else "")
 
 
 def _noise(gain: Gain) -> Text:
     return _p(None if gain.noise is None else gain.noise.p_value)
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.2f}" if math.isfinite(value) else _UNKNOWN

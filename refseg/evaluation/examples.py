@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from jaxtyping import Float64
 
 from refseg.evaluation.image_sums import column
 
@@ -48,13 +49,8 @@ def largest_gains_and_losses(
         second: results of the other, on the same expressions in the same order.
         number: of gains, and of losses, at most.
     """
-    one, other = (
-        np.mean([column(table, "iou") for table in tables], axis=0) for tables in (first, second)
-    )
-    gain = one - other
-    order = np.argsort(-gain, kind="stable")
-    gains = [row for row in order[:number].tolist() if gain[row] > 0]
-    losses = [row for row in order[::-1][:number].tolist() if gain[row] < 0]
+    one, other = (_mean_iou(tables) for tables in (first, second))
+    gains, losses = gain_rows(first, second, number)
     names = ["split", "source", "expression_id", "expression", "image_path"]
     found = []
     for rows in (gains, losses):
@@ -66,3 +62,24 @@ def largest_gains_and_losses(
             ]
         )
     return found[0], found[1]
+
+
+def gain_rows(
+    first: Sequence[pa.Table], second: Sequence[pa.Table], number: int
+) -> tuple[list[int], list[int]]:
+    """The numbers of the rows where the first model is better by most, and worse by most.
+
+    Args:
+        first: as for `largest_gains_and_losses`.
+        second: as well.
+        number: of gains, and of losses, at most.
+    """
+    gain = _mean_iou(first) - _mean_iou(second)
+    order = np.argsort(-gain, kind="stable")
+    gains = [row for row in order[:number].tolist() if gain[row] > 0]
+    losses = [row for row in order[::-1][:number].tolist() if gain[row] < 0]
+    return gains, losses
+
+
+def _mean_iou(tables: Sequence[pa.Table]) -> Float64[np.ndarray, " expressions"]:
+    return np.asarray(np.mean([column(table, "iou") for table in tables], axis=0))

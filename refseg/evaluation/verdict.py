@@ -1,13 +1,17 @@
 """What a comparison comes to, in sentences."""
 
+import math
 from collections.abc import Sequence
 
 from refseg.evaluation.comparison import Gain, Part
-from refseg.evaluation.significance import Difference
+from refseg.evaluation.significance import Difference, Interval
 from refseg.evaluation.tables import metric_title
 
 THRESHOLD = 0.05
 """From which p-value on a difference is called inside the noise."""
+
+_ENOUGH = 30
+"""So many expressions a group must have to be called the weakest."""
 
 _BY = {
     "length": "length of the expression",
@@ -49,6 +53,36 @@ def verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
         if splits
     ]
     return f"In {metric_title(metric)}, {first} {_joined(clauses)}."
+
+
+def standing(parts: Sequence[Part], metric: str, name: str) -> str:
+    """Say what one model reaches on each split, and where it is weakest.
+
+    Args:
+        parts: of all splits, as `compare_runs` makes them, with any breakdowns.
+        metric: to judge by.
+        name: of the model.
+    """
+    whole = [part for part in parts if not part.by]
+    reached = [
+        f"{_share(part.figures[metric][name].interval)} on {part.split}"
+        f"{'' if number else ' (95 % interval over images in brackets)'}"
+        for number, part in enumerate(whole)
+    ]
+    sentence = f"In {metric_title(metric)}, {name} reaches {_joined(reached)}"
+    first = whole[0].split
+    lowest = whole[0].figures[metric][name].interval.low
+    weak = [
+        (part.figures[metric][name].interval, part)
+        for part in parts
+        if part.split == first and part.by in _BY and part.expressions >= _ENOUGH
+    ]
+    clearly = [(interval, part) for interval, part in weak if interval.high < lowest]
+    if not clearly:
+        return f"{sentence}."
+    interval, part = min(clearly, key=lambda pair: pair[0].value)
+    where = "" if len(whole) == 1 else f"on {first} "
+    return f"{sentence}; {where}it is lowest for {_named(part)}, {_share(interval)}."
 
 
 def breakdown_verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
@@ -121,6 +155,27 @@ def _standing_out(gains: dict[str, Gain]) -> str:
     if len(gains) < 2:
         return "there is only one group"
     return "no group stands out from the others beyond the noise"
+
+
+def _named(part: Part) -> str:
+    """The expressions of a group, as a sentence calls them."""
+    group = part.group
+    if part.by == "words":
+        kind = "position, attribute or relation" if group.startswith("none") else group
+        return f"expressions {'without' if group.startswith('none') else 'with'} words of {kind}"
+    return {
+        "length": f"expressions of {group} words",
+        "size": f"objects that are {group}",
+        "category": f"the category {group}",
+        "rivals": f"objects with {group} rivals of the same category",
+    }[part.by]
+
+
+def _share(interval: Interval) -> str:
+    text = f"{100 * interval.value:.2f} %"
+    if not math.isfinite(interval.low):
+        return text
+    return f"{text} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
 def _group(group: str, gain: Gain) -> str:

@@ -1,8 +1,9 @@
-"""Bar charts for web pages."""
+"""Bar charts and curves for web pages."""
 
 import html
+import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -10,8 +11,13 @@ if TYPE_CHECKING:
 SERIES_COLORS = ("#3d85c6", "#e08a2c", "#2aa17c", "#c9609f", "#8f74d6", "#8a9099")
 """Told apart on white and on black, also by those who confuse red and green."""
 
+_PATTERNS = ("", "/", ".", "x", "-", "\\")  # … and by those who see no colours, or print in grey
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 _BAR_HEIGHT = 22
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+
+Ends = Sequence[tuple[float, float]]
+"""The lower and the upper end of the interval of each value."""
 
 
 def bar_chart(
@@ -20,17 +26,20 @@ def bar_chart(
     *,
     percent: bool = False,
     horizontal: bool = False,
+    intervals: Mapping[str, Ends] | None = None,
 ) -> "Figure":
     """Draw bars, one group for each label and one colour for each series.
 
     Colours of letters and lines are left to the page (`write_page`), which knows whether it is dark
-    or light; what stays fixed are the colours of the bars.
+    or light; what stays fixed are the colours of the bars. Bars with intervals are also hatched, a
+    pattern for each series.
 
     Args:
         labels: of the groups, in order.
         series: for each name, one value per label; NaN draws no bar.
         percent: values are shares, shown in percent.
         horizontal: labels on the left, one below the other, which suits many or long ones.
+        intervals: for each name, one interval per label, drawn as a line; NaN draws none.
 
     Example:
         >>> figure = bar_chart(["0", "1"], {"train": [0.25, 0.75]}, percent=True)
@@ -48,29 +57,32 @@ def bar_chart(
         across, along = (list(values), labels) if horizontal else (labels, list(values))
         value = "x" if horizontal else "y"
         label = "y" if horizontal else "x"
+        marker: dict[str, Any] = {"color": _of(SERIES_COLORS, number), "line": {"width": 0}}
+        more: dict[str, Any] = {}
+        hover = f"%{{{value}:{form}}}"
+        if intervals is not None:
+            ends = intervals[series_name]
+            marker["pattern"] = {
+                "shape": _of(_PATTERNS, number),
+                "fillmode": "overlay",
+                "fgcolor": "rgba(0,0,0,0.6)",
+                "solidity": 0.2,
+            }
+            more[f"error_{value}"] = _error_bars(values, ends)
+            more["customdata"] = [_interval_text(*both, percent) for both in ends]
+            hover += " %{customdata}"
         figure.add_bar(
             x=across,
             y=along,
             name=name,
             orientation="h" if horizontal else "v",
-            marker={"color": SERIES_COLORS[number % len(SERIES_COLORS)], "line": {"width": 0}},
-            hovertemplate=f"%{{{label}}}: %{{{value}:{form}}}<extra>{name}</extra>",
+            marker=marker,
+            hovertemplate=f"%{{{label}}}: {hover}<extra>{name}</extra>",
+            **more,
         )
-    height = 90 + _BAR_HEIGHT * len(labels) if horizontal else 320
-    figure.update_layout(
-        template="none",
-        height=height,
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        bargap=0.25,
-        bargroupgap=0.06,
-        font={"family": _FONT, "size": 13},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
-        showlegend=len(series) > 1,
-        hoverlabel={"bgcolor": "#22262b", "font": {"color": "#ffffff", "family": _FONT}},
-        dragmode=False,
-    )
+    bars = len(labels) * (1 if intervals is None else len(series))
+    height = 90 + _BAR_HEIGHT * max(bars, len(labels)) if horizontal else 320
+    _lay_out(figure, height, len(series))
     labelled, measured = ("yaxis", "xaxis") if horizontal else ("xaxis", "yaxis")
     # "category": else "1" and "3–4" would be taken for numbers or dates.
     figure.update_layout(
@@ -91,10 +103,117 @@ def bar_chart(
                 "fixedrange": True,
                 "zeroline": False,
                 "gridcolor": "#888888",
-                "nticks": 6,
+                "nticks": 5 if horizontal else 6,
+                "tickangle": 0,
             },
         }
     )
     if horizontal:
         figure.update_yaxes(autorange="reversed", dtick=1)
     return figure
+
+
+def curve_chart(
+    places: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    *,
+    x_title: str,
+    y_title: str,
+    intervals: Mapping[str, Ends] | None = None,
+) -> "Figure":
+    """Draw lines over a common axis, shares over shares, each with its interval as a band.
+
+    Args:
+        places: on the axis, [0, 1].
+        series: for each name, one share per place, [0, 1].
+        x_title: what the axis is.
+        y_title: what the shares are of.
+        intervals: for each name, one interval per place.
+
+    Example:
+        >>> figure = curve_chart([0.0, 1.0], {"rmi": [1.0, 0.1]}, x_title="IoU", y_title="share")
+        >>> [tuple(line.y) for line in figure.data]
+        [(1.0, 0.1)]
+    """
+    from plotly import graph_objects
+
+    figure = graph_objects.Figure()
+    for number, (series_name, values) in enumerate(series.items()):
+        name, color = html.escape(series_name), _of(SERIES_COLORS, number)
+        hover = f"%{{x:.2f}}: %{{y:.1%}} %{{customdata}}<extra>{name}</extra>"
+        ends: Ends = [(math.nan, math.nan)] * len(places)
+        if intervals is not None:
+            ends = intervals[series_name]
+            known = [(x, *both) for x, both in zip(places, ends, strict=True) if both[0] == both[0]]
+            figure.add_scatter(
+                x=[x for x, _, _ in known] + [x for x, _, _ in reversed(known)],
+                y=[high for _, _, high in known] + [low for _, low, _ in reversed(known)],
+                fill="toself",
+                mode="none",
+                fillcolor=color,
+                opacity=0.25,
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        figure.add_scatter(
+            x=list(places),
+            y=list(values),
+            name=name,
+            mode="lines",
+            line={"color": color, "width": 3, "dash": _of(_DASHES, number)},
+            customdata=[_interval_text(*both, percent=True) for both in ends],
+            hovertemplate=hover,
+        )
+    _lay_out(figure, 320, len(series))
+    axis: dict[str, Any] = {
+        "fixedrange": True,
+        "automargin": True,
+        "zeroline": False,
+        "gridcolor": "#888888",
+        "tickangle": 0,
+        "ticks": "outside",
+        "ticklen": 6,
+        "tickcolor": "rgba(0,0,0,0)",
+        "title": {"standoff": 8, "font": {"size": 13}},
+    }
+    figure.update_xaxes(title_text=html.escape(x_title), tickformat=".1f", range=[0, 1], **axis)
+    figure.update_yaxes(title_text=html.escape(y_title), tickformat=".0%", range=[0, 1.02], **axis)
+    return figure
+
+
+def _lay_out(figure: "Figure", height: int, series: int) -> None:
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 8, "r": 12, "t": 8, "b": 8},
+        bargap=0.25,
+        bargroupgap=0.06,
+        font={"family": _FONT, "size": 13},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
+        showlegend=series > 1,
+        hoverlabel={"bgcolor": "#22262b", "font": {"color": "#ffffff", "family": _FONT}},
+        dragmode=False,
+    )
+
+
+def _error_bars(values: Sequence[int | float], ends: Ends) -> dict[str, Any]:
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - value for value, (_, high) in zip(values, ends, strict=True)],
+        "arrayminus": [value - low for value, (low, _) in zip(values, ends, strict=True)],
+        "thickness": 1.5,
+        "width": 4,
+    }
+
+
+def _interval_text(low: float, high: float, percent: bool) -> str:
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"[{low:.1%}, {high:.1%}]" if percent else f"[{low:,.4g}, {high:,.4g}]"
+
+
+def _of(values: Sequence[str], number: int) -> str:
+    return values[number % len(values)]

@@ -1,40 +1,25 @@
 """Web pages in one file: figures, tables and text, readable without a network."""
 
-import html
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refseg.files import write_text
+from refseg.visualization.markup import Html, HtmlTable, escaped, table_markup
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 _STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+_SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 _CONFIG = {"displayModeBar": False, "responsive": True}
-# A printed page is narrower than the window: figures are drawn anew for it, and back again.
-_SCRIPT = """
-const figures = () => document.querySelectorAll('.js-plotly-plot');
-const redraw = () => figures().forEach(figure => Plotly.Plots.resize(figure));
-addEventListener('beforeprint', () => figures().forEach(
-  figure => Plotly.relayout(figure, {width: 640})));
-addEventListener('afterprint', () => figures().forEach(
-  figure => Plotly.relayout(figure, {autosize: true, width: null}).then(redraw)));
-"""
-
-
-@dataclass(frozen=True)
-class HtmlTable:
-    """A table of texts; a row without cells is a heading for those below it.
-
-    Args:
-        heads: of the columns.
-        rows: a label and one text per further column.
-    """
-
-    heads: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[str]]]
+# Whatever a page holds, it asks nobody for anything.
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -44,12 +29,27 @@ class Section:
     Args:
         title: its heading.
         text: a sentence or two below it; may be empty.
-        content: a figure or a table.
+        content: a figure, a table or other markup, or several of them.
+        wide: as wide as the page; by default all are but those that begin with a figure.
     """
 
     title: str
     text: str
-    content: "Figure | HtmlTable"
+    content: "Figure | HtmlTable | Html | list[Figure | HtmlTable | Html]"
+    wide: bool | None = None
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Sections that are folded away under a heading until a reader, or a printer, wants them.
+
+    Args:
+        title: of all of them.
+        sections: in reading order.
+    """
+
+    title: str
+    sections: Sequence[Section]
 
 
 def write_page(
@@ -57,7 +57,11 @@ def write_page(
     title: str,
     subtitle: str,
     tiles: Sequence[tuple[str, str]],
-    sections: Sequence[Section],
+    sections: Sequence[Section | Fold],
+    lead: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    script: str = "",
+    unseen: Html | None = None,
 ) -> None:
     """Write a page that needs nothing but itself: styles, figures and the code that draws them.
 
@@ -69,54 +73,85 @@ def write_page(
         subtitle: the line below.
         tiles: the figures that matter most, each a value and what it counts.
         sections: in reading order.
+        lead: what it all comes to, a sentence each.
+        notes: what a reader should know before believing it.
+        script: what else the page does.
+        unseen: what the sections refer to.
     """
     from plotly.offline import get_plotlyjs
 
     big = "".join(
-        f"<div><dd>{html.escape(value)}</dd><dt>{html.escape(name)}</dt></div>"
-        for value, name in tiles
+        f"<div><dd>{escaped(value)}</dd><dt>{escaped(name)}</dt></div>" for value, name in tiles
     )
-    body = "".join(_section(section, number) for number, section in enumerate(sections))
+    numbers = itertools.count()
+    body = "".join(_part(section, numbers) for section in sections)
+    leads = "".join(f'<p class="lead">{_unbroken(sentence)}</p>' for sentence in lead)
+    warnings = "".join(f"<li>{escaped(note)}</li>" for note in notes)
     write_text(
         path,
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         '<link rel="icon" href="data:,">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{_STYLE}</style>\n"
+        f"<title>{escaped(title)}</title>\n<style>\n{_STYLE}</style>\n"
         f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<main>\n<header>"
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(subtitle)}</p></header>\n"
-        f"<dl>{big}</dl>\n{body}</main>\n<script>{_SCRIPT}</script>\n</body>\n</html>\n",
+        f"<h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p>{leads}</header>\n"
+        + (f'<ul class="notes" aria-label="Notes">{warnings}</ul>\n' if warnings else "")
+        + (f"<dl>{big}</dl>\n" if big else "")
+        + "<noscript><p>Without JavaScript the charts and the filter are missing; the tables have "
+        "the same figures.</p></noscript>\n"
+        f"{body}</main>\n{unseen.markup if unseen else ''}\n"
+        f"<script>\n{_SCRIPT}{script}</script>\n</body>\n</html>\n",
     )
 
 
-def _section(section: Section, number: int) -> str:
-    if isinstance(section.content, HtmlTable):
-        content, kind = _table(section.content), "wide"
-    else:
-        content = section.content.to_html(
-            full_html=False, include_plotlyjs=False, config=_CONFIG, div_id=f"figure-{number}"
-        )
-        kind = "figure"
-    text = f"<p>{html.escape(section.text)}</p>" if section.text else ""
+def _unbroken(sentence: str) -> str:
+    """No line breaks between a number and its unit."""
+    return escaped(sentence.replace(" %", "\u00a0%"))
+
+
+def _part(part: Section | Fold, numbers: Iterator[int]) -> str:
+    if isinstance(part, Section):
+        return _section(part, numbers)
+    inside = "".join(_section(section, numbers) for section in part.sections)
     return (
-        f'<section class="{kind}"><h2>{html.escape(section.title)}</h2>{text}{content}</section>\n'
+        f'<details class="fold"><summary><h2>{escaped(part.title)}</h2></summary>'
+        f'<div class="grid">{inside}</div></details>\n'
     )
 
 
-def _table(table: HtmlTable) -> str:
-    heads = "".join(f"<th scope=col>{html.escape(head)}</th>" for head in table.heads)
-    rows = []
-    for label, cells in table.rows:
-        if cells:
-            values = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-            rows.append(f"<tr><th scope=row>{html.escape(label)}</th>{values}</tr>")
-        else:
-            span = f"colspan={len(table.heads)}"
-            rows.append(
-                f'<tr class="group"><th scope=rowgroup {span}>{html.escape(label)}</th></tr>'
-            )
-    return (
-        f'<div class="scroll"><table><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
+def _section(section: Section, numbers: Iterator[int]) -> str:
+    contents = section.content if isinstance(section.content, list) else [section.content]
+    is_wide = section.wide
+    if is_wide is None:
+        is_wide = isinstance(contents[0], HtmlTable | Html)
+    inside = "".join(_content(content, section.title, numbers) for content in contents)
+    text = f"<p>{escaped(section.text)}</p>" if section.text else ""
+    kind = "wide" if is_wide else "figure"
+    return f'<section class="{kind}"><h2>{escaped(section.title)}</h2>{text}{inside}</section>\n'
+
+
+def _content(content: "Figure | HtmlTable | Html", title: str, numbers: Iterator[int]) -> str:
+    if isinstance(content, Html):
+        return content.markup
+    if isinstance(content, HtmlTable):
+        return table_markup(content, title)
+    chart = content.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        config=_CONFIG,
+        div_id=f"figure-{next(numbers)}",
     )
+    return f'<div class="chart" role="img" aria-label="Chart: {escaped(title)}">{chart}</div>'
+
+
+def folded(summary: str, content: "HtmlTable | Html") -> Html:
+    """Something inside of a section that a reader opens.
+
+    Args:
+        summary: what it is.
+        content: what is shown.
+    """
+    inside = table_markup(content, summary) if isinstance(content, HtmlTable) else content.markup
+    return Html(f"<details><summary>{escaped(summary)}</summary>{inside}</details>")

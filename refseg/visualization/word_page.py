@@ -1,7 +1,5 @@
 """How a model reads, as a page to look at word by word in a browser."""
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
@@ -9,8 +7,8 @@ from string import Template
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
-from PIL import Image
 
+from refseg.visualization.addresses import picture_address
 from refseg.visualization.grid import Panel
 from refseg.visualization.legends import ActivationRange, check_lengths
 from refseg.visualization.overlays import (
@@ -66,8 +64,8 @@ def word_page(
         words="\n".join(_button(number, word) for number, word in enumerate(words)),
         image=_figure("image" if truth is None else "image, truth", first, "The image"),
         steps="\n".join(steps),
-        heat_scale=_data(heat_scale(12, 160)),
-        activity_scale=_data(activity_scale(12, 160)),
+        heat_scale=picture_address(heat_scale(12, 160)),
+        activity_scale=picture_address(activity_scale(12, 160)),
         low=f"{span.low:.2f}",
         high=f"{span.high:.2f}",
     )
@@ -96,15 +94,8 @@ def _step(
 
 def _figure(caption: str, picture: UInt8[np.ndarray, " height width 3"], meaning: str) -> str:
     height, width = picture.shape[:2]
-    source = _data(picture)
+    source = picture_address(picture)
     return (
         f"<figure><figcaption>{escape(caption)}</figcaption>"
         f'<img src="{source}" width="{width}" height="{height}" alt="{escape(meaning)}"></figure>'
     )
-
-
-def _data(picture: UInt8[np.ndarray, " height width 3"]) -> str:
-    """A picture as an address that holds it."""
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="JPEG", quality=90, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -26,7 +26,8 @@ from refseg.data.statistics import (
     SplitStatistics,
 )
 from refseg.visualization.charts import bar_chart
-from refseg.visualization.pages import HtmlTable, Section, write_page
+from refseg.visualization.markup import HtmlTable
+from refseg.visualization.pages import Section, write_page
 
 _CLASSES_SHOWN = 15
 _CLASSES_DRAWN = 30

@@ -1,0 +1,183 @@
+"""The figures of a report: tables with intervals, the curve over thresholds, breakdowns."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from refseg.commands._compare_findings import Findings
+from refseg.evaluation.comparison import Gain, Part
+from refseg.evaluation.figure_texts import bare_p_text, difference_text, figure_text, percent
+from refseg.evaluation.image_sums import PRECISION
+from refseg.evaluation.significance import bootstrap_each
+from refseg.evaluation.tables import metric_title
+from refseg.evaluation.verdict import breakdown_verdict
+from refseg.visualization.charts import bar_chart, curve_chart
+from refseg.visualization.markup import HtmlTable
+from refseg.visualization.pages import Fold, Section, folded
+
+_PLACES = [number / 20 for number in range(21)]
+_TITLES = {
+    "length": "By length of the expression, in words",
+    "size": "By size of the object, as a share of its image",
+    "category": "By category",
+    "rivals": "By other objects of the same category in the image",
+    "words": "By kind of words",
+}
+_BRACKETS = "in brackets, 95 % intervals by bootstrap over images"
+
+
+def metric_sections(found: Findings) -> list[Section]:
+    """The figures over whole splits, with their intervals, and the differences of the models."""
+    whole = [part for part in found.parts if not part.by]
+    if not found.others:
+        rows = [
+            (
+                metric_title(metric),
+                [figure_text(part.figures[metric][found.first]) for part in whole],
+            )
+            for metric in whole[0].figures
+        ]
+        extents = [f"{part.expressions:,} in {part.images:,} images" for part in whole]
+        rows.append(("expressions", extents))
+        return [
+            Section(
+                "Figures",
+                f"In percent, over all expressions; {_BRACKETS}{_seeds(whole)}.",
+                HtmlTable(["", *(part.split for part in whole)], rows),
+            )
+        ]
+    return [
+        Section(
+            f"Figures on {part.split}",
+            f"In percent, over {part.expressions:,} expressions in {part.images:,} images; "
+            f"{_BRACKETS}{_seeds([part])}. Differences: {found.first} minus the other, p-values of "
+            "a paired permutation test over images"
+            f"{' and of the spread of the seeds' if _has_noise(part) else ''}.",
+            _differences(part, found),
+        )
+        for part in whole
+    ]
+
+
+def curve_section(
+    paired: Mapping[str, Sequence[pa.Table]], split: str, resamples: int, seed: int
+) -> Section:
+    """The share of the expressions whose IoU reaches a threshold, over all thresholds.
+
+    Args:
+        paired: the results of each model in one split.
+        split: its name.
+        resamples: draws of images, for the intervals.
+        seed: of the draws.
+    """
+    metrics = [f"{PRECISION}{place}" for place in _PLACES]
+    curves, ends = {}, {}
+    for name, tables in paired.items():
+        found = bootstrap_each(tables, metrics, resamples=resamples, seed=seed)
+        curves[name] = [interval.value for interval in found]
+        ends[name] = [(interval.low, interval.high) for interval in found]
+    heads = ["IoU of at least", *curves]
+    rows = [
+        (f"{place:.1f}", [percent(values[number]) for values in curves.values()])
+        for number, place in enumerate(_PLACES)
+        if number % 2 == 0
+    ]
+    return Section(
+        f"Precision over thresholds, {split}",
+        "Share of the expressions whose IoU is at least as high; the band is the 95 % interval.",
+        [
+            curve_chart(
+                _PLACES, curves, x_title="IoU threshold", y_title="expressions", intervals=ends
+            ),
+            folded("In numbers, in %", HtmlTable(heads, rows)),
+        ],
+    )
+
+
+def breakdown_parts(found: Findings, curves: Mapping[str, Section]) -> list[Section | Fold]:
+    """The curve and the breakdowns of each split; of all but the first they are folded away.
+
+    Args:
+        found: what a comparison found.
+        curves: of each split.
+    """
+    breakdowns = found.breakdowns()
+    parts: list[Section | Fold] = []
+    for number, (split, curve) in enumerate(curves.items()):
+        sections = [curve, *(_breakdown(m, found) for m in breakdowns if m[0].split == split)]
+        parts += sections if not number else [Fold(f"The same for {split}", sections)]
+    return parts
+
+
+def _breakdown(members: Sequence[Part], found: Findings) -> Section:
+    metric, by, split = found.metric, members[0].by, members[0].split
+    names = [found.first, *found.others]
+    labels = [f"{part.group} (n = {part.expressions:,})" for part in members]
+    figures = {name: [part.figures[metric][name].interval for part in members] for name in names}
+    chart = bar_chart(
+        labels,
+        {name: [interval.value for interval in found] for name, found in figures.items()},
+        percent=True,
+        horizontal=True,
+        intervals={name: [(i.low, i.high) for i in found] for name, found in figures.items()},
+    )
+    text = f"{_capital(metric_title(metric))} on {split}, with 95 % intervals."
+    verdicts = [breakdown_verdict(members, metric, found.first, other) for other in found.others]
+    table = _groups(members, found)
+    return Section(
+        _TITLES.get(by, by), " ".join([text, *verdicts]), [chart, folded("In numbers, in %", table)]
+    )
+
+
+def _differences(part: Part, found: Findings) -> HtmlTable:
+    noise = _has_noise(part)
+    heads = ["", found.first]
+    for other in found.others:
+        heads += [other, f"difference to {other}" if len(found.others) > 1 else "difference"]
+        heads += ["p over images", "p over seeds"] if noise else ["p"]
+    rows = []
+    for metric, figures in part.figures.items():
+        cells = [figure_text(figures[found.first])]
+        for other in found.others:
+            gain = part.gains[metric][other]
+            cells += [figure_text(figures[other]), difference_text(gain.difference)]
+            cells.append(bare_p_text(gain.difference.p_value))
+            if noise:
+                cells.append(bare_p_text(None if gain.noise is None else gain.noise.p_value))
+        rows.append((metric_title(metric), cells))
+    return HtmlTable(heads, rows)
+
+
+def _groups(members: Sequence[Part], found: Findings) -> HtmlTable:
+    heads = ["", "expressions", found.first]
+    for other in found.others:
+        heads += [other, "difference", "p (Holm)", "more than elsewhere", "p (Holm)"]
+    rows = []
+    for part in members:
+        figures = part.figures[found.metric]
+        cells = [f"{part.expressions:,}", figure_text(figures[found.first])]
+        for other in found.others:
+            gain: Gain = part.gains[found.metric][other]
+            cells += [figure_text(figures[other]), difference_text(gain.difference)]
+            cells += [bare_p_text(gain.p_value), difference_text(gain.excess)]
+            cells.append(bare_p_text(gain.excess_adjusted))
+        rows.append((part.group, cells))
+    return HtmlTable(heads, rows)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _has_noise(part: Part) -> bool:
+    return any(gain.noise is not None for gains in part.gains.values() for gain in gains.values())
+
+
+def _seeds(parts: Sequence[Part]) -> str:
+    several = any(
+        len(figure.seeds) > 1
+        for part in parts
+        for figures in part.figures.values()
+        for figure in figures.values()
+    )
+    return "; ± standard deviation over the seeds" if several else ""

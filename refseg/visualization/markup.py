@@ -1,0 +1,114 @@
+"""HTML that may be put on a page: what comes from outside is shown, and never obeyed."""
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# No browser shows them, and some are not allowed in HTML at all.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Html:
+    """Markup in which everything that came from outside is escaped already.
+
+    Args:
+        markup: whole elements, which may stand in the body of a page.
+    """
+
+    markup: str
+
+
+@dataclass(frozen=True)
+class HtmlTable:
+    """A table of texts; a row without cells is a heading for those below it.
+
+    Args:
+        heads: of the columns.
+        rows: a label and one text per further column.
+    """
+
+    heads: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[str | Html]]]
+
+
+def escaped(text: str) -> str:
+    """A text as it may stand in an element or in a quoted attribute.
+
+    Example:
+        >>> escaped('<b title="x">')
+        '&lt;b title=&quot;x&quot;&gt;'
+    """
+    return html.escape(_CONTROL.sub("\ufffd", text))
+
+
+def attributes(**values: str | int | bool | None) -> str:
+    """The attributes of an element; True writes the name alone, False and None nothing.
+
+    Underscores become hyphens, and one at the end is left out (`class_`).
+
+    Example:
+        >>> attributes(class_="card", data_row=3, hidden=True, title=None)
+        ' class="card" data-row="3" hidden'
+    """
+    texts = []
+    for name, value in values.items():
+        key = name.rstrip("_").replace("_", "-")
+        if value is True:
+            texts.append(f" {key}")
+        elif value is not None and value is not False:
+            texts.append(f' {key}="{escaped(str(value))}"')
+    return "".join(texts)
+
+
+def data_script(name: str, content: object) -> str:
+    r"""Plain values for the scripts of a page, as JSON that can end no element.
+
+    Args:
+        name: id of the element.
+        content: as `json.dumps` takes it.
+
+    Example:
+        >>> data_script("data", ["</script>"])
+        '<script type="application/json" id="data">["\\u003c/script>"]</script>'
+    """
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f'<script type="application/json"{attributes(id=name)}>{text}</script>'
+
+
+def table_markup(table: HtmlTable, label: str) -> str:
+    """The elements of a table, in a box that scrolls where it is too wide.
+
+    Args:
+        table: what stands in it.
+        label: what it is, read out.
+    """
+    heads = "".join(f"<th scope=col>{escaped(head)}</th>" for head in table.heads)
+    rows = []
+    for label, cells in table.rows:
+        if cells:
+            values = "".join(f"<td>{_cell(cell)}</td>" for cell in cells)
+            rows.append(f"<tr><th scope=row>{escaped(label)}</th>{values}</tr>")
+        else:
+            span = f"colspan={len(table.heads)}"
+            rows.append(f'<tr class="group"><th scope=rowgroup {span}>{escaped(label)}</th></tr>')
+    return (
+        f"{scrolled(label)}<table><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def scrolled(label: str) -> str:
+    """The start of a box that scrolls, by keys too, where what is in it is too wide.
+
+    Args:
+        label: what is in it, read out.
+    """
+    return f'<div class="scroll" role="region" tabindex="0"{attributes(aria_label=label)}>'
+
+
+def _cell(cell: str | Html) -> str:
+    return cell.markup if isinstance(cell, Html) else escaped(cell)
