@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from refseg.case_masks import Mask, Pixels, RunMasks, image_of, true_masks
 from refseg.evaluation.cases import choose_cases
 from refseg.evaluation.examples import gain_rows
+from refseg.run_masks import RunMasks
+from refseg.true_masks import Mask, Pixels, image_of, true_masks
 from refseg.visualization.filters import Counted, expression_filter
 from refseg.visualization.galleries import LEGEND, Album, Card, View, gallery
 from refseg.visualization.markup import Html

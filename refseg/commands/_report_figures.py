@@ -1,12 +1,21 @@
 """The figures of a report: tables with intervals, the curve over thresholds, breakdowns."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import pyarrow as pa
+import torch
 
 from refseg.commands._compare_findings import Findings
 from refseg.evaluation.comparison import Gain, Part
-from refseg.evaluation.figure_texts import bare_p_text, difference_text, figure_text, percent
+from refseg.evaluation.figure_texts import (
+    UNKNOWN,
+    bare_p_text,
+    difference_text,
+    figure_text,
+    percent,
+)
+from refseg.evaluation.functional import no_target_accuracy, target_accuracy
 from refseg.evaluation.image_sums import PRECISION
 from refseg.evaluation.significance import bootstrap_each
 from refseg.evaluation.tables import metric_title
@@ -23,11 +32,21 @@ _TITLES = {
     "rivals": "By other objects of the same category in the image",
     "words": "By kind of words",
 }
+_AREAS = ("area", "predicted_area")
 _BRACKETS = "in brackets, 95 % intervals by bootstrap over images"
 
 
-def metric_sections(found: Findings) -> list[Section]:
-    """The figures over whole splits, with their intervals, and the differences of the models."""
+Paired = Mapping[str, Mapping[str, Sequence[pa.Table]]]
+"""The results of each model in each split: the same expressions in the same order."""
+
+
+def metric_sections(found: Findings, paired: Paired) -> list[Section]:
+    """The figures over whole splits, with their intervals, and the differences of the models.
+
+    Args:
+        found: what a comparison found.
+        paired: its results.
+    """
     whole = [part for part in found.parts if not part.by]
     if not found.others:
         rows = [
@@ -37,13 +56,16 @@ def metric_sections(found: Findings) -> list[Section]:
             )
             for metric in whole[0].figures
         ]
+        accuracies = [_accuracies(paired[part.split][found.first]) for part in whole]
+        names = dict.fromkeys(name for of_split in accuracies for name in of_split)
+        rows += [(name, [found.get(name, UNKNOWN) for found in accuracies]) for name in names]
         extents = [f"{part.expressions:,} in {part.images:,} images" for part in whole]
         rows.append(("expressions", extents))
         return [
             Section(
                 "Figures",
                 f"In percent, over all expressions; {_BRACKETS}{_seeds(whole)}.",
-                HtmlTable(["", *(part.split for part in whole)], rows),
+                HtmlTable(["metric", *(part.split for part in whole)], rows),
             )
         ]
     return [
@@ -53,7 +75,7 @@ def metric_sections(found: Findings) -> list[Section]:
             f"{_BRACKETS}{_seeds([part])}. Differences: {found.first} minus the other, p-values of "
             "a paired permutation test over images"
             f"{' and of the spread of the seeds' if _has_noise(part) else ''}.",
-            _differences(part, found),
+            _differences(part, found, paired[part.split]),
         )
         for part in whole
     ]
@@ -89,7 +111,7 @@ def curve_section(
             curve_chart(
                 _PLACES, curves, x_title="IoU threshold", y_title="expressions", intervals=ends
             ),
-            folded("In numbers, in %", HtmlTable(heads, rows)),
+            folded("In numbers, in %", HtmlTable(heads, rows), f"Precision on {split} in numbers"),
         ],
     )
 
@@ -112,7 +134,7 @@ def breakdown_parts(found: Findings, curves: Mapping[str, Section]) -> list[Sect
 def _breakdown(members: Sequence[Part], found: Findings) -> Section:
     metric, by, split = found.metric, members[0].by, members[0].split
     names = [found.first, *found.others]
-    labels = [f"{part.group} (n = {part.expressions:,})" for part in members]
+    labels = [f"{part.group}, n = {part.expressions:,}" for part in members]
     figures = {name: [part.figures[metric][name].interval for part in members] for name in names}
     chart = bar_chart(
         labels,
@@ -123,15 +145,31 @@ def _breakdown(members: Sequence[Part], found: Findings) -> Section:
     )
     text = f"{_capital(metric_title(metric))} on {split}, with 95 % intervals."
     verdicts = [breakdown_verdict(members, metric, found.first, other) for other in found.others]
-    table = _groups(members, found)
+    table, title = _groups(members, found), _TITLES[by]
     return Section(
-        _TITLES.get(by, by), " ".join([text, *verdicts]), [chart, folded("In numbers, in %", table)]
+        title,
+        " ".join([text, *verdicts]),
+        [chart, folded("In numbers, in %", table, f"{title}, {split}, in numbers")],
     )
 
 
-def _differences(part: Part, found: Findings) -> HtmlTable:
+def _accuracies(tables: Sequence[pa.Table]) -> dict[str, str]:
+    """N-acc and T-acc, where some expressions name nothing; the mean over the seeds."""
+    counts = [[torch.tensor(t[name].to_numpy()) for name in _AREAS] for t in tables]
+    if all(areas.all() for areas, _ in counts):
+        return {}
+    measures = {"N-acc": no_target_accuracy, "T-acc": target_accuracy}
+    return {
+        name: percent(fmean(measure(*areas).item() for areas in counts))
+        for name, measure in measures.items()
+    }
+
+
+def _differences(
+    part: Part, found: Findings, tables: Mapping[str, Sequence[pa.Table]]
+) -> HtmlTable:
     noise = _has_noise(part)
-    heads = ["", found.first]
+    heads = ["metric", found.first]
     for other in found.others:
         heads += [other, f"difference to {other}" if len(found.others) > 1 else "difference"]
         heads += ["p over images", "p over seeds"] if noise else ["p"]
@@ -145,11 +183,17 @@ def _differences(part: Part, found: Findings) -> HtmlTable:
             if noise:
                 cells.append(bare_p_text(None if gain.noise is None else gain.noise.p_value))
         rows.append((metric_title(metric), cells))
+    accuracies = {name: _accuracies(tables[name]) for name in [found.first, *found.others]}
+    for name in accuracies[found.first]:
+        cells = [accuracies[found.first][name]]
+        for other in found.others:
+            cells += [accuracies[other][name], *[UNKNOWN] * (3 if noise else 2)]
+        rows.append((name, cells))
     return HtmlTable(heads, rows)
 
 
 def _groups(members: Sequence[Part], found: Findings) -> HtmlTable:
-    heads = ["", "expressions", found.first]
+    heads = [members[0].by, "expressions", found.first]
     for other in found.others:
         heads += [other, "difference", "p (Holm)", "more than elsewhere", "p (Holm)"]
     rows = []

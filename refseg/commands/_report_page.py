@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from refseg.case_masks import RunMasks
 from refseg.commands._compare_findings import Findings
 from refseg.commands._compare_runs import Contenders
 from refseg.commands._report_cases import Cases
@@ -16,6 +15,7 @@ from refseg.evaluation.comparison import METRICS, Part, pair_runs
 from refseg.evaluation.figure_texts import percent
 from refseg.evaluation.tables import metric_title
 from refseg.evaluation.verdict import standing
+from refseg.run_masks import RunMasks
 from refseg.visualization.filters import FILTER_SCRIPT
 from refseg.visualization.galleries import Album
 from refseg.visualization.pages import Fold, Section, write_page
@@ -45,7 +45,10 @@ def write_report(
     tables = {name: _joined([of[name] for of in paired.values()]) for name in contenders}
     cases = Cases(tables, firsts, options.cases, options.seed, options.root)
     album = Album()
-    sections: list[Section | Fold] = [*metric_sections(found), *breakdown_parts(found, curves)]
+    sections: list[Section | Fold] = [
+        *metric_sections(found, paired),
+        *breakdown_parts(found, curves),
+    ]
     sections += [cases.filter_section()]
     if options.cases:
         sections.append(cases.gallery_section(album))

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import yaml
 
-from refseg.case_masks import RunMasks
+from refseg.run_masks import RunMasks
 from refseg.visualization.markup import Html, HtmlTable, attributes, escaped
 from refseg.visualization.pages import Section
 
@@ -32,7 +32,7 @@ def runs_section(runs: Mapping[str, RunMasks], page: Path) -> Section:
         for number, (name, run) in enumerate(runs.items())
         if run.config
     ]
-    heads = ["", *runs]
+    heads = ["run", *runs]
     content = [HtmlTable(heads, rows), *configs]
     text = "Files are where they were when this page was written."
     return Section("What was run", text, content)

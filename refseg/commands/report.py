@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refseg.commands._compare_options import add_comparison_options, number_from
+from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from refseg.commands._compare_runs import Contenders
@@ -85,7 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.by, arguments.examples = BREAKDOWNS, 0
     found = find(contenders, arguments)
     path = arguments.out or _default_path(contenders)
-    write_report(path, contenders, found, arguments)
+    try:
+        write_report(path, contenders, found, arguments)
+    except OSError as error:  # what reads files has errors of its own
+        raise ConfigError(f"Cannot write {path} ({error}); name another file with --out.") from None
     for sentence in found.verdicts:
         print(sentence)
     print(path)

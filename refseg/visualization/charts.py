@@ -103,8 +103,8 @@ def bar_chart(
                 "fixedrange": True,
                 "zeroline": False,
                 "gridcolor": "#888888",
-                "nticks": 5 if horizontal else 6,
-                "tickangle": 0,
+                "nticks": 6 if intervals is None else 5,
+                "tickangle": None if intervals is None else 0,
             },
         }
     )

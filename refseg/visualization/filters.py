@@ -77,8 +77,8 @@ def expression_filter(
         "word, or “Show all”.</p>"
         f'{scrolled("Figures of what matches")}<table id="filter-figures"></table></div>'
         '<details id="filter-listed" hidden><summary>Matching expressions with the lowest IoU'
-        f'</summary>{scrolled("Matching expressions")}<table id="filter-rows"></table></div></details>'
-        + data_script("filter-data", data)
+        f'</summary>{scrolled("Matching expressions")}<table id="filter-rows"></table></div>'
+        "</details>" + data_script("filter-data", data)
     )
 
 

@@ -79,12 +79,12 @@ def data_script(name: str, content: object) -> str:
     return f'<script type="application/json"{attributes(id=name)}>{text}</script>'
 
 
-def table_markup(table: HtmlTable, label: str) -> str:
+def table_markup(table: HtmlTable, title: str) -> str:
     """The elements of a table, in a box that scrolls where it is too wide.
 
     Args:
         table: what stands in it.
-        label: what it is, read out.
+        title: what it is, read out.
     """
     heads = "".join(f"<th scope=col>{escaped(head)}</th>" for head in table.heads)
     rows = []
@@ -96,7 +96,7 @@ def table_markup(table: HtmlTable, label: str) -> str:
             span = f"colspan={len(table.heads)}"
             rows.append(f'<tr class="group"><th scope=rowgroup {span}>{escaped(label)}</th></tr>')
     return (
-        f"{scrolled(label)}<table><thead><tr>{heads}</tr></thead>"
+        f"{scrolled(title)}<table><thead><tr>{heads}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -146,12 +146,13 @@ def _content(content: "Figure | HtmlTable | Html", title: str, numbers: Iterator
     return f'<div class="chart" role="img" aria-label="Chart: {escaped(title)}">{chart}</div>'
 
 
-def folded(summary: str, content: "HtmlTable | Html") -> Html:
-    """Something inside of a section that a reader opens.
+def folded(summary: str, table: HtmlTable, title: str) -> Html:
+    """A table inside of a section, which a reader unfolds.
 
     Args:
         summary: what it is.
-        content: what is shown.
+        table: what is shown.
+        title: what it is, read out: no other table of the page has the same.
     """
-    inside = table_markup(content, summary) if isinstance(content, HtmlTable) else content.markup
+    inside = table_markup(table, title)
     return Html(f"<details><summary>{escaped(summary)}</summary>{inside}</details>")

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from refseg.visualization import bar_chart
+from refseg.visualization.charts import curve_chart
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
@@ -28,3 +29,39 @@ def test_bars_are_the_values(horizontal: bool) -> None:
 def test_one_series_needs_no_legend() -> None:
     assert not bar_chart(["a"], {"one": [1]}).layout.showlegend
     assert bar_chart(["a"], {"one": [1], "two": [2]}).layout.showlegend
+
+
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_bars_with_intervals_are_also_told_apart_without_colour(horizontal: bool) -> None:
+    nan = math.nan
+    figure = bar_chart(
+        ["small", "large"],
+        {"rmi": [0.5, 0.75], "lstm": [0.25, nan]},
+        percent=True,
+        horizontal=horizontal,
+        intervals={"rmi": [(0.25, 0.625), (0.5, 1.0)], "lstm": [(nan, nan), (nan, nan)]},
+    )
+    bars = figure.data[0].error_x if horizontal else figure.data[0].error_y
+    assert list(bars.arrayminus) == [0.25, 0.25]
+    assert list(bars.array) == [0.125, 0.25]
+    assert list(figure.data[0].customdata) == ["[25.0%, 62.5%]", "[50.0%, 100.0%]"]
+    assert list(figure.data[1].customdata) == ["", ""]
+    assert len({trace.marker.pattern.shape for trace in figure.data}) == 2
+
+
+def test_curves_have_bands_and_dashes() -> None:
+    ends = {"rmi": [(0.9, 1.0), (0.2, 0.4)], "<b>": [(math.nan, math.nan)] * 2}
+    figure = curve_chart(
+        [0.0, 1.0],
+        {"rmi": [1.0, 0.3], "<b>": [1.0, 0.1]},
+        x_title="IoU",
+        y_title="share",
+        intervals=ends,
+    )
+    lines = [trace for trace in figure.data if trace.mode == "lines"]
+    assert [tuple(line.y) for line in lines] == [(1.0, 0.3), (1.0, 0.1)]
+    assert len({line.line.dash for line in lines}) == 2
+    assert lines[1].name == "&lt;b&gt;"
+    band = figure.data[0]
+    assert (tuple(band.x), tuple(band.y)) == ((0, 1, 1, 0), (1.0, 0.4, 0.2, 0.9))
+    assert figure.layout.showlegend

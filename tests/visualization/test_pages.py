@@ -2,10 +2,13 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from refseg.visualization import HtmlTable, Section, bar_chart, write_page
+from refseg.visualization.markup import Html
+from refseg.visualization.pages import Fold, folded
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -76,3 +79,39 @@ def test_the_figure_and_what_draws_it_are_inside(page: str) -> None:
     assert page.count('id="figure-0"') == 1
     assert "Plotly.newPlot" in page
     assert len(page) > 1_000_000
+
+
+def test_the_policy_allows_no_request(page: str) -> None:
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    for rule in rules.values():
+        assert not re.search(r"http|\*|'self'|file:", rule)
+
+
+def test_lead_notes_folds_and_several_contents(tmp_path: Path) -> None:
+    table = HtmlTable(["metric", "val"], [("IoU", ["1 & 2"])])
+    section = Section("Figures", "", [bar_chart(["a"], {"b": [1]}), folded("numbers", table, "t")])
+    path = tmp_path / "page.html"
+    write_page(
+        path,
+        "<title>",
+        "",
+        [],
+        [section, Fold("More <i>", [section])],
+        lead=["44 % of <b>"],
+        notes=["a note & more"],
+        script="/* mine */",
+        unseen=Html("<svg></svg>"),
+    )
+    page = path.read_text(encoding="utf-8")
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    wanted = ["<title>", "44\u00a0% of <b>", "a note & more", "More <i>", "numbers", "1 & 2"]
+    assert [text for text in wanted if text not in reader.texts] == []
+    assert page.count('id="figure-0"') == page.count('id="figure-1"') == 1
+    assert page.count('role="img" aria-label="Chart: Figures"') == 2
+    assert "/* mine */</script>" in page
