@@ -92,7 +92,7 @@ def test_a_truth_of_other_data_is_not_shown(tested: Results) -> None:
         {"data": {"dataset": 5}},
         {"data": {"dataset": "refcoco"}},
         {"data": {"dataset": "refcoco", "root": "/nowhere"}},
-        {"data": {"dataset": [{"nome": "x"}]}},
+        {"data": {"dataset": [{"title": "x"}]}},
         {"data": {"shapes": {"colour": "red"}}},
         {"data": {"stream": "/nowhere"}},
     ],

@@ -5,6 +5,14 @@
   const cards = [...document.querySelectorAll("[data-row]")];
   const groups = [...document.querySelectorAll(".cases")];
   const ROWS = 20;
+  // Sections in which nothing may be left say so.
+  const sections = [...new Set(cards.map((card) => card.closest("section")))].map((section) => {
+    const message = document.createElement("p");
+    message.className = "empty";
+    message.textContent = "None of these matches the filter.";
+    section.append(message);
+    return [section, message];
+  });
   const number = new Intl.NumberFormat("en");
 
   // Words as a reader means them: without punctuation and capitals, each after a space.
@@ -82,6 +90,9 @@
     const kept = new Set(rows);
     cards.forEach((card) => { card.hidden = !kept.has(Number(card.dataset.row)); });
     groups.forEach((group) => { group.hidden = !group.querySelector(".card:not([hidden])"); });
+    sections.forEach(([section, message]) => {
+      message.hidden = section.querySelector("[data-row]:not([hidden])") !== null;
+    });
     const shown = cards.filter((card) => card.matches(".card") && !card.hidden).length;
     const pictures = cards.filter((card) => card.matches(".card")).length;
     element("count").textContent = isAll

@@ -167,8 +167,10 @@ def test_category_split_empty_and_back(page: "Page", table: pa.Table) -> None:
     assert page.locator("#filter-empty").is_visible()
     assert shown(page) == []
     assert not page.locator(".cases:visible").count()
+    assert page.get_by_text("None of these matches the filter.").is_visible()
     page.get_by_role("button", name="Show all").click()
     playwright.expect(page.locator("#filter-empty")).to_be_hidden()
+    assert not page.locator(".empty:visible").count()
     assert shown(page) == every
 
 
