@@ -50,7 +50,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer) -> Batch:
 def stack_images(
     images: Sequence[UInt8[np.ndarray, " height width 3"]],
 ) -> UInt8[Tensor, " images 3 height width"]:
-    """Images as a batch.
+    """Images as a batch, colours last in memory, which convolutions on a CPU are fastest with.
 
     Networks go on in the layout in memory that they are given, and the last bits of what they
     compute depend on it: whatever makes a batch of images, makes it here.
@@ -58,7 +58,7 @@ def stack_images(
     Args:
         images: of equal size.
     """
-    return _stacked([torch.from_numpy(image.transpose(2, 0, 1)) for image in images])
+    return _stacked([torch.from_numpy(image) for image in images]).permute(0, 3, 1, 2)
 
 
 def _stacked_levels(

@@ -78,11 +78,11 @@ def overview_table(part: Part, metric: str, width: int) -> Group:
     for one in others:
         (table if width >= _WIDEST else plain).add_column(metric_title(one), justify="right")
     for name, figure in figures.items():
-        cells: list[str | Text] = [Text(name), _figure(figure, width), "", ""]
+        cells: list[str | Text] = [Text(name), figure_text(figure, width >= _WIDEST), "", ""]
         if name != first:
             gain = part.gains[metric][name]
             cells[2:] = [_difference(gain.difference), _p(gain.p_value)]
-        values = [_percent(part.figures[one][name].interval.value) for one in others]
+        values = [percent(part.figures[one][name].interval.value) for one in others]
         if width >= _WIDEST:
             table.add_row(*cells, *values)
         else:
