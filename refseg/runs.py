@@ -117,6 +117,9 @@ class RunFolder:
         callback = trainer.checkpoint_callback
         best = getattr(callback, "best_model_path", "")
         score = getattr(callback, "best_model_score", None)
+        path = self.path / "checkpoints" / "best.ckpt"
+        if score is None:  # nothing selects: saved now, whatever becomes of the evaluation
+            trainer.save_checkpoint(path, weights_only=False)
         if module.evaluated_step != trainer.global_step:
             trainer.validate(module, data, verbose=False)
         monitored = str(getattr(callback, "monitor", None))
@@ -126,8 +129,8 @@ class RunFolder:
             if sign * score > sign * last:
                 trainer.validate(module, data, ckpt_path=best, weights_only=True, verbose=False)
             return Path(best)
-        path = self.path / "checkpoints" / "best.ckpt"
-        trainer.save_checkpoint(path, weights_only=False)
+        if score is not None:
+            trainer.save_checkpoint(path, weights_only=False)
         return path
 
     def finish_evaluation(

@@ -1,5 +1,6 @@
 """Trainings of several stages, each of which starts with the weights of the one before."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,9 @@ from refseg.command_line import value_of
 from refseg.config_bases import YAML, read_yaml
 from refseg.config_files import find_config
 from refseg.errors import ConfigError
+
+# `best` is that of a stage whose steps were all done when it was stopped in its evaluation.
+_CHECKPOINTS = ("last", "interrupted", "best")
 
 
 def stages_of(words: Sequence[str]) -> list[str] | None:
@@ -62,7 +66,11 @@ def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[
         folder = output / name
         if not (folder / "metrics.json").is_file():
             print(f"Stage {number} of {len(stages)}, {name}: {folder}", flush=True)
-            code = fit([*_words(stage, folder, before), *options])
+            try:
+                code = fit([*_words(stage, folder, before), *options])
+            except (KeyboardInterrupt, SystemExit):
+                print(f"To go on with this stage and those after it: {_again(words, output)}")
+                raise
             if code:
                 return code
         before = folder / "checkpoints" / "best.ckpt"
@@ -80,9 +88,15 @@ def _words(stage: str, folder: Path, before: Path | None) -> list[str]:
 
 
 def _newest_checkpoint(folder: Path) -> Path | None:
-    paths = [folder / "checkpoints" / f"{name}.ckpt" for name in ("last", "interrupted")]
+    paths = [folder / "checkpoints" / f"{name}.ckpt" for name in _CHECKPOINTS]
     there = [path for path in paths if path.is_file()]
     return max(there, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _again(words: Sequence[str], output: Path) -> str:
+    """The command of the user, with the folder in which it goes on."""
+    folder = [] if value_of("--output", words) else ["--output", str(output)]
+    return shlex.join(["refseg", "fit", *words, *folder])
 
 
 def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """Stages: weights go from one to the next, and a stopped training goes on where it was."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,35 @@ def test_options_that_do_not_go_with_stages(
 ) -> None:
     assert main(["fit", "--config", "paper/lstm_cnn_referit.yaml", *option]) == 2
     assert "find their own checkpoints" in capsys.readouterr().err
+
+
+def test_a_stage_that_is_stopped_in_its_evaluation_has_its_steps(
+    tmp_path: Path, shapes_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It goes on with the evaluation, and says so with the very words that it was called with."""
+    words = [*FIT, f"--output={tmp_path / 'a folder'}"]
+    evaluate, step = ReferringSegmentation.validation_step, ReferringSegmentation.training_step
+    steps: list[int] = []
+
+    def interrupt(self: ReferringSegmentation, *_: object) -> object:
+        raise KeyboardInterrupt
+
+    def count(self: ReferringSegmentation, batch: object, batch_index: int) -> object:
+        steps.append(self.global_step)
+        return step(self, batch, batch_index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ReferringSegmentation, "training_step", count)
+        patch.setattr(ReferringSegmentation, "validation_step", interrupt)
+        with pytest.raises((SystemExit, KeyboardInterrupt)):
+            main(words)
+        shown = capsys.readouterr().out
+        assert shlex.join(["refseg", *words]) in shown.splitlines()[-1]
+        assert steps == [0, 1]
+        patch.setattr(ReferringSegmentation, "validation_step", evaluate)
+        assert main(words) == 0
+    assert steps == [0, 1] * 3
+    assert json.loads((tmp_path / "a folder" / "region" / "metrics.json").read_text())["steps"] == 2
 
 
 def test_a_failed_stage_stops_the_rest(tmp_path: Path) -> None:
