@@ -169,19 +169,22 @@ def _differences(
     part: Part, found: Findings, tables: Mapping[str, Sequence[pa.Table]]
 ) -> HtmlTable:
     noise = _has_noise(part)
+    p_value = "p (Holm)" if len(found.others) > 1 else "p"
     heads = ["metric", found.first]
     for other in found.others:
         heads += [other, f"difference to {other}" if len(found.others) > 1 else "difference"]
-        heads += ["p over images", "p over seeds"] if noise else ["p"]
+        heads += ["p over images", "p over seeds"] if noise else [p_value]
     rows = []
     for metric, figures in part.figures.items():
         cells = [figure_text(figures[found.first])]
         for other in found.others:
             gain = part.gains[metric][other]
             cells += [figure_text(figures[other]), difference_text(gain.difference)]
-            cells.append(bare_p_text(gain.difference.p_value))
             if noise:
+                cells.append(bare_p_text(gain.difference.p_value))
                 cells.append(bare_p_text(None if gain.noise is None else gain.noise.p_value))
+            else:
+                cells.append(bare_p_text(gain.p_value))
         rows.append((metric_title(metric), cells))
     accuracies = {name: _accuracies(tables[name]) for name in [found.first, *found.others]}
     for name in accuracies[found.first]:
