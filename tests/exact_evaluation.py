@@ -5,15 +5,18 @@ A program of its own, as Lightning starts it once more for each further process.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import distributed
+from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
-from refseg.cli import _quieten
+from refseg.cli import quieten
 from refseg.data import ReferringDataModule
+from refseg.data.loaders import loader_options
 from refseg.data.shapes import ShapesOptions
 from refseg.evaluation import PROTOCOLS
 from refseg.module import ReferringSegmentation
@@ -47,8 +50,10 @@ class Observer(Callback):
 class Shuffled(ReferringDataModule):
     """Evaluates in a random order."""
 
-    def _loader(self, dataset, sampler=None, shuffle=False):  # noqa: ANN001, ANN202 - as above it
-        return super()._loader(dataset, sampler, shuffle=True)
+    def _evaluation_loader(self, splits: Sequence[str]) -> DataLoader[Batch]:
+        ordered = super()._evaluation_loader(splits)
+        options = loader_options(self.tokenizer, self.batch_size, self.num_workers)
+        return DataLoader(ordered.dataset, shuffle=True, **options)
 
 
 def evaluate(
@@ -61,7 +66,7 @@ def evaluate(
     exact: bool = True,
 ) -> Observer:
     """Validate under all protocols at once; `max_expressions` of 1 reads sentence by sentence."""
-    _quieten()  # as the command line
+    quieten()  # as the command line
     module = build_module(read_checkpoint(checkpoint), checkpoint)
     torch.manual_seed(0)
     for parameter in module.parameters():  # seconds of training leave all masks empty

@@ -47,6 +47,7 @@ def test_any_batches(checkpoint: Path, expected: Observer, options: dict[str, in
     found = evaluate(checkpoint, **options)  # type: ignore[arg-type]  # a flag among numbers
     assert found.counts == expected.counts
     assert found.logits == expected.logits, "to the last bit"
+    assert (list(found.logits) != list(expected.logits)) == ("shuffle" in options), "their order"
 
 
 def test_whole_batches_are_the_same_but_for_rounding(checkpoint: Path, expected: Observer) -> None:
