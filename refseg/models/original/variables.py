@@ -62,7 +62,10 @@ def read_variables(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise ConfigError(f"Expected an .npz of the original's variables, found none at {path}.")
+        raise ConfigError(
+            f"Expected an .npz of the original's variables, found none at {path}; name yours (to "
+            "train on it: --model.backbone.weights FILE)."
+        )
     try:
         with path.open("rb") as file:
             arrays = np.load(file, allow_pickle=False)
