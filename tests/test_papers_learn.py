@@ -119,7 +119,7 @@ def lstm_cnn(_seen_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Three stages; SGD with momentum and one step down; the mean over cells, boxes or pixels."""
     folder = tmp_path_factory.mktemp("learn")
     stages = []
-    for name, steps, rate in (("region", 120, 0.3), ("lowres", 160, 1.0), ("highres", 280, 6.0)):
+    for name, steps, rate in (("region", 120, 0.3), ("lowres", 160, 1.0), ("highres", 420, 6.0)):
         backbone = {"weights": None, "width": 8, "hidden_dim": 256, "image_dim": 128}
         model = {
             "backbone": {"init_args": backbone},
