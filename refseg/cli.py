@@ -193,14 +193,19 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         return run_stages(stages, words, lambda words: run_trainer("fit", words))
     words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
     sys.argv = ["refseg", verb, *resolve_configs(words)]  # what distributed processes run again
-    command = RefsegCLI(
-        ReferringSegmentation,
-        ReferringDataModule,
-        save_config_callback=None,
-        auto_configure_optimizers=False,
-        parser_class=RefsegParser,
-        parser_kwargs={name: {"epilog": text} for name, text in EXAMPLES.items()},
-    )
+    try:
+        command = RefsegCLI(
+            ReferringSegmentation,
+            ReferringDataModule,
+            save_config_callback=None,
+            auto_configure_optimizers=False,
+            parser_class=RefsegParser,
+            parser_kwargs={name: {"epilog": text} for name, text in EXAMPLES.items()},
+        )
+    except SystemExit as ending:
+        if isinstance(ending.__context__, KeyboardInterrupt):  # which the trainer makes exit(1) of
+            raise KeyboardInterrupt from None
+        raise
     for logger in command.trainer.loggers:
         if isinstance(logger, WeightsAndBiases):
             logger.close()
@@ -219,7 +224,7 @@ def quieten() -> None:
         r"Found .* module\(s\) in eval mode at the start of training.*",  # frozen backbones
         r"It is recommended to use `self.log\(.*sync_dist=True.*",  # our metrics are synchronised
         r"The dirpath has changed.*",  # evaluating into another folder than the training's
-        r"You're resuming from a checkpoint that ended before the epoch.*",  # it is shuffled anew
+        r"You're resuming from a checkpoint that ended before the epoch.*",  # our loaders go on
         r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run
     )
     for message in ignored:

@@ -120,6 +120,8 @@ class RunFolder:
         path = self.path / "checkpoints" / "best.ckpt"
         if score is None:  # nothing selects: saved now, whatever becomes of the evaluation
             trainer.save_checkpoint(path, weights_only=False)
+        if trainer.limit_val_batches == 0:  # type: ignore[attr-defined]  # set by its constructor
+            return path
         if module.evaluated_step != trainer.global_step:
             trainer.validate(module, data, verbose=False)
         monitored = str(getattr(callback, "monitor", None))
@@ -188,7 +190,7 @@ def _show(
     results: dict[str, dict[str, float]], paths: dict[str, Path], tables: Sequence[Table] = ()
 ) -> None:
     console = Console()
-    for table in (metric_table(results), *tables):
+    for table in (*([metric_table(results)] if results else []), *tables):
         console.print(table)
     for name, path in paths.items():
         console.print(f"{name + ':':<12}{_short(path)}", soft_wrap=True, highlight=False)

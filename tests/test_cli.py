@@ -112,11 +112,18 @@ def test_an_interrupted_training_can_go_on(
 
     monkeypatch.setattr(ReferringSegmentation, "training_step", interrupt)
     words = ["fit", "--config", "rmi.yaml", *TINY]
-    with pytest.raises(SystemExit):
-        main([*words, "--output", str(tmp_path)])
+    assert main([*words, "--output", str(tmp_path)]) == 130, "as shells have it"
     saved = tmp_path / "checkpoints" / "interrupted.ckpt"
     assert torch.load(saved, weights_only=True)["global_step"] == 1
     assert f"--ckpt_path {saved}" in capsys.readouterr().out
+
+
+def test_training_without_evaluation_leaves_a_checkpoint(tmp_path: Path) -> None:
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
+    assert main([*words, "--trainer.limit_val_batches=0"]) == 0
+    assert json.loads((tmp_path / "metrics.json").read_text())["metrics"] == {}
+    checkpoint = tmp_path / "checkpoints" / "best.ckpt"
+    assert torch.load(checkpoint, weights_only=True)["global_step"] > 0
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(
