@@ -120,7 +120,7 @@ class RunFolder:
         path = self.path / "checkpoints" / "best.ckpt"
         if score is None:  # nothing selects: saved now, whatever becomes of the evaluation
             trainer.save_checkpoint(path, weights_only=False)
-        if trainer.limit_val_batches == 0:  # type: ignore[attr-defined]  # set by its constructor
+        if trainer.limit_val_batches == 0:
             return path
         if module.evaluated_step != trainer.global_step:
             trainer.validate(module, data, verbose=False)

@@ -10,6 +10,8 @@ import pytest
 from . import exact_evaluation
 from .exact_evaluation import Observer, evaluate
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def checkpoint(run: Path) -> Path:

@@ -32,6 +32,9 @@ FIT = ("fit", *BASE, "--data.batch_size=1", "--trainer.max_epochs=1")
 LOGGED = ("--trainer.logger=logger/csv.yaml", "--trainer.log_every_n_steps=1")
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What a frozen backbone is filled with."""

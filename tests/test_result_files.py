@@ -21,6 +21,8 @@ from refseg.types import RunLengths
 
 from .data.fake_grefcoco import write_fake_grefcoco
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def checkpoint(eager: Path) -> str:

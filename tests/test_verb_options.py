@@ -21,6 +21,8 @@ from refseg.evaluation.results import read_results
 
 from .conftest import TINY
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
 def tested(eager: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

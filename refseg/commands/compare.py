@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--by",
         metavar="BREAKDOWN",
+        action="extend",
         nargs="+",
         default=[],
         choices=["length", "size", "category", "rivals", "words"],

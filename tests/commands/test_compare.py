@@ -152,7 +152,7 @@ def test_a_difference_inside_the_noise_of_the_seeds_is_warned_of(
 
 def test_one_run_alone(runs: Path, width: int, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(runs / "rmi-0" / "test" / "results.parquet")
-    by = ["--by", "length", "size", "category", "rivals", "words"]
+    by = ["--by", "length", "size", "--by", "category", "rivals", "words"]
     assert main(["compare", run, *by, *FEW]) == 0
     output = capsys.readouterr().out
     assert "val by rivals: overall IoU, in %" in output
