@@ -4,6 +4,22 @@ import argparse
 from collections.abc import Callable
 
 
+def add_run_options(options: argparse.ArgumentParser) -> None:
+    """Add which runs are looked at, and which of them are seeds of one model.
+
+    Args:
+        options: of the verb.
+    """
+    options.add_argument("runs", metavar="RUN", nargs="+", help="path of a run, or NAME=PATH")
+    options.add_argument(
+        "--against",
+        metavar="RUN",
+        nargs="+",
+        default=[],
+        help="seeds of the other model; the runs before are then seeds of the first",
+    )
+
+
 def add_comparison_options(options: argparse.ArgumentParser, resamples: int) -> None:
     """Add what says which expressions are compared, in which groups, and how many draws there are.
 

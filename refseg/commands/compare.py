@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.commands._compare_options import add_comparison_options, number_from
+from refseg.commands._compare_options import add_comparison_options, add_run_options, number_from
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,14 +46,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("runs", metavar="RUN", nargs="+", help="path of a run, or NAME=PATH")
-    options.add_argument(
-        "--against",
-        metavar="RUN",
-        nargs="+",
-        default=[],
-        help="seeds of the other model; the runs before are then seeds of the first",
-    )
+    add_run_options(options)
     options.add_argument(
         "--by",
         metavar="BREAKDOWN",

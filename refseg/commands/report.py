@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.commands._compare_options import add_comparison_options, number_from
+from refseg.commands._compare_options import add_comparison_options, add_run_options, number_from
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    options.add_argument("runs", metavar="RUN", nargs="+", help="path of a run, or NAME=PATH")
-    options.add_argument(
-        "--against",
-        metavar="RUN",
-        nargs="+",
-        default=[],
-        help="seeds of the other model; the runs before are then seeds of the first",
-    )
+    add_run_options(options)
     options.add_argument(
         "--out",
         metavar="FILE",
