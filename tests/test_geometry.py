@@ -1,10 +1,12 @@
 """The letterbox, there and back."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.functional import interpolate
 
 from refseg.geometry import Geometry
 
@@ -45,6 +47,35 @@ def test_inverting_a_linear_map_gives_the_linear_map(
     expected = (torch.arange(height) + 0.5)[:, None] + slope * (torch.arange(width) + 0.5)[None, :]
     assert back.shape == (height, width)
     torch.testing.assert_close(back, expected, atol=2e-3, rtol=1e-4)
+
+
+@given(height=SIDES, width=SIDES, size=st.integers(1, 100), seed=st.integers(0, 99))
+def test_maps_come_back_by_the_bilinear_interpolation_of_torch(
+    height: int, width: int, size: int, seed: int
+) -> None:
+    g = Geometry.letterbox(height, width, size)
+    maps = torch.randn(2, size, size, generator=torch.Generator().manual_seed(seed)) * 5
+    inside = maps[:, g.top : g.top + g.scaled_height, g.left : g.left + g.scaled_width]
+    exact = interpolate(inside[:, None].double(), size=(height, width), mode="bilinear")[:, 0]
+    torch.testing.assert_close(g.invert(maps).double(), exact, atol=2e-4, rtol=0)
+
+
+def test_maps_come_back_to_the_last_bit_the_same() -> None:
+    """Alone or among others, by one thread or several; whatever floats they were."""
+    g = Geometry.letterbox(480, 640, 64)
+    maps = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    before = cv2.getNumThreads()
+    found = []
+    try:
+        for threads in (1, 4):
+            cv2.setNumThreads(threads)
+            found += [g.invert(maps), torch.cat([g.invert(one[None]) for one in maps])]
+    finally:
+        cv2.setNumThreads(before)
+    assert all(one.equal(found[0]) for one in found)
+    assert found[0].dtype == torch.float32
+    assert g.invert(maps.double().requires_grad_()).dtype == torch.float64
+    assert g.invert(maps[:0]).shape == (0, 480, 640)
 
 
 def test_masks_come_back_as_they_were() -> None:

@@ -2,9 +2,8 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,6 @@ from refseg.data.described import Descriptions
 from refseg.evaluation import STANDARD, ReferringMetrics
 from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
-from refseg.pipeline import load
 from refseg.result_files import result_rows
 from refseg.scoring import predict_with_scores
 from refseg.types import Batch
@@ -34,17 +32,14 @@ from refseg.types import Batch
 WARM_UP = 32
 """Batches after which memory is first looked at: by then the allocator has what it needs."""
 
-WORDS = 5  # of an expression, as in RefCOCO
-
 
 class EvaluationFigures(NamedTuple):
     """What an evaluation of generated logits took.
 
     Args:
         expressions: number of them.
-        seconds: for all that follows the network, by the clock.
-        cpu_seconds: of computing in that time.
-        rows_seconds: the part of `cpu_seconds` at the end: results and figures.
+        seconds: of computing, for all that follows the network.
+        rows_seconds: the part of it at the end: results and figures.
         memory: the most that the process had in its first batches, bytes.
         growth: how much more than that it had later on, bytes.
         growth_at_end: the same, while results were put together and written.
@@ -53,24 +48,11 @@ class EvaluationFigures(NamedTuple):
 
     expressions: int
     seconds: float
-    cpu_seconds: float
     rows_seconds: float
     memory: int
     growth: int
     growth_at_end: int
     overall_iou: float
-
-
-class NetworkSeconds(NamedTuple):
-    """Seconds of computing that a network takes for an expression.
-
-    Args:
-        one_by_one: each by itself, as an evaluation does by default.
-        together: all expressions of an image at once (`exact_evaluation: false`).
-    """
-
-    one_by_one: float
-    together: float
 
 
 def measure_evaluation(
@@ -98,25 +80,26 @@ def measure_evaluation(
     memory = [0, 0, 0]  # the most in the first batches, later, and at the end
     with tempfile.TemporaryDirectory(prefix="refseg-bench-") as folder:
         measures = MeasureFile(Path(folder, "measures.arrow"))
-        started, cpu_started = time.perf_counter(), time.process_time()
+        seconds = 0.0
         for number in range(batches):
+            started = time.process_time()  # not while looking at the memory, which takes long
             evaluate_batch(batch, logits, number * per_batch, metrics, measures)
+            seconds += time.process_time() - started
             later = int(number >= WARM_UP)
             memory[later] = max(memory[later], _memory())
         measures.close()
-        rows_started = time.process_time()
+        started = time.process_time()
         with writing_results(Path(folder, RESULTS_FILE)) as write:
             for rows in result_rows([measures.path], 0, descriptions, SPLIT):
                 write(rows.drop([RLE.name]))
                 memory[2] = max(memory[2], _memory())
         overall = metrics.compute()["overall_iou"].item()
+        rows_seconds = time.process_time() - started
         memory[2] = max(memory[2], _memory())
-        ended, cpu_ended = time.perf_counter(), time.process_time()
     return EvaluationFigures(
         expressions=batches * per_batch,
-        seconds=ended - started,
-        cpu_seconds=cpu_ended - cpu_started,
-        rows_seconds=cpu_ended - rows_started,
+        seconds=seconds + rows_seconds,
+        rows_seconds=rows_seconds,
         memory=memory[0],
         growth=max(0, memory[1] - memory[0]),
         growth_at_end=max(0, memory[2] - memory[0]),
@@ -165,43 +148,6 @@ def evaluate_batch(
         area=counts.areas.numpy(),
         score=scores.numpy(),
     )
-
-
-def network_seconds(checkpoint: Path, expressions: int = 16, repeats: int = 3) -> NetworkSeconds:
-    """How long the network alone takes for each expression on the CPU; the fastest of a few times.
-
-    Args:
-        checkpoint: whose network it is, and whose sizes and tokens it gets.
-        expressions: on one image.
-        repeats: of the measurement.
-
-    Raises:
-        CheckpointError: the file is no checkpoint.
-    """
-    model = load(checkpoint)
-    batch, _ = generated_batch(expressions, side=model.image_size)
-    batch = replace(
-        batch,
-        tokens=torch.ones(expressions, WORDS, dtype=torch.int64),
-        token_mask=torch.ones(expressions, WORDS, dtype=torch.bool),
-    )
-    with torch.inference_mode():
-        passes = (model.segmenter.one_by_one, model.segmenter)
-        return NetworkSeconds(*(_fastest(forward, batch, repeats) for forward in passes))
-
-
-def image_size(checkpoint: Path) -> int:
-    """The side of the square that a checkpoint's network sees, pixels."""
-    return load(checkpoint).image_size
-
-
-def _fastest(forward: Callable[[Batch], object], batch: Batch, repeats: int) -> float:
-    times = []
-    for _ in range(repeats + 1):  # the first one warms up
-        started = time.process_time()
-        forward(batch)
-        times.append(time.process_time() - started)
-    return min(times[1:]) / len(batch)
 
 
 def _memory() -> int:

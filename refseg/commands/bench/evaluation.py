@@ -14,7 +14,7 @@ examples:
   refseg bench evaluation --checkpoint small.ckpt --picture 128 128
 
 Three expressions name each object, and the 16 of a picture make a batch. Times are those of one
-processor core."""
+processor core. Network and evaluation take turns, and the median of several rounds is shown."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,12 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.table import Table
 
     from refseg.benchmarks.answers import SIDE
-    from refseg.benchmarks.evaluation import (
-        image_size,
-        measure_evaluation,
-        network_seconds,
-        on_one_core,
-    )
+    from refseg.benchmarks.evaluation import measure_evaluation, on_one_core
+    from refseg.benchmarks.forward_passes import image_size, measure_overhead
     from refseg.files import write_text
 
     checkpoint = arguments.checkpoint
@@ -70,20 +66,20 @@ def run(arguments: argparse.Namespace) -> int:
     table.columns[1].justify = "right"
     with on_one_core():
         figures = measure_evaluation(arguments.expressions, height=height, width=width, side=side)
-        each = figures.cpu_seconds / figures.expressions
         written: dict[str, object] = figures._asdict()
         table.add_row("expressions", f"{figures.expressions:,}")
-        table.add_row("evaluation, per expression", _milliseconds(each))
+        table.add_row(
+            "evaluation, per expression", _milliseconds(figures.seconds / figures.expressions)
+        )
         table.add_row(
             "  of it to write results", _milliseconds(figures.rows_seconds / figures.expressions)
         )
         if checkpoint is not None:
-            network = network_seconds(checkpoint)
-            written["network_seconds_per_expression"] = network._asdict()
-            for name, seconds in network._asdict().items():
-                name = name.replace("_", " ")
+            beside = measure_overhead(checkpoint, height, width)
+            written["network"] = {name: found._asdict() for name, found in beside.items()}
+            for name, (seconds, overhead) in beside.items():
                 table.add_row(f"network, per expression, {name}", _milliseconds(seconds))
-                table.add_row("  evaluation takes longer by", f"{100 * each / seconds:.1f} %")
+                table.add_row("  evaluation takes longer by", f"{100 * overhead:.1f} %")
     table.add_row("memory after the first batches", f"{figures.memory / 1e6:,.1f} MB")
     table.add_row("  grows in later ones by", f"{figures.growth / 1e6:,.1f} MB")
     table.add_row("  and while results are written by", f"{figures.growth_at_end / 1e6:,.1f} MB")
