@@ -63,7 +63,10 @@ def measure_overhead(
         tokens=torch.ones(len(batch), WORDS, dtype=torch.int64),
         token_mask=torch.ones(len(batch), WORDS, dtype=torch.bool),
     )
-    passes = {"one by one": model.segmenter.one_by_one, "together": model.segmenter}
+    passes: dict[str, Callable[[Batch], object]] = {
+        "one by one": model.segmenter.one_by_one,
+        "together": model.segmenter,
+    }
     measured: dict[str, list[Overhead]] = {name: [] for name in passes}
     for number in range(rounds + 1):
         rest = measure_evaluation(EXPRESSIONS, height=height, width=width, side=model.image_size)
