@@ -22,7 +22,6 @@ from refseg.losses import WeightedLogisticLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups
-from refseg.models.pretrained import load_weights
 from refseg.models.provenance import Origin
 from refseg.models.region_training import RegionTraining
 from refseg.models.segmenter import (
@@ -32,6 +31,7 @@ from refseg.models.segmenter import (
     Segmenter,
     TextEncoderFactory,
 )
+from refseg.models.weight_files import load_weights
 from refseg.schedules import Schedule
 from refseg.scoring import predict_with_scores
 from refseg.types import Batch

@@ -12,7 +12,7 @@ from refseg.cli import RefsegCLI, RefsegParser, quieten
 from refseg.command_line import resolve_configs, with_config_of_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
-from refseg.models.pretrained import load_weights
+from refseg.models.weight_files import load_weights
 from refseg.module import ReferringSegmentation
 from refseg.stages import stages_of
 

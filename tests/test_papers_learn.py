@@ -23,7 +23,7 @@ from refseg.data.shapes import ShapesOptions
 from refseg.evaluation import STANDARD
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
-from refseg.models.pretrained import Pretrained
+from refseg.models.freezing import Pretrained
 from refseg.models.region import RegionModel
 from refseg.models.region_training import RegionTraining
 from refseg.targets import subsampled, touched

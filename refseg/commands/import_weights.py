@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from refseg.data import OriginalTokenizer
     from refseg.files import replacing
-    from refseg.models.original.building import translate
+    from refseg.models.original.kinds import translate
     from refseg.models.original.variables import read_variables
     from refseg.models.provenance import of_file
 

@@ -15,9 +15,9 @@ from refseg.models.pretrained import from_original
 from refseg.pipeline import Pipeline
 
 from ..conftest import TINY_DATA
-from ..models.original.test_building import lstm_cnn, make, rmi, shapes
-from ..models.original.test_building import resnet_patterns as resnet
-from ..models.original.test_building import vgg_patterns as vgg
+from ..models.test_pretrained import lstm_cnn, make, rmi, shapes
+from ..models.test_pretrained import resnet_patterns as resnet
+from ..models.test_pretrained import vgg_patterns as vgg
 
 WORDS = ["<pad>", "<go>", "<eos>", "<unk>", "the", "red", "circle", *(f"w{i}" for i in range(43))]
 

@@ -24,7 +24,7 @@ from torch.testing import assert_close
 
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import DeconvolutionDecoder
-from refseg.models.original.building import Kind, translate
+from refseg.models.original.kinds import Kind, translate
 from refseg.models.pretrained import from_original
 from refseg.models.segmenter import Segmenter
 from refseg.schedules import Polynomial

@@ -18,7 +18,7 @@ from refseg.models.backbones import (
 from refseg.models.backbones import torchvision as torchvision_under_test
 from refseg.models.backbones import vgg as vgg_under_test
 
-from .original.test_building import make, resnet_patterns, shapes
+from .test_pretrained import make, resnet_patterns, shapes
 
 
 def sha(path: Path) -> str:

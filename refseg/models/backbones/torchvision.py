@@ -13,8 +13,8 @@ from refseg.models.backbones.atrous import dilate, margin, strides
 from refseg.models.backbones.base import Classifier, Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.trunk import Levels, TrunkBackbone
-from refseg.models.pretrained import load_weights, read_weights
 from refseg.models.provenance import Origin, of_file, of_torchvision
+from refseg.models.weight_files import load_weights, read_weights
 
 FAMILIES = ("mobilenet", "resnet", "resnext", "squeezenet", "vgg", "wide_resnet")
 

@@ -11,14 +11,14 @@ from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.trunk import Levels, TrunkBackbone
-from refseg.models.pretrained import (
+from refseg.models.provenance import of_hub
+from refseg.models.transformers_models import (
     PreTrainedConfig,
     explained,
     import_transformers,
     load_config,
     plain_config,
 )
-from refseg.models.provenance import of_hub
 
 # Entries of a configuration that say where it came from, not what is computed.
 _NAMES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")

@@ -9,7 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from refseg.models.backbones.base import Backbone, Normalization
-from refseg.models.pretrained import Pretrained
+from refseg.models.freezing import Pretrained
 
 Levels = tuple[Float[Tensor, " images _ _ _"], ...]
 

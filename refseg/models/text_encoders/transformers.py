@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.pretrained import (
-    Pretrained,
+from refseg.models.freezing import Pretrained
+from refseg.models.text_encoders.base import TextEncoder
+from refseg.models.transformers_models import (
     explained,
     import_transformers,
     load_config,
     plain_config,
 )
-from refseg.models.text_encoders.base import TextEncoder
 from refseg.types import TextFeatures
 
 

@@ -1,7 +1,5 @@
-"""A segmenter from the variables of the papers' own code."""
+"""Which of the papers' models variables are of, and its weights."""
 
-import importlib
-from functools import partial
 from typing import Literal, get_args
 
 from refseg.errors import ConfigError
@@ -9,23 +7,8 @@ from refseg.models.original.heads import OriginalModel
 from refseg.models.original.lstm_cnn import translate_lstm_cnn
 from refseg.models.original.rmi import translate_rmi
 from refseg.models.original.variables import Variables, canonical
-from refseg.models.segmenter import Segmenter
 
 Kind = Literal["rmi", "rmi_lstm", "lstm_cnn"]
-
-
-def from_original(kind: Kind, variables: Variables) -> Segmenter:
-    """See `refseg.models.pretrained.from_original`, where it is meant to be found."""
-    model = translate(kind, variables)
-    factories = {}
-    for part, description in model.config().items():
-        package, _, name = description["class_path"].rpartition(".")
-        factories[part] = partial(
-            getattr(importlib.import_module(package), name), **description["init_args"]
-        )
-    segmenter = Segmenter(**factories, vocab_size=model.vocab_size)
-    segmenter.load_state_dict(model.state)
-    return segmenter.eval()
 
 
 def translate(kind: str, variables: Variables) -> OriginalModel:
