@@ -22,3 +22,7 @@ class CheckpointError(RefsegError):
 
 class TrainingError(RefsegError):
     """Training cannot go on (a loss that is not finite, for one)."""
+
+
+class PredictionError(RefsegError):
+    """What a network answers is not a number."""

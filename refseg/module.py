@@ -33,7 +33,7 @@ from refseg.models.segmenter import (
 )
 from refseg.models.weight_files import load_weights
 from refseg.schedules import Schedule
-from refseg.scoring import predict_with_scores
+from refseg.scoring import check_logits, predict_with_scores
 from refseg.types import Batch
 
 
@@ -240,6 +240,7 @@ class ReferringSegmentation(LightningModule):
     def _logits(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
         self.logits = segment(batch).float()
+        check_logits(batch, self.logits)
         return self.logits
 
     def _start_evaluation(self) -> None:

@@ -21,6 +21,7 @@ from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.reading import Reading, read
 from refseg.refinement import refine_in_own_size
+from refseg.scoring import check_logits
 from refseg.types import Batch
 
 Picture = str | Path | Image.Image | np.ndarray  # 8-bit RGB pixels, checked by `as_pixels`
@@ -79,6 +80,7 @@ class Pipeline:
             ConfigError: DenseCRF is asked for, but pydensecrf2 is not installed.
             DataError: the image cannot be read; a sentence is empty or has no word that the model
                 knows.
+            PredictionError: the network's answer is not a number.
         """
         return self.segment_all(image, [expression], crf)[0]
 
@@ -90,6 +92,7 @@ class Pipeline:
         with torch.inference_mode():
             batch = self._batch(pixels, list(expressions))
             logits = self.segmenter(batch).float()
+            check_logits(batch, logits)
             if crf is None:
                 own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
                 return [_segmentation(values.sigmoid(), mask) for values, mask in own]
@@ -102,7 +105,8 @@ class Pipeline:
         """Prediction and activation after each word, for a fusion that reads word by word.
 
         Raises:
-            DataError: as `segment`.
+            DataError: as `segment`, like the next one.
+            PredictionError: the network's answer is not a number.
             TypeError: the fusion reads the sentence at once.
         """
         with torch.inference_mode():

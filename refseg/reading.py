@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from refseg.data import Tokenizer
 from refseg.models.segmenter import Segmenter
+from refseg.scoring import check_logits
 from refseg.types import Batch
 
 
@@ -37,12 +38,15 @@ def read(segmenter: Segmenter, batch: Batch, tokenizer: Tokenizer) -> Reading:
         tokenizer: that made the tokens of the batch.
 
     Raises:
+        PredictionError: the network's answer is not a number.
         TypeError: the fusion reads the sentence at once.
     """
     (geometry,), (expression,) = batch.geometries, batch.expressions
     count = int(batch.token_mask.sum())  # the rest is padding
     steps = list(itertools.islice(segmenter.read(batch), count))
-    logits = geometry.invert(torch.cat([step.logits for step in steps]).float())
+    fitted = torch.cat([step.logits for step in steps]).float()
+    check_logits(batch, fitted.amax(dim=0, keepdim=True))
+    logits = geometry.invert(fitted)
     activations = geometry.invert(torch.cat([step.activations for step in steps]).float())
     return Reading(
         tokenizer.words(expression), logits.sigmoid().cpu().numpy(), activations.cpu().numpy()

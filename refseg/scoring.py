@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from refseg.errors import PredictionError
 from refseg.types import Batch
 
 
@@ -20,6 +21,31 @@ class Predictions(NamedTuple):
 
     masks: list[Bool[Tensor, " height width"]]
     scores: Float64[Tensor, " expressions"]
+
+
+def check_logits(batch: Batch, logits: Float[Tensor, " expressions size size"]) -> None:
+    """Make sure that a network's answers are numbers: NaN would count as an empty prediction.
+
+    Args:
+        batch: what was asked.
+        logits: in network size.
+
+    Raises:
+        PredictionError: a logit is NaN or +∞; names the expression.
+    """
+    highest = logits.amax(dim=(-2, -1))  # NaN where any value is
+    wrong = (~(highest < torch.inf)).nonzero()[:, 0].tolist()
+    if not wrong:
+        return
+    first = wrong[0]
+    image = batch.image_paths[int(batch.image_index[first])]
+    record = f"{image} [{batch.expression_ids[first]}] " if image else ""
+    raise PredictionError(
+        f"Expected numbers from the network, got {highest[first].item()} for {record}"
+        f"{batch.expressions[first]!r} ({len(wrong)} of {len(batch)} expressions of the batch): "
+        "its weights are broken, or too large for the precision. Take an earlier checkpoint, or "
+        "compute in 32 bit (--trainer.precision 32-true)."
+    )
 
 
 def predict_with_scores(

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from refseg.__main__ import main
 
@@ -134,6 +135,26 @@ def test_a_checkpoint_of_another_model(
     message = complain(words, capsys)
     assert "is of another model than this one" in message
     assert expected in message
+
+
+def test_a_network_that_answers_no_numbers(
+    run: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not a single one of its masks would count, and nobody would know why."""
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    content["state_dict"]["segmenter.decoder.classifier.bias"].fill_(torch.nan)
+    broken, output = str(tmp_path / "broken.ckpt"), str(tmp_path / "run")
+    torch.save(content, broken)
+    for words in (
+        ["test", "--ckpt_path", broken, "--output", output],
+        ["predict", "--ckpt_path", broken, "--output", output],
+        ["segment", str(photo), "red star", "--checkpoint", broken],
+        ["words", str(photo), "red star", "--checkpoint", broken],
+    ):
+        message = complain(words, capsys)
+        assert "Expected numbers from the network, got nan for " in message
+        assert (".jpg [" in message) == ("--ckpt_path" in words)
+    assert not [path for path in Path(output).rglob("*") if "results" in path.name]
 
 
 def test_help_never_fails(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,9 @@ import torch
 
 from refseg.benchmarks.answers import generated_batch
 from refseg.counting import predict
+from refseg.errors import PredictionError
 from refseg.evaluation import STANDARD
-from refseg.scoring import predict_with_scores
+from refseg.scoring import check_logits, predict_with_scores
 
 
 @pytest.mark.parametrize("size", [(48, 64), (31, 17), (8, 300)], ids=str)
@@ -28,3 +29,21 @@ def test_nothing_is_predicted() -> None:
     masks, scores = predict_with_scores(batch, torch.full_like(logits, -1.0))
     assert not any(mask.any() for mask in masks)
     assert scores.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_what_is_no_number_is_named(value: float) -> None:
+    batch, logits = generated_batch(3, 20, 30, side=16)
+    check_logits(batch, logits)
+    logits[1, 2, 3] = value
+    with pytest.raises(
+        PredictionError, match=rf"got {value} for generated \[1\] 'ellipse' \(1 of 3"
+    ):
+        check_logits(batch, logits)
+
+
+def test_minus_infinity_is_surely_background() -> None:
+    batch, logits = generated_batch(1, 20, 30, side=16)
+    logits[:] = -torch.inf
+    check_logits(batch, logits)
+    assert not predict_with_scores(batch, logits).masks[0].any()
