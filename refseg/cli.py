@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -17,15 +18,11 @@ import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
 from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint
 from refseg.checkpoint import read_checkpoint
-from refseg.command_line import (
-    explain,
-    log_to_sweep,
-    resolve_configs,
-    with_config_of_checkpoint,
-)
+from refseg.command_line import log_to_sweep, resolve_configs, with_config_of_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
+from refseg.explanations import explain, refusal
 from refseg.loggers import WeightsAndBiases
 from refseg.models.comparison import check_description
 from refseg.models.trust import check_classes
@@ -145,6 +142,11 @@ class RefsegCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401 - as LightningCLI
         """Add the callbacks that no config can leave out."""
+        steps = self.config[str(self.subcommand)].trainer.accumulate_grad_batches
+        if steps < 1:
+            raise ConfigError(
+                f"Expected trainer.accumulate_grad_batches of at least 1, got {steps}."
+            )
         self.trainer_defaults["callbacks"] = [
             CompleteCheckpoint(self.config_dump),
             InterruptedCheckpoint(self.run_folder.path),
@@ -206,6 +208,11 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         if isinstance(ending.__context__, KeyboardInterrupt):  # which the trainer makes exit(1) of
             raise KeyboardInterrupt from None
         raise
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        message = refusal(error)
+        if message is None:
+            raise
+        raise ConfigError(message) from error
     for logger in command.trainer.loggers:
         if isinstance(logger, WeightsAndBiases):
             logger.close()

@@ -1,11 +1,7 @@
 """From the words of a command line to those that the parser of the trainer understands."""
 
 import atexit
-import difflib
-import importlib
-import inspect
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -105,65 +101,3 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
     check_classes(content, checkpoint)
     content.get("data", {}).pop("features", None)  # the checkpoint does without; one may name some
     return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
-
-
-def explain(message: str) -> str:
-    """What jsonargparse has to say, in one short message with a remedy.
-
-    Args:
-        message: of its `ArgumentError`.
-    """
-    if "arguments are required: " in message and "model." in message:
-        return "No model is named; name a config, as in `--config rmi.yaml`."
-    unaccepted = re.search(r"Option '([^']+)' is not accepted", message)
-    if unaccepted:
-        return f"There is no option '{unaccepted[1]}' here.{_nearest(unaccepted[1])}"
-    key = re.search(r'Parser key "([^"]+)"', message)
-    part = _PARTS.get(key[1]) if key else None
-    if part is not None and key is not None:
-        name = re.search(r"class_path='?([\w.]+)|import path string: (\S+)", message)
-        known = ", ".join(sorted(_known_classes(*part)))
-        if name:
-            unknown = (name[1] or name[2]).rpartition(".")[2]
-            return (
-                f"Unknown class '{unknown}' for {key[1]}; known are {known}. Classes of your own "
-                "are named with their module, files end in .yaml."
-            )
-    return " ".join(message.split())
-
-
-# Option -> where its classes are, and what they have in common.
-_PARTS = {
-    "model.backbone": ("refseg.models.backbones", "Backbone"),
-    "model.text_encoder": ("refseg.models.text_encoders", "TextEncoder"),
-    "model.fusion": ("refseg.models.fusion", "Fusion"),
-    "model.decoder": ("refseg.models.decoders", "Decoder"),
-    "model.loss": ("refseg.losses", "Loss"),
-    "model.lr_scheduler": ("refseg.schedules", "Schedule"),
-    "data.tokenizer": ("refseg.data.tokenizers", "Tokenizer"),
-}
-
-
-def _known_classes(module: str, base: str) -> dict[str, type]:
-    """The classes that can be chosen where a `base` is wanted, by their short names."""
-    members = vars(importlib.import_module(module))
-    return {
-        name: member
-        for name, member in members.items()
-        if isinstance(member, type)
-        and issubclass(member, members[base])
-        and not inspect.isabstract(member)
-        and not name.startswith("_")
-    }
-
-
-def _nearest(option: str) -> str:
-    arguments = {
-        argument
-        for part in _PARTS.values()
-        for known in _known_classes(*part).values()
-        for argument in inspect.signature(known).parameters
-    }
-    close = difflib.get_close_matches(option, arguments, n=1)
-    meant = f" Did you mean '{close[0]}'?" if close else ""
-    return f"{meant} `--model.fusion.help=MultimodalLSTM` lists the options of a class."

@@ -18,7 +18,7 @@ FLOORS = {
     "module": 2, "callbacks": 2, "pipeline": 2, "loggers": 2, "sweeps": 2, "benchmarks": 2,
     "true_masks": 2, "run_masks": 2, "reading": 2, "refinement": 2, "crf_evaluation": 2,
     "scores": 2, "word_curve": 2,
-    "command_line": 3, "runs": 3, "stages": 3, "verb_options": 3, "commands": 3,
+    "command_line": 3, "explanations": 3, "runs": 3, "stages": 3, "verb_options": 3, "commands": 3,
     "cli": 3, "prepared_run": 3, "__main__": 4,
     "scoring": 2, "result_files": 2, "run_summary": 2,
 }  # fmt: skip

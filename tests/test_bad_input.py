@@ -34,12 +34,32 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*FIT, *TINY, "--data.val_splits=[testZ]"], "Unknown split 'testZ' of shapes (shapes); "),
         ([*FIT, "--model.fusion=Nope"], "known are ConcatFusion, MultimodalLSTM"),
         ([*FIT, "--model.fusion.hidden_dimm=3"], "Did you mean 'hidden_dim'?"),
-        ([*FIT, "--data.batch_size=many"], "data.batch_size"),
+        ([*FIT, "--data.batch_size=many"], "data.batch_size to be a whole number, got many."),
+        ([*FIT, "--trainer.max_epochs=x"], "max_epochs to be a whole number or null, got x."),
+        ([*FIT, "--data.expressions_per_image=x"], "to be a whole number or all, got x."),
+        ([*FIT, "--data.val_splits=3"], "data.val_splits to be a list, got 3."),
+        ([*FIT, "--model.optimizer=Nope"], "Unknown class 'Nope' for model.optimizer; name it"),
+        ([*FIT, *TINY, "--trainer.devices=-7"], "Lightning refuses an option: `devices`"),
+        ([*FIT, *TINY, "--trainer.accelerator=x"], "invalid accelerator name: `accelerator='x'`"),
+        ([*FIT, *TINY, "--trainer.max_epochs=-5"], "a non-negative integer or -1. You passed in"),
+        ([*FIT, *TINY, "--trainer.accumulate_grad_batches=0"], "batches of at least 1, got 0."),
+        ([*FIT, *TINY, "--model.optimizer.lr=-1"], "optimizer refuses an option: Invalid learning"),
+        (
+            ["test", "--evaluation.protocol=x"],
+            "to be standard, rmi, text_objseg, lavt, cris, mmdet",
+        ),
         ([*FIT, "--nonsense=3"], "--nonsense"),
         (["test", "--ckpt_path=/no/where.ckpt"], "found none at /no/where.ckpt"),
     ],
 )
-def test_options(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options(
+    words: list[str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)  # some leave a folder of a run
     assert expected in complain(words, capsys)
 
 

@@ -26,7 +26,7 @@ from refseg.evaluation import STANDARD, ReferringMetrics
 from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
 from refseg.result_files import result_rows
-from refseg.scoring import predict_with_scores
+from refseg.scoring import check_logits, predict_with_scores
 from refseg.types import Batch
 
 WARM_UP = 32
@@ -136,6 +136,7 @@ def evaluate_batch(
         metrics: that count.
         measures: where rows are written.
     """
+    check_logits(batch, logits)
     predictions, scores = predict_with_scores(batch, logits)
     counts = count_pixels(batch, predictions, STANDARD, decoded_truths(batch))
     ids = range(first_id, first_id + len(batch))
