@@ -1,14 +1,17 @@
 """How overall IoU grows while a model reads."""
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from refseg.counting import count_pixels, decoded_truths
-from refseg.errors import ConfigError
+from refseg.errors import ConfigError, DataError
 from refseg.evaluation import STANDARD
+from refseg.evaluation.results import RESULTS_FILE
 from refseg.module import ReferringSegmentation
 from refseg.scores import SplitScores
 from refseg.types import Batch
@@ -48,6 +51,34 @@ def as_shares(points: Mapping[int, Mapping[str, float]]) -> dict[str, Mapping[st
         {'0.2': {'overall_iou': 0.25}, '1.0': {'overall_iou': 0.5}}
     """
     return {str(percentage / 100): figures for percentage, figures in points.items()}
+
+
+def read_curves(results: Path) -> dict[str, dict[float, float]]:
+    """The curves that an evaluation with `--words` has left beside its results.
+
+    Args:
+        results: the table of the results; that after DenseCRF has no curves.
+
+    Returns:
+        split -> share of the words, (0, 1] -> overall IoU, [0, 1]; empty where there are none.
+
+    Raises:
+        DataError: the file of the figures is damaged.
+    """
+    path = results.with_name("metrics.json")
+    if results.name != RESULTS_FILE or not path.is_file():
+        return {}
+    try:
+        curves = json.loads(path.read_bytes()).get("words", {})
+        return {
+            split: {float(share): float(figures["overall_iou"]) for share, figures in curve.items()}
+            for split, curve in curves.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path}: expected the figures of an evaluation ({type(error).__name__}: {error}); "
+            "write it again with `refseg test --words`."
+        ) from None
 
 
 class WordCurve(Callback):

@@ -131,6 +131,8 @@ class Cases:
                 truth = self.truths[row]
                 cards.append(ReadCard(said, image, name, truth, *reading, places[row]))
         text = "What the model predicts after each word of some of the sentences of the gallery."
+        if len(self.tables[model]) > 1:
+            text += " It is the model of the first seed."
         return Section(title, text, word_strips(cards, album))
 
     def _mixed(self) -> list[int]:

@@ -116,8 +116,10 @@ def curve_section(
     )
 
 
-def breakdown_parts(found: Findings, curves: Mapping[str, Section]) -> list[Section | Fold]:
-    """The curve and the breakdowns of each split; of all but the first they are folded away.
+def breakdown_parts(
+    found: Findings, curves: Mapping[str, Sequence[Section]]
+) -> list[Section | Fold]:
+    """Curves and breakdowns of each split; of all but the first they are folded away.
 
     Args:
         found: what a comparison found.
@@ -125,8 +127,8 @@ def breakdown_parts(found: Findings, curves: Mapping[str, Section]) -> list[Sect
     """
     breakdowns = found.breakdowns()
     parts: list[Section | Fold] = []
-    for number, (split, curve) in enumerate(curves.items()):
-        sections = [curve, *(_breakdown(m, found) for m in breakdowns if m[0].split == split)]
+    for number, (split, drawn) in enumerate(curves.items()):
+        sections = [*drawn, *(_breakdown(m, found) for m in breakdowns if m[0].split == split)]
         parts += sections if not number else [Fold(f"The same for {split}", sections)]
     return parts
 

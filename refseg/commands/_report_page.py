@@ -11,6 +11,7 @@ from refseg.commands._compare_runs import Contenders
 from refseg.commands._report_cases import Cases
 from refseg.commands._report_figures import breakdown_parts, curve_section, metric_sections
 from refseg.commands._report_runs import runs_section, titles
+from refseg.commands._report_words import word_sections
 from refseg.evaluation.comparison import METRICS, Part, pair_runs
 from refseg.evaluation.figure_texts import percent
 from refseg.evaluation.tables import metric_title
@@ -34,8 +35,12 @@ def write_report(
     """
     whole = [part for part in found.parts if not part.by]
     paired = _paired(contenders, [part.split for part in whole], options.only_shared)
+    reading = word_sections(contenders, list(paired))
     curves = {
-        split: curve_section(tables, split, options.resamples, options.seed)
+        split: [
+            curve_section(tables, split, options.resamples, options.seed),
+            *([reading[split]] if split in reading else []),
+        ]
         for split, tables in paired.items()
     }
     seeds = {

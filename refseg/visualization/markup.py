@@ -10,6 +10,10 @@ from dataclasses import dataclass
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
+_INTERVAL = re.compile(r"\[[-+\d.]+, [-+\d.]+\]")
+_OPTION = re.compile(r"(?<!\S)--[a-z_]+")
+
+
 @dataclass(frozen=True)
 class Html:
     """Markup in which everything that came from outside is escaped already.
@@ -42,6 +46,17 @@ def escaped(text: str) -> str:
         '&lt;b title=&quot;x&quot;&gt;'
     """
     return html.escape(_CONTROL.sub("\ufffd", text))
+
+
+def unbroken(text: str) -> str:
+    """As `escaped`, with no line breaks inside of an interval, an option, or before a percent sign.
+
+    Example:
+        >>> unbroken("see --against")
+        'see <code>--against</code>'
+    """
+    text = _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
+    return _OPTION.sub(r"<code>\g<0></code>", escaped(text.replace(" %", "\u00a0%")))
 
 
 def attributes(**values: str | int | bool | None) -> str:
@@ -111,4 +126,4 @@ def scrolled(label: str) -> str:
 
 
 def _cell(cell: str | Html) -> str:
-    return cell.markup if isinstance(cell, Html) else escaped(cell)
+    return cell.markup if isinstance(cell, Html) else unbroken(cell)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refseg.files import write_text
-from refseg.visualization.markup import Html, HtmlTable, escaped, table_markup
+from refseg.visualization.markup import Html, HtmlTable, escaped, table_markup, unbroken
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -85,8 +85,8 @@ def write_page(
     )
     numbers = itertools.count()
     body = "".join(_part(section, numbers) for section in sections)
-    leads = "".join(f'<p class="lead">{_unbroken(sentence)}</p>' for sentence in lead)
-    warnings = "".join(f"<li>{escaped(note)}</li>" for note in notes)
+    leads = "".join(f'<p class="lead">{unbroken(sentence)}</p>' for sentence in lead)
+    warnings = "".join(f"<li>{unbroken(note)}</li>" for note in notes)
     write_text(
         path,
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -106,11 +106,6 @@ def write_page(
     )
 
 
-def _unbroken(sentence: str) -> str:
-    """No line breaks between a number and its unit."""
-    return escaped(sentence.replace(" %", "\u00a0%"))
-
-
 def _part(part: Section | Fold, numbers: Iterator[int]) -> str:
     if isinstance(part, Section):
         return _section(part, numbers)
@@ -127,7 +122,7 @@ def _section(section: Section, numbers: Iterator[int]) -> str:
     if is_wide is None:
         is_wide = isinstance(contents[0], HtmlTable | Html)
     inside = "".join(_content(content, section.title, numbers) for content in contents)
-    text = f"<p>{escaped(section.text)}</p>" if section.text else ""
+    text = f"<p>{unbroken(section.text)}</p>" if section.text else ""
     kind = "wide" if is_wide else "figure"
     return f'<section class="{kind}"><h2>{escaped(section.title)}</h2>{text}{inside}</section>\n'
 

@@ -17,6 +17,7 @@ from plotly.offline import get_plotlyjs
 from refseg.__main__ import main
 from refseg.evaluation.figures import figures_of
 from refseg.evaluation.results import RLE, read_results, write_results
+from refseg.word_curve import as_shares
 
 from ..evaluation.fake_results import HEIGHT, WIDTH, draw_results
 from ..visualization.test_markup import HOSTILE
@@ -102,11 +103,33 @@ def test_figures_are_those_of_the_summary(one: Element, tested: Path) -> None:
         assert value.startswith(f"{summary['expressions'][split]:,} in ")
 
 
+def test_curves_over_the_words_are_those_of_the_runs_that_have_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [write_run(tmp_path / name, draw_results(40, noise=9)) for name in ("a", "b", "plain")]
+    for run, final in zip(runs, (0.5, 0.75), strict=False):
+        curve = as_shares({40: {"overall_iou": 0.25}, 100: {"overall_iou": final}})
+        (run / "test" / "metrics.json").write_text(json.dumps({"words": {"val": curve}}))
+    words = ["report", f"read={runs[0]}", f"read={runs[1]}", f"other={runs[2]}", *FEW]
+    assert main([*words, "--out", str(tmp_path / "page.html")]) == 0
+    found = section(read_page(tmp_path / "page.html"), "While the sentence is read, val")
+    assert cells(found.find(".//table")) == [
+        ["words read", "read"],
+        ["40", "25.00"],
+        ["100", "62.50"],  # the mean of both seeds
+    ]
+    assert "Overall IoU of read (protocol standard)" in text_of(found)
+    (runs[1] / "test" / "metrics.json").write_text("[3]")
+    assert main([*words, "--out", str(tmp_path / "page.html")]) == 2
+    assert "write it again with `refseg test --words`" in capsys.readouterr().err
+
+
 def test_everything_is_on_the_page(one: Element) -> None:
     titles = [heading.text for heading in one.iter("h2")]
     wanted = ["Figures", "Precision over thresholds, val", "By category", "By kind of words"]
     wanted += ["The same for testB", "Find expressions", "Gallery", "Word by word", "What was run"]
     assert [title for title in wanted if title not in titles] == []
+    assert not [title for title in titles if title.startswith("While the sentence")], "no --words"
     assert [heading.text for heading in one.iter("h1")] == ["rmi & <co>"]
     groups = [heading.text for heading in section(one, "Gallery").iter("h3")]
     assert groups == ["Best", "Worst", "Typical: next to the median IoU", "Drawn at random"]

@@ -13,6 +13,7 @@ from refseg.visualization.markup import (
     data_script,
     escaped,
     table_markup,
+    unbroken,
 )
 
 HOSTILE = [
@@ -47,6 +48,12 @@ def test_texts_and_attributes_come_back_as_they_were(text: str) -> None:
 
 def test_control_characters_are_replaced() -> None:
     assert escaped("a\x00b\x1bc\n") == "a\ufffdb\ufffdc\n"
+
+
+def test_figures_are_not_broken_over_lines() -> None:
+    text = "a <b> [c, d] 61.52 [+59.1, -0.3] in 4 % of all, see --only_shared, x--y"
+    expected = "a &lt;b&gt; [c, d] 61.52 [+59.1,\u00a0-0.3] in 4\u00a0% of all, see "
+    assert unbroken(text) == expected + "<code>--only_shared</code>, x--y"
 
 
 def test_data_for_scripts_ends_no_element() -> None:
