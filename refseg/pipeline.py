@@ -14,6 +14,7 @@ from torch import Tensor
 from refseg.checkpoint import read_checkpoint
 from refseg.crf import CRFOptions
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
+from refseg.data.collation import stack_images
 from refseg.errors import CheckpointError, DataError
 from refseg.geometry import Geometry, Resampling
 from refseg.models.segmenter import Segmenter
@@ -120,9 +121,8 @@ class Pipeline:
         tokens, token_mask = self.tokenizer.encode(expressions)
         height, width = pixels.shape[:2]
         geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
-        fitted = torch.from_numpy(geometry.apply_image(pixels, self.fill))
         return Batch(
-            images=fitted.permute(2, 0, 1)[None].contiguous(),
+            images=stack_images([geometry.apply_image(pixels, self.fill)]),
             tokens=torch.from_numpy(tokens),
             token_mask=torch.from_numpy(token_mask),
             image_index=torch.zeros(len(expressions), dtype=torch.int64),

@@ -152,14 +152,14 @@ class RunMasks:
     def notes(self) -> list[str]:
         """What a reader should know of the predictions that are shown."""
         notes = [
-            f"{count:,} predictions are not drawn, as {why}. {_KEEP}"
+            f"Predictions that are not drawn, as {why}: {count:,}. {_KEEP}"
             for why, count in self._undrawn.items()
         ]
         if self._differing:
             notes.append(
-                f"{self._differing:,} predictions that were made again from {self.checkpoint} are "
-                "not, to the pixel, those that were evaluated. The figures are those of the "
-                f"evaluation. {_KEEP}"
+                f"Predictions were made again from {self.checkpoint}, and {self._differing:,} of "
+                "them have not, to the pixel, the size of those that were evaluated. The figures "
+                f"are those of the evaluation. {_KEEP}"
             )
         return notes
 

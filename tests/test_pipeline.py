@@ -88,6 +88,14 @@ def test_pipeline_and_evaluation_agree(pipeline: Pipeline, run: Path, shapes_roo
     expressions = [batch.expressions[index] for index in asked]
     for index, segmentation in zip(asked, pipeline.segment_all(path, expressions), strict=True):
         assert (predictions[index].numpy() != segmentation.mask).mean() < 1e-3
+    answers: list[torch.Tensor] = []
+    hook = pipeline.segmenter.decoder.register_forward_hook(lambda *call: answers.append(call[2]))
+    for index, expression in zip(asked, expressions, strict=True):
+        mask, _ = pipeline.segment(path, expression)
+        assert module.logits is not None
+        assert answers[-1][0].equal(module.logits[index]), "to the last bit"
+        assert (predictions[index].numpy() == mask).all()
+    hook.remove()
 
 
 def test_segment_writes_mask_overlay_and_words(

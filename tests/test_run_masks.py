@@ -136,7 +136,7 @@ def test_other_predictions_than_those_evaluated_are_told(tested: Results) -> Non
     row = masks.results.table.slice(0, 1).to_pylist()[0]
     masks.predicted({**row, "predicted_area": row["predicted_area"] + 1}, image_of(row))
     (note,) = masks.notes()
-    assert "1 predictions that were made again" in note
+    assert ", and 1 of them have not, to the pixel, the size" in note
 
 
 def test_damaged_masks_and_unknown_words(tested: Results) -> None:

@@ -62,7 +62,7 @@ def _section(curves: Mapping[str, Curve], split: str, several: bool) -> Section:
     return Section(
         title,
         f"Overall IoU{whose} (protocol standard) after a share of the words of each sentence, as "
-        "refseg test --words has measured it.",
+        "`refseg test --words` has measured it.",
         [
             curve_chart(shares, series, x_title="share of the words read", y_title="overall IoU"),
             folded(

@@ -53,7 +53,8 @@ def test_control_characters_are_replaced() -> None:
 def test_figures_are_not_broken_over_lines() -> None:
     text = "a <b> [c, d] 61.52 [+59.1, -0.3] in 4 % of all, see --only_shared, x--y"
     expected = "a &lt;b&gt; [c, d] 61.52 [+59.1,\u00a0-0.3] in 4\u00a0% of all, see "
-    assert unbroken(text) == expected + "<code>--only_shared</code>, x--y"
+    assert unbroken("`<a>` and `b` `") == "<code>&lt;a&gt;</code> and <code>b</code> `"
+    assert unbroken(text) == expected + '<span class="option">--only_shared</span>, x--y'
 
 
 def test_data_for_scripts_ends_no_element() -> None:
