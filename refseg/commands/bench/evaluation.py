@@ -76,7 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if checkpoint is not None:
             beside = measure_overhead(checkpoint, height, width)
-            written["network"] = {name: found._asdict() for name, found in beside.items()}
+            written["network"] = {
+                name.replace(" ", "_"): found._asdict() for name, found in beside.items()
+            }
             for name, (seconds, overhead) in beside.items():
                 table.add_row(f"network, per expression, {name}", _milliseconds(seconds))
                 table.add_row("  evaluation takes longer by", f"{100 * overhead:.1f} %")

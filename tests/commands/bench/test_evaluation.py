@@ -18,7 +18,7 @@ def test_measures_beside_a_network(
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["expressions"] == 112, "whole batches"
     assert 0.5 < figures["overall_iou"] < 1
-    assert set(figures["network"]) == {"one by one", "together"}
+    assert set(figures["network"]) == {"one_by_one", "together"}
     assert all(found["overhead"] > 0 for found in figures["network"].values())
     assert "evaluation takes longer by" in capsys.readouterr().out
 
