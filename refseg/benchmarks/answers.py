@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 
 from refseg.data import References, encode
+from refseg.data.collation import stack_images
 from refseg.data.schema import SCHEMA
 from refseg.geometry import Geometry
 from refseg.types import Batch, RunLengths
@@ -39,7 +40,7 @@ def generated_batch(
         away = _distance(side, side, 0.5 + (y - 0.5) * height / width, x + 0.02)
         logits += [torch.from_numpy((radius - away) * 40).float()] * 3
     batch = Batch(
-        images=torch.zeros(1, 3, side, side, dtype=torch.uint8),
+        images=stack_images([np.zeros((side, side, 3), np.uint8)]),
         tokens=torch.zeros(expressions, 1, dtype=torch.int64),
         token_mask=torch.ones(expressions, 1, dtype=torch.bool),
         image_index=torch.zeros(expressions, dtype=torch.int64),
