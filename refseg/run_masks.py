@@ -8,7 +8,7 @@ import yaml
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data import decode
-from refseg.errors import CheckpointError, ConfigError, DataError
+from refseg.errors import CheckpointError, ConfigError, DataError, PredictionError
 from refseg.evaluation.results import RLE, Results
 from refseg.pipeline import Pipeline, load
 from refseg.reading import Reading
@@ -106,6 +106,9 @@ class RunMasks:
         except DataError:
             self._not_drawn("the model knows no word of the expression")
             return None
+        except PredictionError:
+            self._not_drawn("the network's answers are not numbers")
+            return None
         if int(mask.sum()) != row["predicted_area"]:
             self._differing += 1
         return mask
@@ -122,7 +125,7 @@ class RunMasks:
         self._undrawn[why] = self._undrawn.get(why, 0) + 1
 
     def read(self, row: Mapping[str, Any], image: Pixels) -> Reading | None:
-        """How the network reads an expression; None where it knows no word of it.
+        """How the network reads an expression; None where it knows no word, or answers no number.
 
         Args:
             row: of the results.
@@ -131,7 +134,7 @@ class RunMasks:
         assert self.pipeline is not None
         try:
             return self.pipeline.read(image, row["expression"])
-        except DataError:
+        except (DataError, PredictionError):
             return None
 
     def why_no_strips(self) -> str | None:

@@ -150,6 +150,20 @@ def test_damaged_masks_and_unknown_words(tested: Results) -> None:
     assert "knows no word" in again.notes()[0]
 
 
+def test_answers_that_are_not_numbers_are_left_out(tested: Results) -> None:
+    masks = RunMasks(without_masks(tested))
+    row = tested.table.slice(0, 1).to_pylist()[0]
+    del row["rle"]
+    assert masks.pipeline is not None
+    for weight in masks.pipeline.segmenter.parameters():
+        torch.nn.init.constant_(weight, torch.nan)
+    image = image_of(row)
+    assert image is not None
+    assert masks.predicted(row, image) is None
+    assert masks.read(row, image) is None
+    assert "the network's answers are not numbers: 1." in masks.notes()[0]
+
+
 def test_images_that_are_not_what_they_were(tested: Results) -> None:
     row = tested.table.slice(0, 1).to_pylist()[0]
     assert image_of({**row, "height": row["height"] + 1}) is None

@@ -55,7 +55,7 @@ def test_page(root: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) ->
     assert "<h1>fake (unc)</h1>" in page
     assert "<dd>42</dd><dt>expressions</dt>" in page
     assert page.count("Plotly.newPlot(") >= 6
-    assert "<th scope=row>position</th><td>50.0 %</td>" in page
+    assert "<th scope=row>position</th><td>50.0\u00a0%</td>" in page
 
 
 def test_bad_records_are_left_out_and_said_to_be(
