@@ -194,7 +194,8 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
     if stages is not None:
         return run_stages(stages, words, lambda words: run_trainer("fit", words))
     words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
-    sys.argv = ["refseg", verb, *resolve_configs(words)]  # what distributed processes run again
+    # What distributed processes run again; the first word is the script to start them with.
+    sys.argv = [sys.argv[0], verb, *resolve_configs(words)]
     try:
         command = RefsegCLI(
             ReferringSegmentation,
@@ -202,7 +203,10 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
             save_config_callback=None,
             auto_configure_optimizers=False,
             parser_class=RefsegParser,
-            parser_kwargs={name: {"epilog": text} for name, text in EXAMPLES.items()},
+            parser_kwargs={
+                "prog": "refseg",
+                **{name: {"epilog": text} for name, text in EXAMPLES.items()},
+            },
         )
     except SystemExit as ending:
         if isinstance(ending.__context__, KeyboardInterrupt):  # which the trainer makes exit(1) of
