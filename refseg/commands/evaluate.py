@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import math
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,8 +160,17 @@ def _evaluate(
     if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
         return None
     results: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    figures: Figures = results.get("protocols", {results["protocol"]: results["metrics"]})
-    return figures
+    figures: dict[str, dict[str, dict[str, float | None]]]
+    figures = results.get("protocols", {results["protocol"]: results["metrics"]})
+    return {
+        name: {split: _with_nan(row) for split, row in splits.items()}
+        for name, splits in figures.items()
+    }
+
+
+def _with_nan(row: Mapping[str, float | None]) -> dict[str, float]:
+    """The figures of a split; those that are not defined are null in the file."""
+    return {key: math.nan if value is None else value for key, value in row.items()}
 
 
 def _show(console: "Console", label: str, figures: Figures) -> None:
@@ -177,6 +187,8 @@ def _compare(console: "Console", found: dict[str, Figures]) -> None:
     from rich import box
     from rich.table import Table
 
+    from refseg.evaluation.figure_texts import percent
+
     splits = dict.fromkeys(s for figures in found.values() for s in next(iter(figures.values())))
     for split in splits:
         table = Table(title=f"overall IoU in %, {split}", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -184,6 +196,6 @@ def _compare(console: "Console", found: dict[str, Figures]) -> None:
         for name in next(iter(found.values())):
             table.add_column(name, justify="right")
         for label, figures in found.items():
-            values = [splits_of.get(split, {}).get("overall_iou") for splits_of in figures.values()]
-            table.add_row(label, *("–" if v is None else f"{100 * v:.2f}" for v in values))
+            rows = [splits_of.get(split, {}) for splits_of in figures.values()]
+            table.add_row(label, *(percent(row.get("overall_iou", math.nan)) for row in rows))
         console.print(table)

@@ -215,7 +215,8 @@ class ReferringMetrics(CountingMetric):
             chosen = torch.isin(rows.expression_ids, self.chosen_ids)
             rows = Counts(*(column[chosen] for column in rows))
         figures = self.protocol.figures(rows.intersections, rows.unions, self.thresholds)
-        if (rows.areas == 0).any():
+        # An object that is squashed to nothing is none that the expression does not name.
+        if self.protocol.side is None and (rows.areas == 0).any():
             areas = rows.areas, rows.intersections + rows.unions - rows.areas
             figures["no_target_accuracy"] = no_target_accuracy(*areas)
             figures["target_accuracy"] = target_accuracy(*areas)
@@ -235,17 +236,19 @@ def check_threshold(threshold: float) -> None:
 
 
 def mean_figures(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each figure over several splits, in which each split counts the same.
+    """The mean of each figure over the splits that have it, in which each split counts the same.
 
     Args:
-        rows: the figures of each split, at least one; all with the same keys.
+        rows: the figures of each split. Only those with expressions that name nothing have the
+            accuracies of gRefCOCO.
 
     Example:
-        >>> mean_figures([{"overall_iou": 0.25}, {"overall_iou": 0.5}])
-        {'overall_iou': 0.375}
+        >>> mean_figures([{"overall_iou": 0.25}, {"overall_iou": 0.5, "target_accuracy": 0.9}])
+        {'overall_iou': 0.375, 'target_accuracy': 0.9}
     """
-    first, *others = rows
-    return {key: fmean([first[key], *(row[key] for row in others)]) for key in first}
+    splits = list(rows)
+    keys = dict.fromkeys(key for row in splits for key in row)
+    return {key: fmean(row[key] for row in splits if key in row) for key in keys}
 
 
 def _some(ids: Tensor) -> str:

@@ -9,6 +9,7 @@ What no protocol can count again: codes that add up the overlapping polygons of 
 what is not 1 for background (`lavt`), and samples that a distributed sampler repeated (`cris`).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -82,6 +83,8 @@ class Protocol:
     ) -> dict[str, Float[Tensor, ""]]:
         """Overall IoU, mean IoU and precision@X by the rules of the protocol.
 
+        Where all unions are empty, overall IoU is 0/0 in the other codes: NaN.
+
         Args:
             intersections: pixels.
             unions: pixels.
@@ -95,8 +98,10 @@ class Protocol:
             >>> cris["precision@0.5"].item()
             0.0
         """
+        is_defined = self.empty == 1 or bool((unions > 0).any())
+        overall = overall_iou(intersections, unions)
         found = {
-            _OVERALL: overall_iou(intersections, unions),
+            _OVERALL: overall if is_defined else torch.full_like(overall, math.nan),
             _MEAN: mean_iou(intersections, unions, self.empty, self.softening),
         }
         for threshold in thresholds:

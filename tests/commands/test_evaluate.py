@@ -8,6 +8,8 @@ import pytest
 from refseg.__main__ import main
 from refseg.evaluation import PROTOCOLS
 
+from ..data.fake_grefcoco import grefs, write_fake_grefcoco, write_grefs
+
 
 @pytest.fixture
 def checkpoint(run: Path) -> str:
@@ -57,3 +59,23 @@ def test_an_unknown_protocol_of_a_verb(checkpoint: str, capsys: pytest.CaptureFi
     error = capsys.readouterr().err
     assert "lavd" in error
     assert "text_objseg" in error
+
+
+def test_figures_that_are_not_defined_are_dashes(
+    checkpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """gRefCOCO, and no expression of the split names anything: there is no T-acc."""
+    root = write_fake_grefcoco(tmp_path / "root")
+    refs, instances = grefs()
+    write_grefs(root, [r for r in refs if r["split"] != "val" or r["no_target"]], instances)
+    words = ["evaluate", checkpoint, "--protocol", "standard", "--splits", "val"]
+    words += ["--data.root", str(root), "--data.dataset", "grefcoco", "--data.num_workers", "0"]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 0
+    assert (
+        json.loads((tmp_path / "out" / "metrics.json").read_text())["metrics"]["val"][
+            "target_accuracy"
+        ]
+        is None
+    )
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "standard  " in line][:1]
+    assert row.split()[-1] == "–"

@@ -12,7 +12,12 @@ from torch import distributed, multiprocessing
 from torchmetrics.classification import BinaryJaccardIndex
 
 from refseg.errors import ConfigError, DataError
-from refseg.evaluation import ReferringMetrics, intersection_and_union
+from refseg.evaluation import (
+    PROTOCOLS,
+    ReferringMetrics,
+    intersection_and_union,
+    mean_figures,
+)
 
 
 def test_overall_iou_equals_the_jaccard_index_of_all_pixels() -> None:
@@ -201,3 +206,17 @@ def test_three_processes_shuffled_unevenly_give_the_integers_of_one(
 @pytest.mark.usefixtures("_one_thread")
 def test_a_process_without_any_expression_takes_part(tmp_path: Path) -> None:
     _assert_same_as_one_process(tmp_path, [[], list(range(EXPRESSIONS))], batch_size=16)
+
+
+def test_splits_without_accuracies_do_not_count_for_them() -> None:
+    named, nameless = {"overall_iou": 0.5}, {"overall_iou": 0.25, "no_target_accuracy": 0.75}
+    wanted = {"overall_iou": 0.375, "no_target_accuracy": 0.75}
+    assert mean_figures([named, nameless]) == mean_figures([nameless, named]) == wanted
+
+
+def test_an_object_that_is_squashed_to_nothing_is_still_a_target() -> None:
+    counts = torch.tensor([0]), torch.tensor([0]), (1,), torch.tensor([0])
+    for name, told in (("standard", True), ("rmi", True), ("lavt", False)):
+        metrics = ReferringMetrics(protocol=PROTOCOLS[name])
+        metrics.update(*counts)
+        assert ("no_target_accuracy" in metrics.compute()) is told, name

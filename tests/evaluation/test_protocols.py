@@ -1,6 +1,7 @@
 """Each protocol on cases worked by hand that tell it from the others, and on the papers' counts."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -142,6 +143,13 @@ def test_figures_of_ties_and_empty_unions_by_hand() -> None:
         assert figures["overall_iou"].item() == overall, name
         assert figures["mean_iou"].item() == pytest.approx(mean, abs=1e-15), name
         assert figures["precision@0.5"].item() == precision, name
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_overall_iou_of_nothing_but_empty_unions(name: str) -> None:
+    nothing = torch.tensor([0, 0])
+    overall = PROTOCOLS[name].figures(nothing, nothing)["overall_iou"].item()
+    assert overall == 1 if name == "standard" else math.isnan(overall)
 
 
 def test_only_mmdet_leaves_sentences_out() -> None:
