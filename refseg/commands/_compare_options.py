@@ -82,7 +82,12 @@ def number_from(least: int) -> Callable[[str], int]:
     """
 
     def read(text: str) -> int:
-        value = int(text)
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {least}, got '{text}'"
+            ) from None
         if value < least:
             raise argparse.ArgumentTypeError(f"expected a number from {least}, got {value}")
         return value

@@ -75,6 +75,13 @@ def _models(words: Sequence[str]) -> dict[str, list[Path]]:
         if name is None:
             nameless.append(path)
     short = dict(zip(nameless, _short_names(nameless), strict=True))
+    given = {name for name, _ in map(_split_name, words)}
+    for path, name in short.items():
+        if name in given:
+            raise ConfigError(
+                f"Expected names that tell models apart, got {name}=RUN and {path}, which is "
+                f"called '{name}' as well; write NAME={path}."
+            )
     for name, path in map(_split_name, words):
         named.setdefault(name or short[path], []).append(path)
     return named

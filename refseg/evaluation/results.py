@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -52,6 +53,12 @@ RESULTS_SCHEMA = pa.schema(
     ]
 )
 """The columns. Within a split, ids of expressions are unique."""
+
+_ROUNDING = 1e-9  # of an IoU that another program has worked out
+_NEVER_NULL = (
+    *("expression_id", "image_id", "source", "split", "expression", "image_path"),
+    *("intersection", "union", "area", "iou", "words", "object_size", "height", "width"),
+)
 
 RLE = pa.field("rle", pa.binary())
 """The prediction in COCO's compressed run lengths: one more column, where masks were saved."""
@@ -114,7 +121,7 @@ def read_results(run: Path) -> Results:
             an evaluation in it (`test`, or else `validate`).
 
     Raises:
-        DataError: there are no results, or they are damaged.
+        DataError: there are no results, they are damaged, or they contradict themselves.
     """
     path = _results_path(Path(run))
     try:
@@ -123,7 +130,9 @@ def read_results(run: Path) -> Results:
         raise DataError(
             f"{path} cannot be read ({error}); write it again with `refseg test`."
         ) from None
-    return Results(_checked(table, str(path)), _summary(path.parent / SUMMARY_FILE), path)
+    table = _checked(table, str(path))
+    _check_values(table, path)
+    return Results(table, _summary(path.parent / SUMMARY_FILE), path)
 
 
 def _results_path(run: Path) -> Path:
@@ -173,3 +182,24 @@ def _checked(table: pa.Table, name: str) -> pa.Table:
             f"Expected the columns of results, got other types ({error}): {name}."
         ) from None
     return table.unify_dictionaries().combine_chunks()
+
+
+def _check_values(table: pa.Table, path: Path) -> None:
+    """Other programs write such files, too; a gap in them would become a figure."""
+    gaps = [name for name in _NEVER_NULL if table[name].null_count]
+    if gaps:
+        raise DataError(
+            f"Expected a value in each row, got rows without {', '.join(gaps)}: {path}; write it "
+            "again with `refseg test`."
+        )
+    intersection, union, iou = (table[name].to_numpy() for name in ("intersection", "union", "iou"))
+    counted = np.where(union > 0, intersection / np.maximum(union, 1), 1.0)
+    fits = (intersection >= 0) & (intersection <= union) & (np.abs(iou - counted) < _ROUNDING)
+    if not fits.all():
+        row = int(np.flatnonzero(~fits)[0])
+        raise DataError(
+            f"Expected as IoU the intersection divided by the union, got {iou[row]} for "
+            f"{intersection[row]} and {union[row]} pixels of expression "
+            f"{table['expression_id'][row]}, and {(~fits).sum():,} such rows in all: {path}; write "
+            "it again with `refseg test`."
+        )

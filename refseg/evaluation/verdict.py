@@ -184,7 +184,8 @@ def _group(group: str, gain: Gain) -> str:
 
 def _points(difference: Difference) -> str:
     value, low, high = (100 * number for number in difference[:3])
-    return f"{value:+.2f} points, {low:+.2f} to {high:+.2f}"
+    ends = f", {low:+.2f} to {high:+.2f}" if math.isfinite(low) else ""
+    return f"{value:+.2f} points{ends}"
 
 
 def _why(gain: Gain) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from pathlib import Path
 
 import pyarrow as pa
@@ -198,12 +199,50 @@ def test_what_cannot_be_compared(
         (rmi, lstm, "--metric", "iou"): "precision@X",
         (f"x={rmi}", f"y={lstm}", "--against", few): "seeds of one model",
         (f"x={rmi}", "--against", f"x={lstm}"): "'x' on both sides",
+        (f"lstm-0={rmi}", lstm): "which is called 'lstm-0' as well",
     }
     for words, told in cases.items():
         assert main(["compare", *words, *FEW]) == 2, words
         assert told in capsys.readouterr().err
     assert main(["compare", rmi, few, "--only_shared", *FEW]) == 0
     assert "expressions of rmi-0 are left out" in squeezed(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("union", None, "got rows without union"),
+        ("source", None, "got rows without source"),
+        ("expression", None, "got rows without expression"),
+        ("iou", math.nan, "got nan for"),
+        ("union", 0, "pixels of expression 7, and 1 such rows in all"),
+    ],
+)
+def test_results_with_gaps(
+    column: str,
+    value: object,
+    told: str,
+    runs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As another program may have written them: a gap would become a figure."""
+    table = draw_results(150, skill=1.0)
+    place = table.column_names.index(column)
+    values = table[column].to_pylist()
+    values[7] = value
+    damaged = pa.array(values, table[column].type)
+    path = write_run(tmp_path, table.set_column(place, column, damaged))
+    assert main(["compare", str(runs / "rmi-0"), str(path), *FEW]) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "write it again with `refseg test`" in message
+
+
+def test_a_number_that_is_none(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["compare", str(runs / "rmi-0"), "--seed", "x"])
+    assert "expected a whole number from 0, got 'x'" in capsys.readouterr().err
 
 
 def test_what_a_reader_should_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

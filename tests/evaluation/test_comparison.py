@@ -87,3 +87,10 @@ def test_the_noise_of_seeds_is_warned_of_where_images_hide_it(gain: Gain, warned
     assert (warning is not None) == warned
     if warning is not None:
         assert "inside the noise of the seeds (-5.00 to +9.00)" in warning
+
+
+def test_one_image_has_no_interval() -> None:
+    runs = {name: [draw_results(1, noise=number)] for number, name in enumerate("AB")}
+    sentence = verdict(compare_runs(runs, "val", resamples=100), METRIC, "A", "B")
+    assert "nan" not in sentence
+    assert " points, p = 1.000)" in sentence
