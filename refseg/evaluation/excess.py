@@ -1,13 +1,16 @@
 """Whether a model gains more in some expressions than in all others."""
 
+import math
 from collections.abc import Sequence
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float64
+from scipy import stats
 
 from refseg.evaluation.draws import bootstrap_figures
-from refseg.evaluation.image_sums import OVERALL_IOU, image_sums, stack
+from refseg.evaluation.image_sums import OVERALL_IOU, image_codes, image_sums, stack
 from refseg.evaluation.seeds import seed_noise
 from refseg.evaluation.significance import RESAMPLES, Difference, interval
 
@@ -24,7 +27,8 @@ def excess(
 
     A gain that is significant in one group and not in another need not be larger there: that is
     a question of its own. Images are drawn anew; the p-value is that of the bootstrap or, with
-    several seeds on both sides, that of their noise, if it is larger.
+    several seeds on both sides, that of their noise, if it is larger. A group that lies in a few
+    of the images is as uncertain as these few make it.
 
     Args:
         first: results of one model, a table for each seed.
@@ -35,9 +39,12 @@ def excess(
         seed: of the draws.
 
     Returns:
-        The difference of the differences, or None where there are no other rows.
+        The difference of the differences, or None where the group or the other rows lie in fewer
+        than two images.
     """
-    if rows.all() or not rows.any():
+    codes = image_codes(first[0])
+    images = min(len(np.unique(codes[part])) for part in (rows, ~rows))
+    if images < 2:
         return None
     everything = [*first, *second]
     sums = stack([image_sums(everything, [metric], rows=part) for part in (rows, ~rows)])
@@ -57,12 +64,17 @@ def excess(
     noise = seed_noise(of_seeds[: len(first)], of_seeds[len(first) :])
     return Difference(
         float(gain_there(figures[None])[0]),
-        *interval(drawn, sums.images),
-        max(_two_sided(drawn), 0.0 if noise is None else noise.p_value),
+        *interval(drawn, images),
+        max(_two_sided(drawn, images), 0.0 if noise is None else noise.p_value),
     )
 
 
-def _two_sided(drawn: Float64[np.ndarray, " draws"]) -> float:
-    """How often the draws lie on the other side of 0, twice."""
+def _two_sided(drawn: Float64[np.ndarray, " draws"], images: int) -> float:
+    """How often the draws lie on the other side of 0, twice; in step with `interval`.
+
+    Like the interval's ends it goes by Student's distribution instead of the normal one.
+    """
     rarer = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return min(1.0, 2 * (rarer + 1) / (len(drawn) + 1))
+    share = min(0.5, (rarer + 1) / (len(drawn) + 1))
+    deviations = NormalDist().inv_cdf(share) * math.sqrt((images - 1) / images)
+    return 2 * float(stats.t.cdf(deviations, images - 1))

@@ -104,6 +104,27 @@ def test_a_gain_in_small_objects_stands_out() -> None:
     assert excess([first], [second], np.ones(len(small), bool)) is None
 
 
+@pytest.mark.parametrize("few", [2, 3, 6])
+def test_a_group_of_a_few_images_seldom_stands_out_by_chance(few: int) -> None:
+    """Two models of the same skill, and a group of one expression in each of a few images."""
+    alarms = 0
+    for seed in range(100):
+        first, second = draw_results(60, seed=seed, noise=1), draw_results(60, seed=seed, noise=2)
+        _, firsts = np.unique(first["image_id"].to_numpy(), return_index=True)
+        rows = np.isin(np.arange(first.num_rows), firsts[:few])
+        found = excess([first], [second], rows, "mean_iou", resamples=300)
+        assert found is not None
+        alarms += found.p_value < 0.05
+    assert alarms <= 12  # 5 are to be expected; more than 12 come once in 700 times
+
+
+def test_a_group_in_one_image_cannot_be_told_from_the_others() -> None:
+    first, second = draw_results(20, noise=1), draw_results(20, noise=2)
+    rows = first["image_id"].to_numpy() == 3
+    assert excess([first], [second], rows, resamples=300) is None
+    assert excess([first], [second], ~rows, resamples=300) is None
+
+
 def test_an_even_gain_does_not_stand_out() -> None:
     first, second = draw_results(200, noise=1, skill=0.5), draw_results(200, noise=2)
     words = first["words"].to_numpy() < 6
@@ -163,3 +184,10 @@ def test_one_image_has_no_interval() -> None:
     value, low, high = bootstrap(draw_results(images=1))
     assert 0 < value < 1
     assert np.isnan([low, high]).all()
+
+
+def test_too_few_images_have_no_interval_either() -> None:
+    """Five lie all on one side of the truth in 2 / 2⁵ = 6 % of all cases, and so do all draws."""
+    five, six = (bootstrap(draw_results(images), resamples=200) for images in (5, 6))
+    assert np.isnan([five.low, five.high]).all()
+    assert six.low < six.value < six.high
