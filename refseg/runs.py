@@ -16,6 +16,7 @@ from rich.table import Table
 
 from refseg.callbacks import ExamplePictures
 from refseg.crf_evaluation import CRFEvaluation
+from refseg.errors import ConfigError
 from refseg.evaluation import (
     PROTOCOLS,
     Protocol,
@@ -138,7 +139,16 @@ class RunFolder:
     def finish_evaluation(
         self, trainer: Trainer, module: ReferringSegmentation, config: dict[str, Any]
     ) -> None:
-        """Show and save the figures of `validate` or `test`, beside the rows they come from."""
+        """Show and save the figures of `validate` or `test`, beside the rows they come from.
+
+        Raises:
+            ConfigError: nothing was evaluated.
+        """
+        if not module.protocol_results:
+            raise ConfigError(
+                "Expected something to evaluate, got no split, or a limit of no batches; check "
+                "--data.test_splits, --trainer.limit_test_batches and --trainer.limit_val_batches."
+            )
         several = module.protocol_results if len(module.protocols) > 1 else {}
         results: dict[str, Any] = {
             "protocol": module.protocols[0].name,

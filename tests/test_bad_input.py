@@ -186,3 +186,28 @@ def test_help_never_fails(capsys: pytest.CaptureFixture[str]) -> None:
             main([verb, "--help"])
         assert exit_.value.code == 0
         assert f"refseg {verb} --" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:Total length of `list`")
+@pytest.mark.parametrize(
+    ("verb", "option", "expected"),
+    [
+        ("test", "--trainer.limit_test_batches=0", "Expected something to evaluate"),
+        ("validate", "--trainer.limit_val_batches=0", "Expected something to evaluate"),
+        ("test", "--data.test_splits=[]", "Expected something to evaluate"),
+        ("test", "--trainer.limit_test_batches=0.0001", "Try at least `limit_test_batches="),
+        ("test", "--trainer.limit_test_batches=-1", "it has to be in [0.0, 1.0] or an int"),
+    ],
+)
+def test_nothing_to_evaluate(
+    verb: str,
+    option: str,
+    expected: str,
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    checkpoint = str(run / "checkpoints" / "best.ckpt")
+    words = [verb, "--ckpt_path", checkpoint, option, "--output", str(tmp_path)]
+    assert expected in complain(words, capsys)
+    assert not list(tmp_path.glob("*.*"))

@@ -94,6 +94,10 @@ def run(arguments: argparse.Namespace) -> int:
     for checkpoint in arguments.checkpoints:
         if not checkpoint.is_file():
             raise ConfigError(f"There is no checkpoint {checkpoint}.")
+    seen = [checkpoint.resolve() for checkpoint in arguments.checkpoints]
+    for place, checkpoint in enumerate(arguments.checkpoints):
+        if checkpoint.resolve() in seen[:place]:
+            raise ConfigError(f"{checkpoint} is given twice; name each checkpoint once.")
     labels = labels_of(arguments.checkpoints)
     words = list(arguments.handed_on)
     if arguments.splits:

@@ -53,6 +53,11 @@ def test_mistakes(words: list[str], message: str, capsys: pytest.CaptureFixture[
     assert message in capsys.readouterr().err
 
 
+def test_a_checkpoint_given_twice(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", checkpoint, checkpoint]) == 2
+    assert "is given twice; name each checkpoint once" in capsys.readouterr().err
+
+
 def test_an_unknown_protocol_of_a_verb(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["validate", "--ckpt_path", checkpoint, "--evaluation.protocol", "lavd"]
     assert main(words) == 2

@@ -284,6 +284,9 @@ def test_expressions_that_name_nothing(tmp_path: Path) -> None:
     ):
         place = table.schema.get_field_index(name)
         table = table.set_column(place, name, pa.array(values, pa.int64()))
+    intersection, union = (table[name].to_numpy() for name in ("intersection", "union"))
+    iou = np.where(union > 0, intersection / np.maximum(union, 1), 1.0)
+    table = table.set_column(table.schema.get_field_index("iou"), "iou", pa.array(iou))
     run = write_run(tmp_path / "run", table)
     assert main(["report", str(run), *FEW]) == 0
     rows = dict(cells(section(read_page(run / "test" / "report.html"), "Figures").find(".//table")))
