@@ -10,7 +10,6 @@ from typing import Any, Literal, NoReturn
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 # The short class names of a config are those of classes that are imported.
 import refseg.models.backbones

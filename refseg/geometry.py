@@ -136,9 +136,16 @@ class Geometry:
         if self.resampling == "antialiased":
             return self.invert(logits) > 0
         longer = max(self.height, self.width)
-        touched = resize((logits >= _ORIGINAL_THRESHOLD).float(), longer, longer) > 0
-        top, left = (longer - self.height) // 2, (longer - self.width) // 2
-        return touched[:, top : top + self.height, left : left + self.width]
+        foreground = (logits >= _ORIGINAL_THRESHOLD).float()
+        # The square is cut as soon as one side has its size: all of it may be thousands of times
+        # as large as a panorama.
+        if self.width > self.height:
+            top = (longer - self.height) // 2
+            foreground = resize(foreground, longer, self.size)[:, top : top + self.height]
+        else:
+            left = (longer - self.width) // 2
+            foreground = resize(foreground, self.size, longer)[..., left : left + self.width]
+        return resize(foreground, self.height, self.width) > 0
 
     def _resize(self, values: np.ndarray) -> np.ndarray:
         """Area averaging when it shrinks, bilinear when it grows."""
