@@ -7,9 +7,10 @@ from typing import Any
 import yaml
 
 from refseg.checkpoint import read_checkpoint
+from refseg.crf import CRFOptions
 from refseg.data import decode
 from refseg.errors import CheckpointError, ConfigError, DataError, PredictionError
-from refseg.evaluation.results import RLE, Results
+from refseg.evaluation.results import CRF_RESULTS_FILE, RLE, Results
 from refseg.pipeline import Pipeline, load
 from refseg.reading import Reading
 from refseg.true_masks import Mask, Pixels
@@ -43,6 +44,11 @@ class RunMasks:
         folder = self.results.path.parent
         moved = [above / "checkpoints" / Path(named).name for above in (folder, folder.parent)]
         return next((path for path in (Path(named), *moved) if path.is_file()), None)
+
+    @property
+    def after_crf(self) -> bool:
+        """Whether the results are those after DenseCRF."""
+        return self.results.path.name == CRF_RESULTS_FILE
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -102,9 +108,12 @@ class RunMasks:
             self._not_drawn(str(self._no_pipeline))
             return None
         try:
-            mask = self.pipeline.segment(image, row["expression"]).mask
+            mask = self.pipeline.segment(image, row["expression"], self._crf()).mask
         except DataError:
             self._not_drawn("the model knows no word of the expression")
+            return None
+        except ConfigError as error:
+            self._not_drawn(str(error).rstrip("."))
             return None
         except PredictionError:
             self._not_drawn("the network's answers are not numbers")
@@ -112,6 +121,20 @@ class RunMasks:
         if int(mask.sum()) != row["predicted_area"]:
             self._differing += 1
         return mask
+
+    def _crf(self) -> CRFOptions | None:
+        """How DenseCRF refined what was evaluated; None where it did not.
+
+        Raises:
+            ConfigError: it did, and nobody knows how.
+        """
+        if not self.after_crf:
+            return None
+        about = self.results.summary.get("crf")
+        try:
+            return CRFOptions(**about["options"])  # type: ignore[index]  # refused, if it is none
+        except (TypeError, KeyError):
+            raise ConfigError("summary.json does not tell the options of DenseCRF.") from None
 
     def _saved(self, row: Mapping[str, Any]) -> Mask | None:
         try:

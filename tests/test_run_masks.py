@@ -10,11 +10,13 @@ import pytest
 import torch
 
 from refseg.__main__ import main
+from refseg.crf import CRFOptions
 from refseg.data import decode, read_references
 from refseg.errors import ConfigError
 from refseg.evaluation.results import RLE, Results, read_results
+from refseg.pipeline import Pipeline, Segmentation
 from refseg.run_masks import RunMasks
-from refseg.true_masks import image_of, true_masks
+from refseg.true_masks import Pixels, image_of, true_masks
 from refseg.types import RunLengths
 
 
@@ -129,6 +131,35 @@ def test_without_a_checkpoint_nothing_is_drawn_and_it_is_said(
     reason = masks.why_no_strips()
     assert reason is not None
     assert str(path) in reason
+
+
+def test_after_crf_predictions_are_refined_once_more(
+    tested: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"iterations": 2, "on": "image"}
+    results = without_masks(tested, crf={"options": options})
+    refined = results._replace(path=results.path.with_name("results_crf.parquet"))
+    row = results.table.slice(0, 1).to_pylist()[0]
+    image = image_of(row)
+    asked: list[CRFOptions | None] = []
+    segment = Pipeline.segment
+
+    def plainly(
+        self: Pipeline, image: Pixels, expression: str, crf: CRFOptions | None = None
+    ) -> Segmentation:
+        asked.append(crf)
+        return segment(self, image, expression)
+
+    monkeypatch.setattr(Pipeline, "segment", plainly)
+    assert not RunMasks(results).after_crf
+    assert RunMasks(results).predicted(row, image) is not None
+    assert RunMasks(refined).after_crf
+    assert RunMasks(refined).predicted(row, image) is not None
+    assert asked == [None, CRFOptions(iterations=2, on="image")]
+    for damaged in (None, {}, {"options": {"unknown": 3}}):
+        masks = RunMasks(refined._replace(summary={**results.summary, "crf": damaged}))
+        assert masks.predicted(row, image) is None
+        assert "does not tell the options of DenseCRF" in masks.notes()[0]
 
 
 def test_other_predictions_than_those_evaluated_are_told(tested: Results) -> None:

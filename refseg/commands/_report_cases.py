@@ -133,6 +133,8 @@ class Cases:
         text = "What the model predicts after each word of some of the sentences of the gallery."
         if len(self.tables[model]) > 1:
             text += " It is the model of the first seed."
+        if run.after_crf:
+            text += " That is before DenseCRF, which refines what is predicted in the end."
         return Section(title, text, word_strips(cards, album))
 
     def _mixed(self) -> list[int]:

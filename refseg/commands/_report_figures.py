@@ -1,21 +1,13 @@
 """The figures of a report: tables with intervals, the curve over thresholds, breakdowns."""
 
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 
 import pyarrow as pa
-import torch
 
 from refseg.commands._compare_findings import Findings
-from refseg.evaluation.comparison import Gain, Part
-from refseg.evaluation.figure_texts import (
-    UNKNOWN,
-    bare_p_text,
-    difference_text,
-    figure_text,
-    percent,
-)
-from refseg.evaluation.functional import no_target_accuracy, target_accuracy
+from refseg.commands._report_tables import accuracies_of, differences, groups, has_noise
+from refseg.evaluation.comparison import Part
+from refseg.evaluation.figure_texts import UNKNOWN, figure_text, percent
 from refseg.evaluation.image_sums import PRECISION
 from refseg.evaluation.significance import bootstrap_each
 from refseg.evaluation.tables import metric_title
@@ -32,7 +24,6 @@ _TITLES = {
     "rivals": "By other objects of the same category in the image",
     "words": "By kind of words",
 }
-_AREAS = ("area", "predicted_area")
 _BRACKETS = "in brackets, 95 % intervals by bootstrap over images"
 
 
@@ -56,7 +47,7 @@ def metric_sections(found: Findings, paired: Paired) -> list[Section]:
             )
             for metric in whole[0].figures
         ]
-        accuracies = [_accuracies(paired[part.split][found.first]) for part in whole]
+        accuracies = [accuracies_of(paired[part.split][found.first]) for part in whole]
         names = dict.fromkeys(name for of_split in accuracies for name in of_split)
         rows += [(name, [found.get(name, UNKNOWN) for found in accuracies]) for name in names]
         extents = [f"{part.expressions:,} in {part.images:,} images" for part in whole]
@@ -74,8 +65,8 @@ def metric_sections(found: Findings, paired: Paired) -> list[Section]:
             f"In percent, over {part.expressions:,} expressions in {part.images:,} images; "
             f"{_BRACKETS}{_seeds([part])}. Differences: {found.first} minus the other, p-values of "
             "a paired permutation test over images"
-            f"{' and of the spread of the seeds' if _has_noise(part) else ''}.",
-            _differences(part, found, paired[part.split]),
+            f"{' and of the spread of the seeds' if has_noise(part) else ''}.",
+            differences(part, found, paired[part.split]),
         )
         for part in whole
     ]
@@ -143,11 +134,12 @@ def _breakdown(members: Sequence[Part], found: Findings) -> Section:
         {name: [interval.value for interval in found] for name, found in figures.items()},
         percent=True,
         horizontal=True,
+        value_title=metric_title(metric),
         intervals={name: [(i.low, i.high) for i in found] for name, found in figures.items()},
     )
     text = f"{_capital(metric_title(metric))} on {split}, with 95 % intervals."
     verdicts = [breakdown_verdict(members, metric, found.first, other) for other in found.others]
-    table, title = _groups(members, found), _TITLES[by]
+    table, title = groups(members, found), _TITLES[by]
     return Section(
         title,
         " ".join([text, *verdicts]),
@@ -155,71 +147,8 @@ def _breakdown(members: Sequence[Part], found: Findings) -> Section:
     )
 
 
-def _accuracies(tables: Sequence[pa.Table]) -> dict[str, str]:
-    """N-acc and T-acc, where some expressions name nothing; the mean over the seeds."""
-    counts = [[torch.tensor(t[name].to_numpy()) for name in _AREAS] for t in tables]
-    if all(areas.all() for areas, _ in counts):
-        return {}
-    measures = {"N-acc": no_target_accuracy, "T-acc": target_accuracy}
-    return {
-        name: percent(fmean(measure(*areas).item() for areas in counts))
-        for name, measure in measures.items()
-    }
-
-
-def _differences(
-    part: Part, found: Findings, tables: Mapping[str, Sequence[pa.Table]]
-) -> HtmlTable:
-    noise = _has_noise(part)
-    p_value = "p (Holm)" if len(found.others) > 1 else "p"
-    heads = ["metric", found.first]
-    for other in found.others:
-        heads += [other, f"difference to {other}" if len(found.others) > 1 else "difference"]
-        heads += ["p over images", "p over seeds"] if noise else [p_value]
-    rows = []
-    for metric, figures in part.figures.items():
-        cells = [figure_text(figures[found.first])]
-        for other in found.others:
-            gain = part.gains[metric][other]
-            cells += [figure_text(figures[other]), difference_text(gain.difference)]
-            if noise:
-                cells.append(bare_p_text(gain.difference.p_value))
-                cells.append(bare_p_text(None if gain.noise is None else gain.noise.p_value))
-            else:
-                cells.append(bare_p_text(gain.p_value))
-        rows.append((metric_title(metric), cells))
-    accuracies = {name: _accuracies(tables[name]) for name in [found.first, *found.others]}
-    for name in accuracies[found.first]:
-        cells = [accuracies[found.first][name]]
-        for other in found.others:
-            cells += [accuracies[other][name], *[UNKNOWN] * (3 if noise else 2)]
-        rows.append((name, cells))
-    return HtmlTable(heads, rows)
-
-
-def _groups(members: Sequence[Part], found: Findings) -> HtmlTable:
-    heads = [members[0].by, "expressions", found.first]
-    for other in found.others:
-        heads += [other, "difference", "p (Holm)", "more than elsewhere", "p (Holm)"]
-    rows = []
-    for part in members:
-        figures = part.figures[found.metric]
-        cells = [f"{part.expressions:,}", figure_text(figures[found.first])]
-        for other in found.others:
-            gain: Gain = part.gains[found.metric][other]
-            cells += [figure_text(figures[other]), difference_text(gain.difference)]
-            cells += [bare_p_text(gain.p_value), difference_text(gain.excess)]
-            cells.append(bare_p_text(gain.excess_adjusted))
-        rows.append((part.group, cells))
-    return HtmlTable(heads, rows)
-
-
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _has_noise(part: Part) -> bool:
-    return any(gain.noise is not None for gains in part.gains.values() for gain in gains.values())
 
 
 def _seeds(parts: Sequence[Part]) -> str:

@@ -67,7 +67,7 @@ def write_report(
     write_page(
         path,
         _title(found),
-        _subtitle(contenders, whole),
+        _subtitle(contenders, whole, [name for name, run in firsts.items() if run.after_crf]),
         _tiles(found, whole[0]),
         sections,
         lead=found.verdicts or [standing(found.parts, found.metric, found.first)],
@@ -98,12 +98,14 @@ def _title(found: Findings) -> str:
     return f"{found.first} compared with {' and '.join(found.others)}"
 
 
-def _subtitle(contenders: Contenders, whole: Sequence[Part]) -> str:
+def _subtitle(contenders: Contenders, whole: Sequence[Part], refined: Sequence[str]) -> str:
     first = next(iter(contenders.values()))[0]
     sources = ", ".join(dict.fromkeys(first.table["source"].cast(pa.string()).to_pylist()))
     protocol = first.summary.get("protocol", "standard")
     splits = ", ".join(part.split for part in whole)
-    return f"{sources}: {splits}. Counted in the images’ own size (protocol {protocol})."
+    whose = "" if len(contenders) == 1 else f" ({' and '.join(refined)})"
+    crf = f", after DenseCRF{whose}" if refined else ""
+    return f"{sources}: {splits}. Counted in the images’ own size (protocol {protocol}){crf}."
 
 
 def _tiles(found: Findings, part: Part) -> list[tuple[str, str]]:

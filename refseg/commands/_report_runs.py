@@ -50,6 +50,7 @@ def _described(run: RunMasks, number: int, page: Path) -> dict[str, str | Html]:
     known = ("yes" if leakage else "no") if isinstance(leakage, bool) else "not known"
     about["trained on evaluation images"] = known
     about["protocol"] = str(summary.get("protocol", _UNKNOWN))
+    about["after DenseCRF"] = "yes" if run.after_crf else "no"
     about["seed"] = str(summary.get("seed", _UNKNOWN))
     about["checkpoint"] = _checkpoint(run, page)
     about["config"] = _link(f"#config-{number}", "below") if run.config else _UNKNOWN

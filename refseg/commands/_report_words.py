@@ -64,7 +64,14 @@ def _section(curves: Mapping[str, Curve], split: str, several: bool) -> Section:
         f"Overall IoU{whose} (protocol standard) after a share of the words of each sentence, as "
         "`refseg test --words` has measured it.",
         [
-            curve_chart(shares, series, x_title="share of the words read", y_title="overall IoU"),
+            curve_chart(
+                shares,
+                series,
+                x_title="share of the words read",
+                y_title="overall IoU",
+                percent=True,
+                marked=True,
+            ),
             folded(
                 "In numbers, in %",
                 HtmlTable(["words read", *curves], rows),

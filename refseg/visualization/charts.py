@@ -13,6 +13,7 @@ SERIES_COLORS = ("#3d85c6", "#e08a2c", "#2aa17c", "#c9609f", "#8f74d6", "#8a9099
 
 _PATTERNS = ("", "/", ".", "x", "-", "\\")  # … and by those who see no colours, or print in grey
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
 _BAR_HEIGHT = 22
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
@@ -26,6 +27,7 @@ def bar_chart(
     *,
     percent: bool = False,
     horizontal: bool = False,
+    value_title: str = "",
     intervals: Mapping[str, Ends] | None = None,
 ) -> "Figure":
     """Draw bars, one group for each label and one colour for each series.
@@ -39,6 +41,7 @@ def bar_chart(
         series: for each name, one value per label; NaN draws no bar.
         percent: values are shares, shown in percent.
         horizontal: labels on the left, one below the other, which suits many or long ones.
+        value_title: what the values are; empty where the page says it.
         intervals: for each name, one interval per label, drawn as a line; NaN draws none.
 
     Example:
@@ -82,6 +85,7 @@ def bar_chart(
         )
     bars = len(labels) * (1 if intervals is None else len(series))
     height = 90 + _BAR_HEIGHT * max(bars, len(labels)) if horizontal else 320
+    height += 20 if horizontal and value_title else 0
     _lay_out(figure, height, len(series))
     labelled, measured = ("yaxis", "xaxis") if horizontal else ("xaxis", "yaxis")
     # "category": else "1" and "3–4" would be taken for numbers or dates.
@@ -105,6 +109,9 @@ def bar_chart(
                 "gridcolor": "#888888",
                 "nticks": 6 if intervals is None else 5,
                 "tickangle": None if intervals is None else 0,
+                # Small, for a phone, where long labels leave little room.
+                "tickfont": {"size": 13 if intervals is None else 11},
+                "title": _axis_title(value_title),
             },
         }
     )
@@ -119,6 +126,8 @@ def curve_chart(
     *,
     x_title: str,
     y_title: str,
+    percent: bool = False,
+    marked: bool = False,
     intervals: Mapping[str, Ends] | None = None,
 ) -> "Figure":
     """Draw lines over a common axis, shares over shares, each with its interval as a band.
@@ -128,6 +137,8 @@ def curve_chart(
         series: for each name, one share per place, [0, 1].
         x_title: what the axis is.
         y_title: what the shares are of.
+        percent: places are shown in percent.
+        marked: with dots and ticks at the places, between which nothing was measured.
         intervals: for each name, one interval per place.
 
     Example:
@@ -140,7 +151,9 @@ def curve_chart(
     figure = graph_objects.Figure()
     for number, (series_name, values) in enumerate(series.items()):
         name, color = html.escape(series_name), _of(SERIES_COLORS, number)
-        hover = f"%{{x:.2f}}: %{{y:.1%}} %{{customdata}}<extra>{name}</extra>"
+        hover = (
+            f"%{{x:{'.0%' if percent else '.2f'}}}: %{{y:.1%}} %{{customdata}}<extra>{name}</extra>"
+        )
         ends: Ends = [(math.nan, math.nan)] * len(places)
         if intervals is not None:
             ends = intervals[series_name]
@@ -159,7 +172,9 @@ def curve_chart(
             x=list(places),
             y=list(values),
             name=name,
-            mode="lines",
+            mode="lines+markers" if marked else "lines",
+            marker={"size": 8, "symbol": _of(_SYMBOLS, number)},
+            cliponaxis=False,
             line={"color": color, "width": 3, "dash": _of(_DASHES, number)},
             customdata=[_interval_text(*both, percent=True) for both in ends],
             hovertemplate=hover,
@@ -174,10 +189,13 @@ def curve_chart(
         "ticks": "outside",
         "ticklen": 6,
         "tickcolor": "rgba(0,0,0,0)",
-        "title": {"standoff": 8, "font": {"size": 13}},
     }
-    figure.update_xaxes(title_text=html.escape(x_title), tickformat=".1f", range=[0, 1], **axis)
-    figure.update_yaxes(title_text=html.escape(y_title), tickformat=".0%", range=[0, 1.02], **axis)
+    form = ".0%" if percent else ".1f"
+    figure.update_xaxes(title=_axis_title(x_title), tickformat=form, range=[0, 1], **axis)
+    if marked:
+        figure.update_xaxes(tickvals=list(places), ticklabeloverflow="allow")
+        figure.update_layout(margin_r=24)
+    figure.update_yaxes(title=_axis_title(y_title), tickformat=".0%", range=[0, 1.02], **axis)
     return figure
 
 
@@ -196,6 +214,10 @@ def _lay_out(figure: "Figure", height: int, series: int) -> None:
         hoverlabel={"bgcolor": "#22262b", "font": {"color": "#ffffff", "family": _FONT}},
         dragmode=False,
     )
+
+
+def _axis_title(text: str) -> dict[str, Any]:
+    return {"text": html.escape(text), "standoff": 8, "font": {"size": 13}}
 
 
 def _error_bars(values: Sequence[int | float], ends: Ends) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, UInt8
 
 from refseg.visualization.addresses import picture_address
 from refseg.visualization.grid import Panel
-from refseg.visualization.markup import Html, attributes, escaped
+from refseg.visualization.markup import Html, attributes, escaped, unbroken
 from refseg.visualization.outline_paths import outline_path
 
 _QUALITY = 80
@@ -159,7 +159,7 @@ def _card(card: Card, album: Album) -> str:
         f'<figure class="card"{attributes(data_row=card.row)}>'
         f'<figcaption dir="auto">{escaped(card.expression)}</figcaption>'
         f'<div class="views">{views}</div>'
-        f'<p class="facts"><bdi>{escaped(card.facts)}</bdi></p></figure>\n'
+        f'<p class="facts"><bdi>{unbroken(card.facts)}</bdi></p></figure>\n'
     )
 
 
@@ -176,4 +176,4 @@ def _view(card: Card, view: View, album: Album) -> str:
         picture = outlined_image(
             card.image, card.image_name, meaning, album, card.truth, view.prediction
         )
-    return f'<div class="view">{picture}<p>{escaped(said)}</p></div>'
+    return f'<div class="view">{picture}<p>{unbroken(said)}</p></div>'

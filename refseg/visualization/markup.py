@@ -11,6 +11,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\
 
 
 _INTERVAL = re.compile(r"\[[-+\d.]+, [-+\d.]+\]")
+_COMPARED = re.compile(r"(?<![^\s(])(?:p )?[<=≥] (?=\d)")
 _OPTION = re.compile(r"(?<!\S)--[a-z_]+")
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -50,15 +51,16 @@ def escaped(text: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """As `escaped`, with no line breaks inside of an interval, an option, or before a percent sign.
+    """As `escaped`, with no line breaks inside of a figure or an option.
 
-    What stands between backticks is shown as code.
+    Figures are intervals, p-values and percentages. What stands between backticks is shown as code.
 
     Example:
         >>> unbroken("see `refseg test`")
         'see <code>refseg test</code>'
     """
-    text = _INTERVAL.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
+    for numbers in (_INTERVAL, _COMPARED):
+        text = numbers.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
     text = escaped(text.replace(" %", "\u00a0%"))
     text = _OPTION.sub(r'<span class="option">\g<0></span>', text)
     return _CODE.sub(r"<code>\1</code>", text)

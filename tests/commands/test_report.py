@@ -226,7 +226,7 @@ def test_two_runs_with_a_paired_comparison(
     assert [cell.split(" [")[0] for cell in first[1:3]] == [f"{value:.2f}" for value in overall]
     assert float(first[3].split(" [")[0]) == pytest.approx(overall[0] - overall[1], abs=0.006)
     (lead,) = [p.text for p in page.iter("p") if p.get("class") == "lead"]
-    assert lead == shown.splitlines()[0]
+    assert lead.replace("\u00a0", " ") == shown.splitlines()[0]
     groups = [heading.text for heading in section(page, "Gallery").iter("h3")]
     assert groups == [
         "rmi-0 gains the most over lstm-0",
@@ -238,8 +238,50 @@ def test_two_runs_with_a_paired_comparison(
         said = [
             "".join(view.itertext()) for view in figure.iter("div") if view.get("class") == "view"
         ]
-        shares = [float(re.search(r"IoU ([\d.]+) %", text)[1]) for text in said]
+        shares = [float(re.search(r"IoU ([\d.]+)\s%", text)[1]) for text in said]
         assert shares[0] > shares[1]
+
+
+def test_three_runs_stand_below_each_other(fakes: Path, tmp_path: Path) -> None:
+    path = tmp_path / "three.html"
+    runs = [str(fakes / name) for name in ("rmi-0", "lstm-0", "lstm-1")]
+    assert main(["report", *runs, "--out", str(path), *FEW]) == 0
+    page = read_page(path)
+    heads, *rows = cells(section(page, "Figures on val").find(".//table"))
+    assert heads == ["metric", "in %", "difference", "p (Holm)"]
+    assert rows[0] == ["overall IoU"]
+    overall = [
+        100 * figures_of(read_results(Path(run)).table)["val"]["overall_iou"] for run in runs
+    ]
+    for row, run, value in zip(rows[1:4], runs, overall, strict=True):
+        assert row[0] == Path(run).name
+        assert row[1].split("\u00a0")[0].split(" [")[0] == f"{value:.2f}"
+        if run == runs[0]:
+            assert row[2:] == ["", ""]
+        else:
+            gain = float(row[2].split(" [")[0])
+            assert gain == pytest.approx(overall[0] - value, abs=0.006)
+    heads, *rows = cells(section(page, "By length of the expression, in words").find(".//table"))
+    assert heads[:3] == ["length", "overall IoU", "difference"]
+    assert [row[0] for row in rows[1:4]] == ["rmi-0", "lstm-0", "lstm-1"]
+    assert " n = " in rows[0][0]
+
+
+def test_after_crf_the_page_says_so(fakes: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(fakes / "rmi-0", tmp_path / "rmi")
+    shutil.copy(fakes / "rmi-1" / "test" / "results.parquet", folder / "test/results_crf.parquet")
+    plain, refined = str(folder / "test"), str(folder / "test" / "results_crf.parquet")
+    for runs, said in (
+        ([refined], "(protocol standard), after DenseCRF."),
+        ([f"plain={plain}", f"crf={refined}"], "(protocol standard), after DenseCRF (crf)."),
+        ([plain], "(protocol standard)."),
+    ):
+        path = tmp_path / "page.html"
+        assert main(["report", *runs, "--out", str(path), *FEW]) == 0
+        page = read_page(path)
+        assert page.find(".//header/p").text.endswith(said)
+        rows = dict(row[:2] for row in cells(section(page, "What was run").find(".//table")))
+        assert rows["after DenseCRF"] == ("yes" if runs == [refined] else "no")
 
 
 def test_a_run_without_images_data_or_checkpoint(fakes: Path) -> None:

@@ -218,6 +218,31 @@ def test_paper_shows_all_and_cuts_nothing(page: "Page") -> None:
     assert page.locator("details[open]").count() == 0
 
 
+@pytest.mark.parametrize("models", [2, 3])
+def test_tables_of_several_models_fit_screen_and_paper(
+    browser: "Browser", tmp_path: Path, models: int
+) -> None:
+    runs = [tmp_path / f"a_longer_name-{number}" for number in range(models)]
+    for number, run in enumerate(runs):
+        write_results(run / "results.parquet", draw_results(40, noise=number))
+    path = tmp_path / "page.html"
+    options = ["--out", str(path), "--cases=0", "--resamples=100"]
+    assert main(["report", *map(str, runs), *options]) == 0
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    hidden = (
+        "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+        ".map(e => e.ariaLabel)"
+    )
+    assert page.locator(".scroll").count() > 6
+    assert page.evaluate(hidden) == []
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 900})
+    assert page.evaluate(hidden) == []
+    page.close()
+
+
 def test_links_unfold_what_they_lead_to(page: "Page", path: Path) -> None:
     fold = page.locator("details.fold")
     assert fold.count() == 1  # of the second split

@@ -49,6 +49,27 @@ def test_bars_with_intervals_are_also_told_apart_without_colour(horizontal: bool
     assert len({trace.marker.pattern.shape for trace in figure.data}) == 2
 
 
+@pytest.mark.parametrize("horizontal", [False, True])
+def test_bars_tell_what_they_measure(horizontal: bool) -> None:
+    figure = bar_chart(["a"], {"b": [1]}, horizontal=horizontal, value_title="overall <IoU>")
+    measured, other = figure.layout.yaxis, figure.layout.xaxis
+    if horizontal:
+        measured, other = other, measured
+    assert measured.title.text == "overall &lt;IoU&gt;"
+    assert other.title.text is None
+
+
+def test_few_points_are_marked_for_each_series_in_its_way() -> None:
+    series = {"rmi": [0.2, math.nan, 0.5], "other": [0.1, 0.2, 0.3]}
+    figure = curve_chart(
+        [0.2, 0.4, 1.0], series, x_title="words", y_title="IoU", percent=True, marked=True
+    )
+    assert {trace.mode for trace in figure.data} == {"lines+markers"}
+    assert len({trace.marker.symbol for trace in figure.data}) == 2
+    assert figure.layout.xaxis.tickformat == ".0%"
+    assert figure.layout.xaxis.tickvals == (0.2, 0.4, 1.0)
+
+
 def test_curves_have_bands_and_dashes() -> None:
     ends = {"rmi": [(0.9, 1.0), (0.2, 0.4)], "<b>": [(math.nan, math.nan)] * 2}
     figure = curve_chart(

@@ -53,6 +53,9 @@ def test_control_characters_are_replaced() -> None:
 def test_figures_are_not_broken_over_lines() -> None:
     text = "a <b> [c, d] 61.52 [+59.1, -0.3] in 4 % of all, see --only_shared, x--y"
     expected = "a &lt;b&gt; [c, d] 61.52 [+59.1,\u00a0-0.3] in 4\u00a0% of all, see "
+    assert unbroken("(p = 0.3) for ≥ 3") == "(p\u00a0=\u00a00.3) for ≥\u00a03"
+    assert unbroken("< 0.001") == "&lt;\u00a00.001"
+    assert unbroken("a<= 3, a = b") == "a&lt;= 3, a = b"
     assert unbroken("`<a>` and `b` `") == "<code>&lt;a&gt;</code> and <code>b</code> `"
     assert unbroken(text) == expected + '<span class="option">--only_shared</span>, x--y'
 
