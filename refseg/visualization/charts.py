@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
@@ -224,8 +226,9 @@ def _error_bars(values: Sequence[int | float], ends: Ends) -> dict[str, Any]:
     return {
         "type": "data",
         "symmetric": False,
-        "array": [high - value for value, (_, high) in zip(values, ends, strict=True)],
-        "arrayminus": [value - low for value, (low, _) in zip(values, ends, strict=True)],
+        # As arrays: NaN in a list becomes null on the page, for which Plotly draws a length of 0.
+        "array": np.array([high - value for value, (_, high) in zip(values, ends, strict=True)]),
+        "arrayminus": np.array([value - low for value, (low, _) in zip(values, ends, strict=True)]),
         "thickness": 1.5,
         "width": 4,
     }

@@ -1,5 +1,6 @@
 """The page in a real browser: what only shows when scripts and styles are at work."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from refseg.__main__ import main
 from refseg.evaluation.figures import figures_of
 from refseg.evaluation.results import write_results
+from refseg.visualization import Section, bar_chart, write_page
 
 from ..evaluation.fake_results import HEIGHT, WIDTH, draw_results
 from ..visualization.test_markup import HOSTILE
@@ -240,6 +242,21 @@ def test_tables_of_several_models_fit_screen_and_paper(
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 680, "height": 900})
     assert page.evaluate(hidden) == []
+    page.close()
+
+
+def test_bars_without_interval_have_no_line(browser: "Browser", tmp_path: Path) -> None:
+    nan = math.nan
+    known = bar_chart(["a", "b"], {"x": [0.5, 0.4]}, intervals={"x": [(0.4, 0.6), (0.3, 0.5)]})
+    unknown = bar_chart(["a", "b"], {"x": [0.5, 0.4]}, intervals={"x": [(0.4, 0.6), (nan, nan)]})
+    sections = [Section("known", "", known), Section("unknown", "", unknown)]
+    write_page(tmp_path / "page.html", "Bars", "", [], sections)
+    page = browser.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator(".js-plotly-plot").nth(1).locator("path.yerror").first.wait_for(state="attached")
+    for number, count in enumerate((2, 1)):
+        drawn = page.locator(".js-plotly-plot").nth(number).locator("path.yerror:not([d=''])")
+        assert drawn.count() == count
     page.close()
 
 
