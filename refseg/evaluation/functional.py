@@ -117,6 +117,7 @@ def precision_at(
     threshold: float,
     empty: float = 1.0,
     strict: bool = False,
+    softening: float = 0.0,
 ) -> Float64[Tensor, ""]:
     """Return the share of the expressions whose IoU reaches a threshold (IoU ≥ threshold).
 
@@ -130,6 +131,7 @@ def precision_at(
         threshold: IoU from which an expression counts as found, [0, 1].
         empty: the IoU of an empty union.
         strict: an IoU equal to the threshold is no hit (IoU > threshold).
+        softening: added to every union, pixels.
 
     Example:
         >>> precision_at(torch.tensor([3, 1, 0]), torch.tensor([5, 5, 0]), threshold=0.6)
@@ -137,7 +139,7 @@ def precision_at(
         >>> precision_at(torch.tensor([3, 1, 0]), torch.tensor([5, 5, 0]), 0.6, strict=True)
         tensor(0.3333, dtype=torch.float64)
     """
-    values = iou(intersections, unions, empty)
+    values = iou(intersections, unions, empty, softening)
     hits = values > threshold if strict else values >= threshold
     return hits.double().mean()
 

@@ -48,7 +48,8 @@ class Protocol:
             in the image's own size. `predict` gives the same size.
         empty: the IoU of an expression whose mask and prediction are both empty.
         strict: an IoU equal to the threshold is no hit (>), instead of one (≥).
-        softening: added to every union in mean IoU, pixels.
+        softening: added to every union in mean IoU and precision@X, pixels.
+        float32_thresholds: the X of precision@X are float32: 0.7 is a little less there, 0.6 more.
         sentences: `all`, or the `first` one of each object.
     """
 
@@ -60,6 +61,7 @@ class Protocol:
     empty: float = 1.0
     strict: bool = False
     softening: float = 0.0
+    float32_thresholds: bool = False
     sentences: Literal["all", "first"] = "all"
 
     def truth(self, mask: Bool[np.ndarray, " height width"]) -> Bool[np.ndarray, " rows columns"]:
@@ -106,7 +108,12 @@ class Protocol:
         }
         for threshold in thresholds:
             found[f"precision@{threshold}"] = precision_at(
-                intersections, unions, threshold, self.empty, self.strict
+                intersections,
+                unions,
+                float(np.float32(threshold)) if self.float32_thresholds else threshold,
+                self.empty,
+                self.strict,
+                self.softening,
             )
         return found
 
@@ -205,12 +212,13 @@ _PROTOCOLS = (
     ),
     Protocol(
         name="cris",
-        summary="own size, probability (cubic) > 0.35, I / (U + 1e-6), > instead of ≥",
+        summary="own size, probability (cubic) > 0.35, I / (U + 1e-6) > X in float32",
         predict=above_cubic,
         reported=(_MEAN, *_PRECISIONS),
         empty=0.0,
         strict=True,
         softening=1e-6,
+        float32_thresholds=True,
     ),
     Protocol(
         name="mmdet",
@@ -231,7 +239,9 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _PROTOC
 * `lavt`: Yang et al., CVPR 2022; `test.py` of yz93/LAVT-RIS, which reads every sentence. (Its
   validation in training reads one at random.)
 * `cris`: Wang et al., CVPR 2022; `inference` in `engine/engine.py` of DerrickWang005/CRIS.pytorch,
-  which reads every sentence. (Its validation in training reads the first.)
+  which reads every sentence. (Its validation in training reads the first.) Its thresholds are
+  `torch.arange(0.5, 1.0, 0.1)`, float32, and its quotients float64: an IoU of exactly 0.7 or 0.9
+  is a hit unless the union is tiny, one of 0.5, 0.6 or 0.8 is none.
 * `mmdet`: `RefSegMetric` and `RefCOCODataset(text_mode="select_first")` of open-mmlab/mmdetection:
   the first sentence of the last reference to each object. (Its `concat` glues the sentences
   together, which is another input to the network.)

@@ -145,6 +145,30 @@ def test_figures_of_ties_and_empty_unions_by_hand() -> None:
         assert figures["precision@0.5"].item() == precision, name
 
 
+@pytest.mark.parametrize("union", [10, 30, 40, 50, 60, 100, 990, 12_340, 307_200])
+def test_cris_at_its_thresholds_as_its_code_compares(union: int) -> None:
+    """`inference` in `engine/engine.py`, line by line: exact ties, and a pixel beside them."""
+    ties = [round(union * tenths / 10) for tenths in range(5, 10)]
+    intersections = [pixels + step for pixels in ties for step in (-1, 0, 1)]
+    figures = PROTOCOLS["cris"].figures(
+        torch.tensor(intersections), torch.tensor([union] * len(intersections))
+    )
+    iou_list = [np.int64(intersection) / (np.int64(union) + 1e-6) for intersection in intersections]
+    ious = torch.from_numpy(np.stack(iou_list))
+    for tenths, threshold in enumerate(torch.arange(0.5, 1.0, 0.1), start=5):
+        expected = (ious > threshold).float().mean().item()
+        assert figures[f"precision@0.{tenths}"].item() == pytest.approx(expected, abs=1e-7)
+
+
+def test_cris_calls_ties_at_some_thresholds_hits() -> None:
+    """0.7 and 0.9 are less in float32 by 1e-8 and 2e-8; 1e-6 of a tiny union takes more away."""
+    for union, hits in ((1000, {7, 9}), (50, {9}), (10, set())):
+        for tenths in range(5, 10):
+            tie = torch.tensor([union * tenths // 10]), torch.tensor([union])
+            hit = PROTOCOLS["cris"].figures(*tie)[f"precision@0.{tenths}"].item()
+            assert hit == (tenths in hits), (union, tenths)
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_overall_iou_of_nothing_but_empty_unions(name: str) -> None:
     nothing = torch.tensor([0, 0])

@@ -90,7 +90,7 @@ class AtrousResNet(TrunkBackbone):
         self.normalization = Normalization("ilsvrc_bgr")
         self.hold(_trunk(blocks, width), frozen)
         if weights is not None:
-            state, classifier = read_resnet(weights, blocks)
+            state, classifier = read_resnet(weights, blocks, width)
             self.load_state_dict(state)
             self.classifier = None if classifier is None else Classifier(*classifier)
             self.origin = of_file(weights, is_original=True)

@@ -79,7 +79,7 @@ class VGG16FullyConvolutional(TrunkBackbone):
         if weights is None:
             self._initialize()
         else:
-            self._fill(weights)
+            self._fill(weights, width)
 
     def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
         """The last pooled map of the convolutions; fc6 to fc8 come after it."""
@@ -120,9 +120,9 @@ class VGG16FullyConvolutional(TrunkBackbone):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
 
-    def _fill(self, weights: str) -> None:
+    def _fill(self, weights: str, width: int) -> None:
         if weights.endswith(".npz"):
-            load_weights(self, read_vgg(weights), weights)
+            load_weights(self, read_vgg(weights, width), weights)
             self.origin = of_file(weights, is_original=True)
             return
         named = weights == "imagenet"

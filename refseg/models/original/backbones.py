@@ -23,26 +23,34 @@ _LAYERS = {
 }
 
 
-def resnet_patterns(prefix: ResNetPrefix, blocks: Sequence[int] = RESNET_101) -> dict[str, Shape]:
-    """The shapes of all variables of a ResNet up to res5c."""
+def resnet_patterns(
+    prefix: ResNetPrefix, blocks: Sequence[int] = RESNET_101, width: int = 64
+) -> dict[str, Shape]:
+    """The shapes of all variables of a ResNet up to res5c.
+
+    Args:
+        prefix: of their names.
+        blocks: of the four groups.
+        width: channels of the narrow convolutions in the first group; 64 in the original.
+    """
     patterns: dict[str, Shape] = {f"{prefix}/group_1/conv1/DW": (7, 7, 3, 64)}
     patterns |= _normalization_patterns(f"{prefix}/group_1/bn_conv1", prefix, 64)
     inputs = 64
     for group, count in enumerate(blocks, start=2):
-        narrow = 64 * 2 ** (group - 2)
+        narrow, outputs = (size * 2 ** (group - 2) for size in (width, 256))
         for index in range(count):
             block = f"{prefix}/group_{group}_{index}"
             shapes: dict[str, tuple[int, int, int, int]] = {
                 "block_1": (1, 1, inputs, narrow),
                 "block_2": (3, 3, narrow, narrow),
-                "block_3": (1, 1, narrow, 4 * narrow),
+                "block_3": (1, 1, narrow, outputs),
             }
             if index == 0:
-                shapes["block_add"] = (1, 1, inputs, 4 * narrow)
+                shapes["block_add"] = (1, 1, inputs, outputs)
             for layer, shape in shapes.items():
                 patterns[f"{block}/{layer}/conv/DW"] = shape
                 patterns |= _normalization_patterns(f"{block}/{layer}/bn", prefix, shape[3])
-            inputs = 4 * narrow
+            inputs = outputs
     return patterns
 
 
@@ -85,18 +93,22 @@ def _normalization_state(
     return state
 
 
-def vgg_patterns() -> dict[str, Shape]:
-    """The shapes of all variables of the fully convolutional VGG-16."""
+def vgg_patterns(width: int = 64) -> dict[str, Shape]:
+    """The shapes of all variables of the fully convolutional VGG-16.
+
+    Args:
+        width: channels of the first convolution; 64 in the original.
+    """
     patterns: dict[str, Shape] = {}
     inputs = 3
     for stage, count in enumerate(_VGG_CONVOLUTIONS, start=1):
-        outputs = min(64 * 2 ** (stage - 1), 512)
+        outputs = width * min(2 ** (stage - 1), 8)
         for index in range(1, count + 1):
             layer = f"vgg_local/conv{stage}_{index}"
             patterns |= {f"{layer}/weights": (3, 3, inputs, outputs), f"{layer}/biases": (outputs,)}
             inputs = outputs
     return patterns | {
-        "vgg_local/fc6/weights": (7, 7, 512, "D"),
+        "vgg_local/fc6/weights": (7, 7, 8 * width, "D"),
         "vgg_local/fc6/biases": ("D",),
         "vgg_local/fc7/weights": (1, 1, "D", "D"),
         "vgg_local/fc7/biases": ("D",),
@@ -123,11 +135,16 @@ def vgg_state(variables: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_resnet(
-    path: str, blocks: Sequence[int]
+    path: str, blocks: Sequence[int], width: int = 64
 ) -> tuple[dict[str, Tensor], tuple[Tensor, Tensor] | None]:
     """The state dict of an `AtrousResNet` from a file with the original's variables.
 
     Variables of other parts of the model may stand in the file, too.
+
+    Args:
+        path: of the file.
+        blocks: of the four groups.
+        width: as of `resnet_patterns`.
 
     Returns:
         The state dict; and weight and bias of fc1000, ImageNet's classifier, if it is there.
@@ -138,7 +155,7 @@ def read_resnet(
     variables = read_variables(path)
     deep = any(name.startswith("DeepLab/") for name in variables)
     prefix: ResNetPrefix = "DeepLab" if deep else "ResNet"
-    patterns = resnet_patterns(prefix, blocks)
+    patterns = resnet_patterns(prefix, blocks, width)
     infer_widths(patterns, {name: v for name, v in variables.items() if name in patterns})
     kernel, bias = (variables.get(f"{prefix}/fc1000/{name}") for name in ("DW", "biases"))
     classifier = None
@@ -147,13 +164,17 @@ def read_resnet(
     return resnet_state(variables, prefix, blocks), classifier
 
 
-def read_vgg(path: str) -> dict[str, Tensor]:
+def read_vgg(path: str, width: int = 64) -> dict[str, Tensor]:
     """The state dict of a `VGG16FullyConvolutional` from a file with the original's variables.
+
+    Args:
+        path: of the file.
+        width: as of `vgg_patterns`.
 
     Raises:
         ConfigError: variables are missing or misshapen.
     """
-    patterns = vgg_patterns()
+    patterns = vgg_patterns(width)
     found = {name: v for name, v in read_variables(path).items() if name in patterns}
     found = unflattened(found)
     infer_widths(patterns, found)

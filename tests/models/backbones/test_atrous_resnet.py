@@ -1,10 +1,14 @@
 """RMI's ResNet: its padding by hand, its strides and dilations, what is trained."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
+from refseg.errors import ConfigError
 from refseg.models.backbones import AtrousResNet
 from refseg.models.backbones.atrous_resnet import SamePadding
 
@@ -61,3 +65,34 @@ def test_pixels_are_bgr_minus_the_mean() -> None:
         rtol=0,
         atol=1e-3,
     )
+
+
+def test_the_originals_variables_at_another_width(tmp_path: Path) -> None:
+    """Written by hand in TensorFlow's layout, they come back; other widths are named."""
+    narrow = {"blocks": (1, 1, 1, 1), "width": 4}
+    backbone = AtrousResNet(**narrow)  # type: ignore[arg-type]
+    state = backbone.state_dict()
+    scopes = {"trunk.1": "group_1/conv1", "trunk.2": "group_1/bn_conv1"}
+    for group in range(2, 6):
+        theirs = {"1": "block_1", "2": "block_2", "3": "block_3"}
+        for number, name in theirs.items():
+            scopes[f"trunk.{group + 4}.conv{number}"] = f"group_{group}_0/{name}/conv"
+            scopes[f"trunk.{group + 4}.bn{number}"] = f"group_{group}_0/{name}/bn"
+        scopes[f"trunk.{group + 4}.downsample.0"] = f"group_{group}_0/block_add/conv"
+        scopes[f"trunk.{group + 4}.downsample.1"] = f"group_{group}_0/block_add/bn"
+    kinds = {"weight": "gamma", "bias": "beta", "running_mean": "mean", "running_var": "variance"}
+    variables = {}
+    for name, value in state.items():
+        layer, _, kind = name.rpartition(".")
+        if value.ndim == 4:
+            variables[f"ResNet/{scopes[layer]}/DW"] = value.permute(2, 3, 1, 0).numpy()
+        else:
+            state[name] = torch.rand_like(value) + 0.5
+            variables[f"ResNet/{scopes[layer]}/{kinds[kind]}"] = state[name].numpy()
+    backbone.load_state_dict(state)
+    path = str(tmp_path / "resnet.npz")
+    np.savez(path, **variables)
+    images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    assert torch.equal(AtrousResNet(path, **narrow)(images), backbone(images))  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"block_1/conv/DW \(expected \(1, 1, 64, 8\), got"):
+        AtrousResNet(path, blocks=(1, 1, 1, 1), width=8)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -62,3 +63,24 @@ def test_checkpoint_keeps_what_the_weights_want_of_pixels() -> None:
     again.load_state_dict(backbone.state_dict())
     images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     assert torch.equal(again(images), backbone(images))
+
+
+LAYERS = [*(f"conv{s}_{i}" for s, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1))]
+
+
+def test_the_originals_variables_at_another_width(tmp_path: Path) -> None:
+    """Written by hand in TensorFlow's layout, they come back; other widths are named."""
+    backbone = VGG16FullyConvolutional(**SMALL)  # type: ignore[arg-type]
+    layers = [*backbone.trunk.children(), *backbone.head.children()]
+    convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    variables = {}
+    for name, layer in zip([*LAYERS, "fc6", "fc7", "fc8"], convolutions, strict=True):
+        variables[f"vgg_local/{name}/weights"] = layer.weight.detach().permute(2, 3, 1, 0).numpy()
+        variables[f"vgg_local/{name}/biases"] = torch.randn(len(layer.weight)).numpy()
+        layer.bias = nn.Parameter(torch.from_numpy(variables[f"vgg_local/{name}/biases"]))
+    np.savez(tmp_path / "vgg.npz", **variables)
+    again = VGG16FullyConvolutional(str(tmp_path / "vgg.npz"), **SMALL)  # type: ignore[arg-type]
+    images = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    assert torch.equal(again(images), backbone(images))
+    with pytest.raises(ConfigError, match=r"conv1_1/weights \(expected \(3, 3, 3, 8\), got"):
+        VGG16FullyConvolutional(str(tmp_path / "vgg.npz"), width=8)
