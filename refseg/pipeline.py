@@ -1,5 +1,7 @@
 """From a checkpoint to masks for one's own images."""
 
+import logging
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from refseg.checkpoint import read_checkpoint
 from refseg.crf import CRFOptions
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
 from refseg.data.collation import stack_images
+from refseg.data.tokenizers import split_words
 from refseg.errors import CheckpointError, DataError
 from refseg.geometry import Geometry, Resampling
 from refseg.models.segmenter import Segmenter
@@ -24,6 +27,8 @@ from refseg.reading import Reading, read
 from refseg.refinement import refine_in_own_size
 from refseg.scoring import check_logits
 from refseg.types import Batch
+
+_log = logging.getLogger(__name__)
 
 Picture = str | Path | Image.Image | np.ndarray  # 8-bit RGB pixels, checked by `as_pixels`
 
@@ -66,11 +71,15 @@ class Pipeline:
         self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
         self.resampling: Resampling = resampling
         self.device = torch.device(device)
+        self._told: deque[str] = deque(maxlen=1000)
 
     def segment(
         self, image: Picture, expression: str, crf: CRFOptions | None = None
     ) -> Segmentation:
         """Segment what an expression names.
+
+        Words that the model does not know, and words after the last one that it reads, are told
+        in a warning of the log, once for the same sentence.
 
         Args:
             image: a file, a PIL image, or 8-bit RGB pixels.
@@ -135,14 +144,33 @@ class Pipeline:
         ).to(self.device)
 
     def _check(self, expression: str) -> None:
-        words, unknown = self.tokenizer.words(expression), self.tokenizer.unknown_words(expression)
-        if not words:
+        tokenizer = self.tokenizer
+        if not tokenizer.words(expression):
             raise DataError(f"The expression {expression!r} has no word; give at least one.")
-        if unknown and len(unknown) >= len(words):
+        is_cut = int(tokenizer.lengths([expression])[0]) > tokenizer.max_words
+        if not tokenizer.knows_any_word(expression):
+            read = f"of the first {tokenizer.max_words} {tokenizer.unit} " if is_cut else ""
             raise DataError(
-                f"No word of {expression!r} is in the vocabulary of this model "
-                f"({self.tokenizer.vocab_size} words); say it in words of its training data."
+                f"No word {read}of {expression!r} is in the vocabulary of this model "
+                f"({tokenizer.vocab_size} words); say it in words of its training data."
             )
+        if is_cut:
+            self._tell(
+                f"The model reads the first {tokenizer.max_words} {tokenizer.unit} of "
+                f"{expression!r}; the rest is cut off: say it shorter."
+            )
+        unknown = dict.fromkeys(map(repr, filter(split_words, tokenizer.unknown_words(expression))))
+        if unknown:
+            self._tell(
+                f"The model does not know {', '.join(unknown)} in {expression!r} "
+                f"(its vocabulary has {tokenizer.vocab_size} words): the mask follows from the "
+                "other words."
+            )
+
+    def _tell(self, line: str) -> None:
+        if line not in self._told:
+            _log.warning(line)
+            self._told.append(line)
 
 
 def load(path: str | Path, device: str = "cpu") -> Pipeline:

@@ -9,6 +9,7 @@ from PIL import Image
 
 import refseg
 from refseg.__main__ import main
+from refseg.commands.segment import file_names
 from refseg.data import ReferringDataModule, read_image
 from refseg.errors import CheckpointError, DataError
 from refseg.pipeline import Pipeline, build_module
@@ -37,6 +38,41 @@ def test_paths_pictures_and_pixels_are_the_same(pipeline: Pipeline, photo: Path)
     assert all((mask == masks[0]).all() for mask in masks)
     with pytest.raises(DataError, match="Expected 8-bit RGB pixels"):
         pipeline.segment(np.zeros((4, 4), np.uint8), "red circle")
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [record.getMessage() for record in caplog.records if record.name == "refseg.pipeline"]
+    caplog.clear()
+    return lines
+
+
+def test_unknown_words_are_named(run: Path, photo: Path, caplog: pytest.LogCaptureFixture) -> None:
+    pipeline = refseg.load(run / "checkpoints" / "best.ckpt")
+    pipeline.segment(photo, "qwerty circle, Zebra on the left: zebra!")
+    (line,) = told(caplog)
+    assert line.startswith("The model does not know 'qwerty', 'zebra' in 'qwerty circle, Zebra")
+    pipeline.read(photo, "qwerty circle, Zebra on the left: zebra!")
+    pipeline.segment(photo, "the red circle")
+    assert told(caplog) == []  # once for the same sentence; nothing where all words are known
+    pipeline.segment_all(photo, ["red circle", "green frog"])
+    assert [line.split(" in ")[0] for line in told(caplog)] == ["The model does not know 'frog'"]
+
+
+def test_words_after_the_last_one_that_is_read_count_for_nothing(
+    run: Path, photo: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pipeline = refseg.load(run / "checkpoints" / "best.ckpt")
+    known = " ".join(["the red circle on"] * 5)
+    alone = pipeline.segment(photo, known)
+    assert told(caplog) == []
+    longer = pipeline.segment(photo, known + " qwerty" * 20)
+    (line,) = told(caplog)
+    assert line.startswith("The model reads the first 20 words of 'the red circle on")
+    assert "does not know" not in line
+    assert (longer.mask == alone.mask).all()
+    assert longer.score == alone.score
+    with pytest.raises(DataError, match="No word of the first 20 words of 'qwerty qwerty"):
+        pipeline.segment(photo, "qwerty " * 20 + known)
 
 
 def test_several_expressions_encode_the_image_once(pipeline: Pipeline, photo: Path) -> None:
@@ -116,6 +152,27 @@ def test_segment_writes_mask_overlay_and_words(
                     assert set(np.unique(np.asarray(picture))) <= {0, 255}
     assert "% of the image" in shown
     assert " s for 2 expressions" in shown
+
+
+@pytest.mark.parametrize("verb", ["segment", "words"])
+def test_commands_name_unknown_words(
+    verb: str, run: Path, photo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    checkpoint = str(run / "checkpoints" / "best.ckpt")
+    words = [verb, str(photo), "qwerty circle", "--checkpoint", checkpoint]
+    assert (
+        main([*words, *(["--words"] if verb == "segment" else []), "--output", str(tmp_path)]) == 0
+    )
+    (line,) = told(caplog)
+    assert "'qwerty'" in line
+
+
+def test_files_are_named_by_the_words_of_any_script() -> None:
+    first, second = file_names(["लाल कप", "लाल कीप"])
+    assert first != second
+    (long,) = file_names(["ก" * 400])
+    assert long
+    assert len(f"photo-{long}-overlay.png".encode()) < 255
 
 
 def test_a_checkpoint_whose_weights_do_not_fit_is_refused(run: Path) -> None:

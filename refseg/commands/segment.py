@@ -1,7 +1,6 @@
 """`refseg segment`: masks for one's own photographs."""
 
 import argparse
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -105,11 +104,15 @@ def file_names(expressions: list[str]) -> list[str]:
     Example:
         >>> file_names(["the red star", "The red star!", "…"])
         ['the-red-star', 'the-red-star-2', 'expression']
+        >>> file_names(["लाल कप"])
+        ['लाल-कप']
     """
+    from refseg.data.tokenizers import split_words
+
     names: list[str] = []
     for expression in expressions:
-        words = re.findall(r"[a-z0-9]+", expression.lower())
-        stem = "-".join(words)[:60].rstrip("-") or "expression"
+        words = [word.removeprefix("'") for word in split_words(expression)]
+        stem = "-".join(words).encode()[:60].decode(errors="ignore").rstrip("-") or "expression"
         name, number = stem, 2
         while name in names:
             name, number = f"{stem}-{number}", number + 1

@@ -26,7 +26,7 @@ from refseg.data.objects import Objects, read_objects
 from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.streaming.source import open_stream
-from refseg.data.tokenizers import Tokenizer
+from refseg.data.tokenizers import Tokenizer, describe_cuts
 from refseg.errors import ConfigError, DataError
 
 
@@ -90,6 +90,7 @@ class ChosenData(LightningDataModule):
         self.protected_datasets = protected_datasets
         self.stream = stream
         self._mixture: Mixture | None = None
+        self._told: set[str] = set()
         self._training: list[Training] | None = None
         self._objects: dict[tuple[Path, str], Objects | None] = {}
 
@@ -211,6 +212,24 @@ class ChosenData(LightningDataModule):
             ) from None
         tables = [training.references for training in self.training]
         tokenizer.build([text for table in tables for text in table.expressions.to_pylist()])
+
+    @rank_zero_only
+    def tell_cuts(self, tokenizer: Tokenizer, splits: Sequence[str], *, trains: bool) -> None:
+        """Say how many sentences are too long for the tokenizer, once where nothing changed since.
+
+        Args:
+            tokenizer: that reads them.
+            splits: those that are evaluated.
+            trains: also look at what is trained on.
+        """
+        tables = [training.references for training in self.training] if trains else []
+        tables += self.mixture.rows(splits)
+        line = describe_cuts(
+            tokenizer, [text for table in tables for text in table.expressions.to_pylist()]
+        )
+        if line is not None and line not in self._told:
+            announce(line)
+            self._told.add(line)
 
 
 @rank_zero_only

@@ -174,10 +174,9 @@ class ReferringDataModule(ChosenData):
                     "data.features out."
                 )
             _ = self.training
-        # An unknown name is found before training starts.
-        self.mixture.full_names(
-            self.val_splits if stage in {"fit", "validate"} else self.split_names
-        )
+        evaluated = self.val_splits if stage in {"fit", "validate"} else self.split_names
+        self.mixture.full_names(evaluated)  # an unknown name is found before training starts
+        self.tell_cuts(self.tokenizer, evaluated, trains=stage == "fit")
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The training splits, shuffled; goes on where a checkpoint left the epoch."""

@@ -1,15 +1,17 @@
 """Which images to look at: those with a word, drawn by chance."""
 
 import difflib
-import re
 from typing import NamedTuple
 
 import numpy as np
+import regex
 from jaxtyping import Bool, Int64
 
 from refseg.data.references import References
-from refseg.data.tokenizers import split_words
+from refseg.data.tokenizers import normalize_text, split_words
 from refseg.errors import DataError
+
+_OF_WORDS = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
 
 
 class Chosen(NamedTuple):
@@ -36,12 +38,14 @@ def with_words(references: References, words: str | None) -> Bool[np.ndarray, " 
     """
     if words is None:
         return np.ones(len(references), bool)
-    pattern = re.compile(rf"(?<!\w){re.escape(words.strip())}(?!\w)", re.IGNORECASE)
+    wanted = normalize_text(words.strip())
+    pattern = regex.compile(rf"(?<!{_OF_WORDS}){regex.escape(wanted)}(?!{_OF_WORDS})")
     expressions = references.expressions.to_pylist()
-    found = np.array([pattern.search(text) is not None for text in expressions], bool)
+    normalized = map(normalize_text, expressions)
+    found = np.array([pattern.search(text) is not None for text in normalized], bool)
     if not found.any():
         vocabulary = sorted({word for text in expressions for word in split_words(text)})
-        similar = difflib.get_close_matches(words.lower(), vocabulary, n=3)
+        similar = difflib.get_close_matches(wanted, vocabulary, n=3)
         raise DataError(
             f"No expression of {references.source} here has '{words}'; "
             + (f"similar words are {', '.join(similar)}." if similar else "try another word.")

@@ -1,5 +1,6 @@
 """Splits, loaders and the state that goes into a checkpoint."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from refseg.data import chosen_data
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.shapes import ShapesOptions, prepare_shapes
+from refseg.data.tokenizers import WordTokenizer
 from refseg.data.transforms import Augmentation
 from refseg.errors import ConfigError, DataError
 from refseg.types import Batch
@@ -36,6 +38,25 @@ def test_splits(fake_root: Path) -> None:
     found = [ids(list(loader)) for loader in data.test_dataloader()]
     assert found == [list(range(a, a + 6)) for a in (118, 124, 130)]
     assert len(data.predict_dataloader()) == 3
+
+
+def test_what_is_cut_off_is_told_once(fake_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = make(fake_root, tokenizer=WordTokenizer(max_words=2))
+    told = []
+    for stage in ("fit", "fit", "validate", "test"):
+        data.setup(stage)
+        told.append([line for line in capsys.readouterr().err.splitlines() if "cut off" in line])
+    assert [len(lines) for lines in told] == [1, 0, 1, 1]
+    training = make(fake_root).training[0].references.expressions.to_pylist()
+    validation = make(fake_root).mixture.rows(["val"])[0].expressions.to_pylist()
+    lengths = [len(re.findall(r"[a-z]+|\d+", text)) for text in [*training, *validation]]
+    assert told[0][0].startswith(
+        f"The longest of {len(lengths)} sentences has {max(lengths)} words, and the tokenizer "
+        f"reads 2: the end of {sum(length > 2 for length in lengths)} sentences is cut off."
+    )
+    data = make(fake_root)
+    data.setup("fit")
+    assert "cut off" not in capsys.readouterr().err
 
 
 def test_chosen_splits(fake_root: Path) -> None:

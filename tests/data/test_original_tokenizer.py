@@ -67,7 +67,12 @@ def test_a_batch_is_padded_on_the_right(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tokens, [[5, 6, 0], [0, 0, 0], [3, 5, 6]])
     np.testing.assert_array_equal(token_mask.sum(1), [2, 0, 3])
     assert tokenizer.encode(["."])[0].shape == (1, 1)
-    assert tokenizer.unknown_words("a red box, left") == ["a", ", ", "left"]
+    assert tokenizer.unknown_words("a red box, left") == ["a"]  # the first three are read
+    assert tokenizer.lengths(["a red box, left", "red.", ".", " "]).tolist() == [5, 1, 0, 0]
+    longer = OriginalTokenizer(path)
+    assert longer.unknown_words("a red box, left") == ["a", ", ", "left"]
+    assert longer.knows_any_word("a red box")
+    assert not longer.knows_any_word("left, left")
 
 
 def test_state_needs_no_file(named: tuple[str, Path]) -> None:

@@ -18,6 +18,7 @@ def references() -> References:
             {"image_id": 1, "reference_id": 1, "expression": "brown one"},
             {"image_id": 1, "reference_id": 3, "expression": "cat (black)"},
             {"image_id": 3, "reference_id": 4, "expression": "next to the left"},
+            {"image_id": 4, "reference_id": 5, "expression": "लाल किताब"},
         ]
     )
 
@@ -25,10 +26,12 @@ def references() -> References:
 @pytest.mark.parametrize(
     ("words", "rows"),
     [
-        (None, [0, 1, 2, 3, 4]),
+        (None, [0, 1, 2, 3, 4, 5]),
         ("left", [0, 4]),
         ("LEFT", [0, 4]),
         ("café", [1]),
+        ("CAFE\u0301", [1]),
+        ("किताब", [5]),
         ("next to", [4]),
         ("(black)", [3]),
         ("the", [1, 4]),
@@ -36,6 +39,13 @@ def references() -> References:
 )
 def test_whole_words(words: str | None, rows: list[int], references: References) -> None:
     assert with_words(references, words).nonzero()[0].tolist() == rows
+
+
+def test_a_letter_without_its_marks_is_another_word(references: References) -> None:
+    with pytest.raises(DataError, match="No expression"):
+        with_words(references, "क")
+    with pytest.raises(DataError, match="No expression"):
+        with_words(references, "कत")
 
 
 def test_a_word_that_is_nowhere(references: References) -> None:

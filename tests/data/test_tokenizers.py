@@ -1,6 +1,8 @@
 """Vocabularies, padding, and states that need nothing else."""
 
 import io
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ from refseg.data.tokenizers import (
     Tokenizer,
     TransformersTokenizer,
     WordTokenizer,
+    describe_cuts,
+    normalize_text,
     split_words,
     tokenizer_from_state,
 )
@@ -39,10 +43,58 @@ def words() -> WordTokenizer:
         ("  Ça va?  ", ["ça", "va"]),
         ("...", []),
         ("", []),
+        # Each letter with its marks, whatever the script; as `regex` cuts at the spaces.
+        ("लाल कप, बाईं ओर", ["लाल", "कप", "बाईं", "ओर"]),
+        ("แก้วสีแดง ทางซ้าย", ["แก้วสีแดง", "ทางซ้าย"]),
+        ("சிவப்பு கோப்பை", ["சிவப்பு", "கோப்பை"]),
+        ("כֶּלֶב אָדוֹם", ["כֶּלֶב", "אָדוֹם"]),
+        ("كَلْبٌ أَحْمَرُ.", ["كَلْبٌ", "أَحْمَرُ"]),
+        ("می\u200cخواهم کتاب\u200c", ["می\u200cخواهم", "کتاب"]),  # a joiner, and a stray one
+        ("İstanbul'da", ["i\u0307stanbul", "'da"]),
+        ("Maße, Masse", ["maße", "masse"]),
+        ("cafe\u0301", ["caf\u00e9"]),
+        ("le\u00adft-hand", ["left", "hand"]),  # a soft hyphen is not seen
+        ("½ m², 2️⃣", ["½", "m²", "2"]),
     ],
 )
 def test_split_words(expression: str, expected: list[str]) -> None:
     assert split_words(expression) == expected
+
+
+BEFORE = re.compile(r"[^\W\d_]+|(?<=[^\W\d_])'[^\W\d_]+|\d+")
+"""How sentences were cut when the first checkpoints were written."""
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_plain_english_is_cut_as_ever(expression: str) -> None:
+    """The ids in old checkpoints go on to mean the same words."""
+    assert split_words(expression) == BEFORE.findall(expression.lower())
+
+
+@given(st.text())
+def test_one_text_has_one_spelling(expression: str) -> None:
+    """However Unicode writes a letter with its marks: as one character or as several."""
+    forms = {form: split_words(unicodedata.normalize(form, expression)) for form in ("NFC", "NFD")}
+    assert forms["NFC"] == forms["NFD"] == split_words(expression)
+
+
+WORDS = st.text(
+    st.characters(categories=["L", "M"]).filter(lambda character: character.lower() == character),
+    min_size=1,
+).map(lambda text: unicodedata.normalize("NFC", "a" + text))
+
+
+@given(WORDS, WORDS)
+def test_two_words_never_become_one(one: str, other: str) -> None:
+    assert (split_words(one) == split_words(other)) == (one == other)
+
+
+@given(st.text(st.characters(exclude_categories=["M", "C"])))
+def test_no_letter_and_no_number_is_lost(expression: str) -> None:
+    """By the categories of Unicode's database in Python, which the cutting does not use."""
+    kept = "".join(split_words(expression)).replace("'", "")
+    there = [c for c in normalize_text(expression) if unicodedata.category(c)[0] in "LNM"]
+    assert kept == "".join(there)  # the dot of İ is a mark
 
 
 def test_frequent_words_come_first_and_ties_in_alphabetical_order(words: WordTokenizer) -> None:
@@ -68,6 +120,27 @@ def test_pads_on_the_right_and_cuts() -> None:
 
 def test_unknown_words(words: WordTokenizer) -> None:
     assert words.unknown_words("The purple box, Sir") == ["purple", "sir"]
+
+
+def test_only_what_is_read_is_unknown() -> None:
+    tokenizer = WordTokenizer(max_words=3)
+    tokenizer.build(TRAINING)
+    long = "the red box purple sir"
+    assert tokenizer.unknown_words(long) == []
+    assert tokenizer.knows_any_word(long)
+    assert not tokenizer.knows_any_word("a b c the red")
+    assert tokenizer.lengths([long, "", "dog's"]).tolist() == [5, 0, 2]
+
+
+def test_what_is_cut_off_is_told() -> None:
+    tokenizer = WordTokenizer(max_words=3)
+    assert describe_cuts(tokenizer, ["the red box", ""]) is None
+    assert describe_cuts(tokenizer, []) is None
+    line = describe_cuts(tokenizer, ["the red box", "a b c d", "a b c d e"])
+    assert line is not None
+    assert line.startswith("The longest of 3 sentences has 5 words, and the tokenizer reads 3:")
+    assert "of 2 sentences is cut off" in line
+    assert line.endswith("--data.tokenizer WordTokenizer --data.tokenizer.max_words 5.")
 
 
 @pytest.mark.parametrize("expression", ["", "  ", "...", "?!"])
@@ -163,8 +236,23 @@ def test_transformers_encodes_and_pads_on_the_right(folder: Path) -> None:
 def test_transformers_unknown_words(folder: Path) -> None:
     tokenizer = TransformersTokenizer(str(folder))
     assert tokenizer.unknown_words("the zebra on 12") == ["zebra"]
+    assert tokenizer.unknown_words("Zebra. the İgel") == ["zebra", "i\u0307gel"]
+    assert tokenizer.knows_any_word("the zebra")
+    assert not tokenizer.knows_any_word("zebra qwerty")
     with pytest.raises(DataError, match=r"The expression '\.\.\.' has no word"):
         tokenizer.encode(["..."])
+
+
+def test_transformers_reads_as_many_pieces_as_it_says(folder: Path) -> None:
+    tokenizer = TransformersTokenizer(str(folder), max_words=5)
+    long = "the red box zebra"
+    assert tokenizer.lengths([long, "the red box"]).tolist() == [6, 5]
+    assert tokenizer.unknown_words(long) == []
+    assert describe_cuts(tokenizer, ["the red box"]) is None
+    assert "has 6 pieces of words, and the tokenizer reads 5" in (
+        describe_cuts(tokenizer, [long]) or ""
+    )
+    assert not tokenizer.knows_any_word("zebra qwerty pizza the")
 
 
 def test_transformers_state_needs_no_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,15 +1,18 @@
 """From sentences to token ids, one file per family."""
 
 from refseg.data.tokenizers.base import Tokenizer, tokenizer_from_state
+from refseg.data.tokenizers.cuts import describe_cuts
 from refseg.data.tokenizers.original import OriginalTokenizer
 from refseg.data.tokenizers.transformers import TransformersTokenizer
-from refseg.data.tokenizers.words import WordTokenizer, split_words
+from refseg.data.tokenizers.words import WordTokenizer, normalize_text, split_words
 
 __all__ = [
     "OriginalTokenizer",
     "Tokenizer",
     "TransformersTokenizer",
     "WordTokenizer",
+    "describe_cuts",
+    "normalize_text",
     "split_words",
     "tokenizer_from_state",
 ]

@@ -25,6 +25,9 @@ class Tokenizer(ABC):
     needs_building: bool = True
     """Whether the vocabulary comes from the training split at all."""
 
+    unit: str = "words"
+    """What `max_words` counts, in messages."""
+
     def __init__(self, max_words: int = 20) -> None:
         if max_words < 1:
             raise ConfigError(f"Expected max_words of at least 1, got {max_words}.")
@@ -58,7 +61,15 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def unknown_words(self, expression: str) -> list[str]:
-        """The words of a sentence that the vocabulary lacks, in their order."""
+        """The words that the vocabulary lacks, in their order, of those that are read."""
+
+    @abstractmethod
+    def lengths(self, expressions: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
+        """How many tokens each sentence would have if it were not cut after `max_words`."""
+
+    def knows_any_word(self, expression: str) -> bool:
+        """Whether the vocabulary has any of the words that are read."""
+        return len(self.unknown_words(expression)) < len(self.words(expression))
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:

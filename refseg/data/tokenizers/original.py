@@ -29,11 +29,15 @@ def split_as_original(expression: str) -> list[str]:
         >>> split_as_original("The dog's bowl, on the left.")
         ['the', 'dog', "'", 's', 'bowl', ', ', 'on', 'the', 'left']
     """
-    pieces = [piece for piece in _SEPARATORS.split(expression.strip()) if piece.strip()]
-    if not pieces:
+    tokens = _tokens(expression)
+    if not tokens:
         raise DataError(f"The expression {expression[:60]!r} has no word; give at least one.")
-    tokens = [_lower(piece) for piece in pieces]
     return tokens[:-1] if tokens[-1] == "." else tokens
+
+
+def _tokens(expression: str) -> list[str]:
+    pieces = _SEPARATORS.split(expression.strip())
+    return [_lower(piece) for piece in pieces if piece.strip()]
 
 
 def _lower(piece: str) -> str:
@@ -84,6 +88,7 @@ class OriginalTokenizer(Tokenizer):
     """
 
     needs_building = False
+    unit = "words and separators"
 
     def __init__(self, vocabulary: Path | None = None, max_words: int = 20) -> None:
         super().__init__(max_words)
@@ -136,8 +141,13 @@ class OriginalTokenizer(Tokenizer):
         return split_as_original(expression)[: self.max_words]
 
     def unknown_words(self, expression: str) -> list[str]:
-        """The tokens of a sentence that the vocabulary lacks, separators included."""
-        return [word for word in split_as_original(expression) if word not in self._ids]
+        """The tokens of those that are read that the vocabulary lacks, separators included."""
+        return [word for word in self.words(expression) if word not in self._ids]
+
+    def lengths(self, expressions: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
+        """How many tokens each sentence has, those after the cut included; none if blank."""
+        sentences = map(_tokens, expressions)
+        return np.array([len(words) - (words[-1:] == ["."]) for words in sentences], np.int64)
 
     def state_dict(self) -> dict[str, Any]:
         """The options and the lines of the vocabulary."""

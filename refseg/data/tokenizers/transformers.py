@@ -27,6 +27,7 @@ class TransformersTokenizer(Tokenizer):
     """
 
     needs_building = False
+    unit = "pieces of words"
 
     def __init__(self, name: str, max_words: int = 20) -> None:
         super().__init__(max_words)
@@ -71,12 +72,30 @@ class TransformersTokenizer(Tokenizer):
 
     def unknown_words(self, expression: str) -> list[str]:
         """The words that become the model's unknown token; most models have pieces for any word."""
-        unknown = self._tokenizer.unk_token_id
-        return [
-            word
-            for word in split_words(expression)
-            if unknown in self._tokenizer(word, add_special_tokens=False)["input_ids"]
-        ]
+        encoded = self._tokenizer(expression, truncation=True, max_length=self.max_words)
+        pieces = zip(encoded.word_ids(), encoded["input_ids"], strict=True)
+        unknown = {number: None for number, token in pieces if token == self._unknown}
+        spans = [encoded.word_to_chars(number) for number in unknown if number is not None]
+        return [word for start, end in spans for word in split_words(expression[start:end])]
+
+    def knows_any_word(self, expression: str) -> bool:
+        """Whether any of the pieces that are read has an id of its own."""
+        encoded = self._tokenizer(
+            expression, truncation=True, max_length=self.max_words, return_special_tokens_mask=True
+        )
+        pieces = zip(encoded["special_tokens_mask"], encoded["input_ids"], strict=True)
+        return any(not special and token != self._unknown for special, token in pieces)
+
+    def lengths(self, expressions: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
+        """How many pieces each sentence has, special tokens and those after the cut included."""
+        pieces = (
+            self._tokenizer(list(expressions), verbose=False)["input_ids"] if expressions else []
+        )
+        return np.array([len(of_expression) for of_expression in pieces], np.int64)
+
+    @property
+    def _unknown(self) -> int | None:
+        return self._tokenizer.unk_token_id
 
     def state_dict(self) -> dict[str, Any]:
         """The name, the serialised tokenizer and its special tokens."""

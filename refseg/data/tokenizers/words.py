@@ -1,27 +1,54 @@
 """One id per word of the training split."""
 
-import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import regex
 from jaxtyping import Bool, Int64
 
 from refseg.data.tokenizers.base import Tokenizer
 from refseg.errors import ConfigError, DataError
 
-_WORD = re.compile(r"[^\W\d_]+|(?<=[^\W\d_])'[^\W\d_]+|\d+")
+# A letter with the marks that belong to it (vowel signs, points, accents). A joiner between two
+# letters shapes them and belongs to their word (Persian, Hindi).
+_LETTER = r"[\p{L}\p{Nl}\p{No}](?:\p{M}|[\u200c\u200d](?=[\p{L}\p{M}]))*"
+_WORD = regex.compile(
+    rf"(?:{_LETTER})+|(?<=[\p{{L}}\p{{Nl}}\p{{No}}\p{{M}}])'(?:{_LETTER})+|\p{{Nd}}+"
+)
+_INVISIBLE = str.maketrans("", "", "\u00ad\u2060\ufeff")  # where a line may break, or may not
+
+
+def normalize_text(text: str) -> str:
+    """Text in lower case, in the one form in which equal words are equal character by character.
+
+    Unicode writes "é" as one character or as two; both become one here (NFC). Nothing else that
+    differs becomes equal: lower case keeps German "Maße" (sizes) and "Masse" (mass) apart, which
+    `str.casefold` would not, and the dot of "İ" stays beside its i.
+
+    Example:
+        >>> normalize_text("CAFE\u0301") == "café"
+        True
+    """
+    if text.isascii():
+        return text.lower()
+    composed = unicodedata.normalize("NFC", text.translate(_INVISIBLE))
+    return unicodedata.normalize("NFC", composed.lower().replace("’", "'"))
 
 
 def split_words(expression: str) -> list[str]:
     """The words and numbers of a sentence in lower case, without punctuation.
 
+    A word is made of letters of any script, each with its marks. Scripts that write no spaces
+    between words (Chinese, Japanese, Thai) give one word up to the next punctuation.
+
     Example:
         >>> split_words("The dog's bowl, 2nd from left!")
         ['the', 'dog', "'s", 'bowl', '2', 'nd', 'from', 'left']
     """
-    return _WORD.findall(expression.lower().replace("’", "'"))
+    return _WORD.findall(normalize_text(expression))
 
 
 def words_of(expression: str) -> list[str]:
@@ -107,8 +134,12 @@ class WordTokenizer(Tokenizer):
         return split_words(expression)[: self.max_words]
 
     def unknown_words(self, expression: str) -> list[str]:
-        """The words of a sentence that the training split did not have."""
-        return [word for word in split_words(expression) if word not in self._ids]
+        """The words of a sentence, as many as are read, that the training split did not have."""
+        return [word for word in self.words(expression) if word not in self._ids]
+
+    def lengths(self, expressions: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
+        """How many words each sentence has, those after the cut included."""
+        return np.array([len(split_words(expression)) for expression in expressions], np.int64)
 
     def state_dict(self) -> dict[str, Any]:
         """The options and the vocabulary in the order of its ids."""
