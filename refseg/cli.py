@@ -18,7 +18,12 @@ import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
 from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint
 from refseg.checkpoint import read_checkpoint
-from refseg.command_line import log_to_sweep, resolve_configs, with_config_of_checkpoint
+from refseg.command_line import (
+    in_order,
+    log_to_sweep,
+    resolve_configs,
+    with_config_of_checkpoint,
+)
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
@@ -29,6 +34,7 @@ from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
+from refseg.trainer_options import turn_off
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
 
 EXAMPLES = {
@@ -135,6 +141,7 @@ class RefsegCLI(LightningCLI):
         if verb == "predict":
             config.return_predictions = False  # they are written, batch by batch
         config.weights_only = True  # nothing in a checkpoint is executed
+        turn_off(config.trainer)
         place_in(self.run_folder.path, config.trainer)
         if checkpoint and verb != "fit":
             config.data.vocabulary_from = checkpoint
@@ -142,15 +149,17 @@ class RefsegCLI(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401 - as LightningCLI
         """Add the callbacks that no config can leave out."""
-        steps = self.config[str(self.subcommand)].trainer.accumulate_grad_batches
+        config = self.config[str(self.subcommand)]
+        steps = config.trainer.accumulate_grad_batches
         if steps < 1:
             raise ConfigError(
                 f"Expected trainer.accumulate_grad_batches of at least 1, got {steps}."
             )
+        is_saving = config.trainer.enable_checkpointing is not False
         self.trainer_defaults["callbacks"] = [
             CompleteCheckpoint(self.config_dump),
-            InterruptedCheckpoint(self.run_folder.path),
-            *verb_callbacks(self.config[str(self.subcommand)], self.run_folder.path),
+            *([InterruptedCheckpoint(self.run_folder.path)] if is_saving else []),
+            *verb_callbacks(config, self.run_folder.path),
         ]
         return super().instantiate_trainer(**kwargs)
 
@@ -190,6 +199,7 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         words: the rest of the command line.
     """
     quieten()
+    words = in_order(words)
     stages = stages_of(words) if verb == "fit" else None
     if stages is not None:
         return run_stages(stages, words, lambda words: run_trainer("fit", words))
@@ -205,6 +215,7 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
             parser_class=RefsegParser,
             parser_kwargs={
                 "prog": "refseg",
+                "allow_abbrev": False,  # `--conf` would be read as `--config`, but not by us
                 **{name: {"epilog": text} for name, text in EXAMPLES.items()},
             },
         )
@@ -237,6 +248,8 @@ def quieten() -> None:
         r"The dirpath has changed.*",  # evaluating into another folder than the training's
         r"You're resuming from a checkpoint that ended before the epoch.*",  # our loaders go on
         r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run
+        r"Be aware that when using `ckpt_path`, callbacks used to create.*",  # some are turned off
+        r"You are trying to `self.log\(\)` but `Trainer\(barebones.*",  # we show the figures
     )
     for message in ignored:
         warnings.filterwarnings("ignore", message)

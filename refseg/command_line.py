@@ -1,7 +1,10 @@
 """From the words of a command line to those that the parser of the trainer understands."""
 
+import ast
 import atexit
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,6 +17,55 @@ from refseg.config_files import find_config
 from refseg.errors import CheckpointError
 
 _LOGGER = "--trainer.logger"
+_CONFIG = "--config"
+# Parts of a name that only say that what follows belongs to a class.
+_OF_A_CLASS = {"class_path", "init_args", "dict_kwargs"}
+
+
+def in_order(words: Sequence[str]) -> list[str]:
+    """The words with configs first, and with what is set as a whole in front of its parts.
+
+    The parser goes from left to right, and a file replaces what was said before it. Whoever names
+    an option means it, wherever it stands: here each option follows all files that it changes, as
+    `--data.image_size 64` does `--config rmi.yaml` and `--data data/folder.yaml`. Otherwise the
+    order stays: of configs, and of the same option said twice, the last one counts.
+
+    Args:
+        words: after the verb.
+
+    Example:
+        >>> in_order(["--data.root", "d", "-c", "rmi.yaml", "--data=data/folder.yaml"])
+        ['--config', 'rmi.yaml', '--data=data/folder.yaml', '--data.root', 'd']
+    """
+    configs: list[str] = []
+    options: list[tuple[str, list[str]]] = []
+    for name, option in _options(words):
+        if name == _CONFIG:
+            configs += option
+            continue
+        parts = (i for i, (other, _) in enumerate(options) if _is_part(other, name))
+        options.insert(next(parts, len(options)), (name, option))
+    return [*configs, *(word for _, option in options for word in option)]
+
+
+def _options(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The options with their values, each with its name; the short form of `--config` in full."""
+    found: list[tuple[str, list[str]]] = []
+    for word in words:
+        if word.startswith("-c"):
+            joined = [value] if (value := word[2:].removeprefix("=")) else []
+            found.append((_CONFIG, [_CONFIG, *joined]))
+        elif word.startswith("--") or word == "-h" or not found:
+            name = word.partition("=")[0].split(".")
+            found.append((".".join(p for p in name if p not in _OF_A_CLASS), [word]))
+        else:
+            found[-1][1].append(word)
+    return found
+
+
+def _is_part(name: str, whole: str) -> bool:
+    """Whether an option is a part of another; what is appended to a list (`+`) is one, too."""
+    return name.startswith(f"{whole}.") or name == f"{whole}+"
 
 
 def resolve_configs(words: Sequence[str]) -> list[str]:
@@ -72,10 +124,32 @@ def value_of(option: str, words: Sequence[str]) -> str | None:
 
 
 def log_to_sweep(words: Sequence[str]) -> list[str]:
-    """Choose the W&B logger under a `wandb agent`, unless a logger is named."""
-    if "WANDB_SWEEP_ID" in os.environ and value_of(_LOGGER, words) is None:
-        return [*words, f"{_LOGGER}=logger/wandb.yaml"]
-    return list(words)
+    """Under a `wandb agent`, read values as it writes them, and choose its logger if none is named.
+
+    The agent writes values as Python does: `None` for null, inside of lists and mappings, too.
+    """
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return list(words)
+    words = [_from_python(word) for word in words]
+    if value_of(_LOGGER, words) is None:
+        words.append(f"{_LOGGER}=logger/wandb.yaml")
+    return words
+
+
+def _from_python(word: str) -> str:
+    """A word, in which null is written as in YAML.
+
+    Example:
+        >>> _from_python("--a=None"), _from_python("{'b': [None, 1]}"), _from_python("Nonesuch")
+        ('--a=null', '{"b": [null, 1]}', 'Nonesuch')
+    """
+    name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if re.search(r"\bNone\b", value) is None:
+        return word
+    try:
+        return f"{name}{equals}{json.dumps(ast.literal_eval(value))}"
+    except (ValueError, SyntaxError, TypeError):  # a text, in which the word stands
+        return word
 
 
 def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:

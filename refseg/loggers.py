@@ -35,16 +35,19 @@ class WeightsAndBiases(WandbLogger):
         group: str | None = None,
         log_model: bool = False,
     ) -> None:
-        reason = why_offline()
-        if reason:
+        mode = _chosen_mode()
+        reason = None if mode == "disabled" else why_offline()
+        if mode == "disabled":
+            _say("W&B is disabled (WANDB_MODE, or `wandb disabled`): nothing is logged.")
+        elif reason:
             _say(f"W&B offline: {reason}. Upload later: wandb sync {save_dir}/wandb/offline-run-*")
-        mode = "offline" if reason else None
+            mode = "offline"
         chosen: dict[str, Any] = {"tags": tags, "notes": notes, "group": group, "mode": mode}
         super().__init__(
             project=project,
             name=name,
             save_dir=save_dir,
-            log_model=log_model and not reason,
+            log_model=log_model and mode not in {"disabled", "offline"},
             offline=reason is not None,
             **{option: value for option, value in chosen.items() if value is not None},
         )
@@ -66,7 +69,7 @@ def why_offline(timeout: float = 3.0) -> str | None:
     Args:
         timeout: seconds to wait for the server.
     """
-    mode = os.environ.get("WANDB_MODE")
+    mode = _chosen_mode()
     if mode:
         return None if mode in {"online", "shared"} else f"WANDB_MODE is {mode}"
     import wandb
@@ -82,6 +85,17 @@ def why_offline(timeout: float = 3.0) -> str | None:
     except OSError as error:
         return f"{address.hostname} does not answer ({error})"
     return None
+
+
+def _chosen_mode() -> str | None:
+    """The mode that the user chose, by WANDB_MODE or by `wandb offline` and `wandb disabled`."""
+    mode = os.environ.get("WANDB_MODE")
+    if not mode:
+        import wandb
+
+        mode = wandb.setup().settings.mode
+        mode = None if mode == "online" else mode  # which is the default
+    return mode
 
 
 def _in_netrc(host: str) -> bool:

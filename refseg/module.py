@@ -51,7 +51,8 @@ class ReferringSegmentation(LightningModule):
         decoder: makes the decoder from fused features to logits.
         loss: from logits and masks in network size to a scalar.
         optimizer: makes the optimiser from the trained parameters.
-        lr_scheduler: makes the learning-rate schedule, which advances with every step.
+        lr_scheduler: makes the learning-rate schedule, which advances with every step; None: the
+            rate stays.
         exact_evaluation: evaluate each expression by itself, so that the pixel counts do not depend
             on the batch size, the order, or the number of processes. Without it, whole batches go
             through the network, which is faster on a GPU, and a pixel at the threshold may tip
@@ -75,7 +76,7 @@ class ReferringSegmentation(LightningModule):
         decoder: DecoderFactory = BilinearDecoder,
         loss: nn.Module = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
         optimizer: OptimizerCallable = torch.optim.AdamW,
-        lr_scheduler: LRSchedulerCallable = Schedule,
+        lr_scheduler: LRSchedulerCallable | None = Schedule,
         exact_evaluation: bool = True,
         decayed: Sequence[str] | None = None,
         regions: RegionTraining | None = None,
@@ -87,7 +88,7 @@ class ReferringSegmentation(LightningModule):
         self.backbone_weights: Origin | None = self.segmenter.backbone.origin
         """What they started as, wherever they went since; None where a checkpoint does not say."""
         self.loss = loss
-        self.make_optimizer, self.make_schedule = optimizer, lr_scheduler
+        self.make_optimizer, self.make_schedule = optimizer, lr_scheduler or Schedule
         self.exact_evaluation = exact_evaluation
         self.protocols: Sequence[Protocol] = (STANDARD,)
         # protocol -> split -> figures, and those of the first protocol

@@ -9,7 +9,7 @@ from lightning.pytorch.cli import LightningCLI
 
 from refseg.checkpoint import read_checkpoint
 from refseg.cli import RefsegCLI, RefsegParser, quieten
-from refseg.command_line import resolve_configs, with_config_of_checkpoint
+from refseg.command_line import in_order, resolve_configs, with_config_of_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.models.weight_files import load_weights
@@ -60,6 +60,7 @@ def prepare_run(words: Sequence[str]) -> PreparedRun:
         ConfigError: the config is one of several stages, or its weights do not fit.
     """
     quieten()
+    words = in_order(words)
     stages = stages_of(words)
     if stages is not None:
         raise ConfigError(
@@ -73,6 +74,7 @@ def prepare_run(words: Sequence[str]) -> PreparedRun:
         save_config_callback=None,
         auto_configure_optimizers=False,
         parser_class=RefsegParser,
+        parser_kwargs={"allow_abbrev": False},
     )
     run = PreparedRun(made.model, made.datamodule, made.trainer)
     checkpoint = made.config["fit"].ckpt_path or made.model.start_from

@@ -30,6 +30,7 @@ from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
 from refseg.files import write_text
 from refseg.module import ReferringSegmentation
 from refseg.run_summary import write_summary
+from refseg.trainer_options import listed
 from refseg.visualization import word_curves, write_png
 from refseg.word_curve import WordCurve, as_shares, overall_ious
 
@@ -87,7 +88,9 @@ class RunFolder:
         checkpoint = self._evaluate_best(trainer, module, data)
         callbacks = trainer.callbacks  # type: ignore[attr-defined]  # as above
         pictures = [c.sheet for c in callbacks if isinstance(c, ExamplePictures)]
-        paths = {"checkpoint": checkpoint, "config": self.path / "config.yaml"}
+        paths = {"config": self.path / "config.yaml"}
+        if checkpoint is not None:
+            paths = {"checkpoint": checkpoint, **paths}
         for sheet in pictures:
             if sheet is not None and trainer.is_global_zero:
                 paths["examples"] = self.path / "examples.png"
@@ -103,23 +106,25 @@ class RunFolder:
                 "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
                 "training_seconds": round(seconds, 1),
                 "steps": trainer.global_step,
-                "checkpoint": str(checkpoint),
+                "checkpoint": None if checkpoint is None else str(checkpoint),
             }
         )
         _show(module.results, paths)
 
     def _evaluate_best(
         self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
-    ) -> Path:
+    ) -> Path | None:
         """Leave the figures of the best checkpoint in `module.results`, and say where it is.
 
-        The last weights count as well, even if no validation followed the last step.
+        The last weights count as well, even if no validation followed the last step. With
+        `enable_checkpointing false` they are all there is, and nothing is saved.
         """
         callback = trainer.checkpoint_callback
         best = getattr(callback, "best_model_path", "")
         score = getattr(callback, "best_model_score", None)
-        path = self.path / "checkpoints" / "best.ckpt"
-        if score is None:  # nothing selects: saved now, whatever becomes of the evaluation
+        path = self.path / "checkpoints" / "best.ckpt" if trainer.checkpoint_callbacks else None
+        if score is None and path is not None:
+            # Nothing selects: saved now, whatever becomes of the evaluation.
             trainer.save_checkpoint(path, weights_only=False)
         if trainer.limit_val_batches == 0:
             return path
@@ -132,7 +137,7 @@ class RunFolder:
             if sign * score > sign * last:
                 trainer.validate(module, data, ckpt_path=best, weights_only=True, verbose=False)
             return Path(best)
-        if score is not None:
+        if score is not None and path is not None:
             trainer.save_checkpoint(path, weights_only=False)
         return path
 
@@ -187,9 +192,8 @@ def place_in(folder: Path, trainer: Namespace) -> None:
     Relative folders of loggers and callbacks are meant relative to the run.
     """
     trainer.default_root_dir = str(folder)
-    loggers = trainer.logger if isinstance(trainer.logger, list) else [trainer.logger]
-    for part in [*loggers, *(trainer.callbacks or [])]:
-        arguments = part.get("init_args", {}) if isinstance(part, Namespace) else {}
+    for part in [*listed(trainer.logger), *listed(trainer.callbacks)]:
+        arguments = part.get("init_args", {})
         for name in ("save_dir", "dirpath"):
             if arguments.get(name) is not None:
                 arguments[name] = str(folder / arguments[name])

@@ -66,6 +66,19 @@ def test_a_run_logs_offline_and_says_so_in_one_line(
     assert not missing
 
 
+def test_disabled_is_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--trainer.logger", "logger/wandb.yaml"]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+    shown = "".join(capfd.readouterr())
+    assert "W&B is disabled" in shown
+    assert "sync" not in shown
+    assert (tmp_path / "metrics.json").is_file()
+    assert not (tmp_path / "wandb").exists()
+
+
 def test_under_a_wandb_agent_the_logger_is_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["--config", "rmi.yaml"]
     assert log_to_sweep(words) == words

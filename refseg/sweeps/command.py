@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from refseg.errors import ConfigError
-from refseg.sweeps.definition import Sweep
+from refseg.sweeps.definition import Sweep, in_words
 
 _ARGUMENT_MACROS = (
     "args",
@@ -64,13 +64,14 @@ def expand(sweep: Sweep, combination: Mapping[str, Any]) -> list[str]:
 
 
 def _arguments(combination: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The macros for the arguments, in the words of W&B's agent."""
-    flags = [f"{name}={value}" for name, value in combination.items()]
-    pairs = [(f"--{name}", str(value)) for name, value in combination.items()]
+    """The macros for the arguments, in the words of W&B's agent where these mean the value."""
+    texts = {name: in_words(value) for name, value in combination.items()}
+    flags = [f"{name}={text}" for name, text in texts.items()]
+    pairs = [(f"--{name}", text) for name, text in texts.items()]
     without_booleans = [
-        f"--{name}" if value is True else f"--{name}={value}"
-        for name, value in combination.items()
-        if value is not False
+        f"--{name}" if combination[name] is True else f"--{name}={text}"
+        for name, text in texts.items()
+        if combination[name] is not False
     ]
     return {
         "args": [f"--{flag}" for flag in flags],

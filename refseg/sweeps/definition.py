@@ -1,5 +1,6 @@
 """A sweep file: the format of W&B, read here so that it also runs without W&B."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -84,12 +85,31 @@ class Sweep:
         """A value's short name: of a config file its stem, where that is unambiguous."""
         values = self.parameters[parameter]
         short = [_stem(other) for other in values]
-        return _stem(value) if short.count(_stem(value)) == 1 else str(value)
+        return _stem(value) if short.count(_stem(value)) == 1 else in_words(value)
 
 
 def is_seed(parameter: str) -> bool:
     """Whether a parameter only says which random numbers are drawn."""
     return parameter.rpartition(".")[2] in {"seed", "seed_everything"}
+
+
+def in_words(value: Any) -> str:  # noqa: ANN401 - any YAML value
+    """A value as a word of a command line, which is read as YAML.
+
+    W&B's agent writes it as Python does, which is another value where there is null in it.
+
+    Example:
+        >>> in_words(True), in_words([1, "a"]), in_words(None), in_words({"a": [None]})
+        ('True', "[1, 'a']", 'null', '{"a": [null]}')
+    """
+    text = str(value)
+    if isinstance(value, str):
+        return text
+    try:
+        is_same = yaml.safe_load(text) == value
+    except yaml.YAMLError:
+        is_same = False
+    return text if is_same else json.dumps(value, default=str)
 
 
 def read_sweep(path: Path) -> Sweep:
@@ -213,5 +233,5 @@ def _read_values(place: str, form: object) -> tuple[Any, ...]:
 
 
 def _stem(value: object) -> str:
-    text = str(value)
+    text = in_words(value)
     return Path(text).stem if text.endswith((".yaml", ".yml")) else text

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from refseg.files import write_text
-from refseg.sweeps.definition import Sweep, is_seed
+from refseg.sweeps.definition import Sweep, in_words, is_seed
 from refseg.sweeps.execution import duration
 from refseg.sweeps.runs import Result, Run
 
@@ -169,7 +169,8 @@ def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Pat
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for group, row in zip(groups, rows, strict=True):  # null is a setting, and no empty cell
+        writer.writerow({**row, **{name: in_words(v) for name, v in group.settings.items()}})
     write_text(folder / "results.csv", text.getvalue())
     content = {
         "sweep": sweep.name,

@@ -24,14 +24,14 @@ class Result:
         parameters: weights of the network.
         trainable_parameters: those that were trained.
         training_seconds: wall-clock time of the training alone.
-        checkpoint: path of the best one.
+        checkpoint: path of the best one; None where none was saved.
     """
 
     metrics: Mapping[str, float]
     parameters: int
     trainable_parameters: int
     training_seconds: float
-    checkpoint: str
+    checkpoint: str | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Run:
                 parameters=int(content["parameters"]),
                 trainable_parameters=int(content["trainable_parameters"]),
                 training_seconds=float(content["training_seconds"]),
-                checkpoint=str(content["checkpoint"]),
+                checkpoint=content["checkpoint"],
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # not there, or not as `fit` writes it: the run is made again

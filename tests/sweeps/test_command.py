@@ -6,19 +6,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
+from refseg.command_line import log_to_sweep, value_of
 from refseg.config_files import find_config
 from refseg.errors import ConfigError
 from refseg.sweeps import Sweep, read_sweep
 from refseg.sweeps.command import expand, on_this_machine
 
-COMBINATION = {"model.fusion": "f/a.yaml", "deep": True, "flat": False, "n": None, "sizes": [1, 2]}
+COMBINATION = {"model.fusion": "f/a.yaml", "deep": True, "flat": False, "sizes": [1, 2], "x": 1e-05}
+# What Python writes otherwise than YAML, and a text in which its word for null stands.
+NULLS = {
+    "rate": None,
+    "some": [None, 1, "it's"],
+    "part": {"class_path": "A", "init_args": {"a": None, "b": False}},
+    "text": "None of these",
+}
 
 
-def sweep_with(*command: str) -> Sweep:
+def sweep_with(*command: str, combination: dict[str, Any] = COMBINATION) -> Sweep:
     """A sweep of one run."""
-    parameters = {name: (value,) for name, value in COMBINATION.items()}
+    parameters = {name: (value,) for name, value in combination.items()}
     return Sweep(Path("s.yaml"), "s", "train.py", command, parameters)
 
 
@@ -39,6 +48,23 @@ def as_wandb_agent(sweep: Sweep, combination: dict[str, Any]) -> list[str]:
 def test_expands_as_the_agent_of_wandb(macro: str) -> None:
     sweep = sweep_with("${env}", "${interpreter}", "${program}", "--x", f"${{{macro}}}", "-y")
     assert expand(sweep, COMBINATION) == as_wandb_agent(sweep, COMBINATION)
+
+
+@pytest.mark.parametrize("macro", ["args", "args_no_equals"])
+def test_null_is_null_here_and_under_the_agent_of_wandb(
+    macro: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    sweep = sweep_with("refseg", f"${{{macro}}}", combination=NULLS)
+    for words in (expand(sweep, NULLS), as_wandb_agent(sweep, NULLS)):
+        received = [*log_to_sweep(words)]
+        values = {name: value_of(f"--{name}", received) for name in NULLS}
+        assert {name: yaml.safe_load(str(value)) for name, value in values.items()} == NULLS
+
+
+def test_texts_stay_as_they_are_outside_of_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WANDB_SWEEP_ID", raising=False)
+    assert log_to_sweep(["--name=None", "None"]) == ["--name=None", "None"]
 
 
 def test_the_runs_of_the_package_are_those_of_wandb() -> None:

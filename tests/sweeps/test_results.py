@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from refseg.sweeps import Group, Run, Sweep, plan, summarise
-from refseg.sweeps.results import Result, metric_names, table
+from refseg.sweeps.results import Result, metric_names, save, table
 
 GRID = {"model.fusion": ("a.yaml", "b.yaml"), "seed_everything": (0, 1, 2)}
 
@@ -87,6 +87,20 @@ def test_a_table_that_is_too_wide_is_turned() -> None:
     assert ["fusion", "a", "b"] in words
     assert ["val", "P@0.5", "25.00", "±", "0.00", "25.00", "±", "0.00"] in words
     assert ["training", "1", "min", "1", "s", "1", "min", "1", "s"] in words
+
+
+def test_null_is_a_setting_and_no_gap(tmp_path: Path) -> None:
+    grid = {"model.lr_scheduler": (None, "Cosine")}
+    sweep = Sweep(Path("s.yaml"), "s", "refseg", ("${program}", "${args}"), grid)
+    runs = plan(sweep, tmp_path)
+    groups = summarise(runs)
+    save(sweep, runs, groups, tmp_path)
+    rows = (tmp_path / "results.csv").read_text().splitlines()
+    assert [row.partition(",")[0] for row in rows[1:]] == ["null", "Cosine"]
+    console = Console(width=120, record=True)
+    console.print(table(sweep, groups, 120))
+    assert "null" in console.export_text()
+    assert runs[0].command[-1] == "--model.lr_scheduler=null"
 
 
 def test_a_run_is_finished_by_its_own_command_only(tmp_path: Path) -> None:

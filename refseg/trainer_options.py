@@ -1,0 +1,52 @@
+"""What one option of the trainer says about the others: what is turned off is not asked for."""
+
+import pydoc
+
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import Checkpoint, DeviceStatsMonitor, LearningRateMonitor
+from lightning.pytorch.utilities import rank_zero_only
+
+# Callbacks that log and do nothing else; Lightning refuses them where there is no logger.
+_LOGGING: tuple[type, ...] = (LearningRateMonitor, DeviceStatsMonitor)
+
+
+def turn_off(trainer: Namespace) -> None:
+    """Take out of a trainer's config what another of its options turns off.
+
+    A config names logger and callbacks, and Lightning refuses contradictions: with
+    `--trainer.logger false` or `--trainer.enable_checkpointing false`, the callbacks that go with
+    them are meant, too. What `--trainer.barebones true` does without is told.
+
+    Args:
+        trainer: its config, which is changed.
+    """
+    if trainer.barebones:
+        _say("Barebones: no logger, no checkpoints, no progress bar, no check before training.")
+        for name in ("logger", "enable_checkpointing", "enable_progress_bar"):
+            trainer[name] = False
+        trainer.enable_model_summary = False
+        trainer.num_sanity_val_steps = trainer.log_every_n_steps = 0
+    off = _LOGGING if trainer.logger is False or trainer.logger == [] else ()
+    if trainer.enable_checkpointing is False:
+        off += (Checkpoint,)
+    trainer.callbacks = [part for part in listed(trainer.callbacks) if not _is_one(part, off)]
+
+
+def listed(parts: object) -> list[Namespace]:
+    """The loggers or callbacks of a config, which may also be a single one, or none.
+
+    Args:
+        parts: as the parser left them; true and false stand for Lightning's own, and for none.
+    """
+    found = parts if isinstance(parts, list) else [parts]
+    return [part for part in found if isinstance(part, Namespace)]
+
+
+def _is_one(part: Namespace, classes: tuple[type, ...]) -> bool:
+    named = pydoc.locate(part.class_path)
+    return isinstance(named, type) and issubclass(named, classes)
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    print(line)
