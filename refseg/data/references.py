@@ -73,7 +73,7 @@ class References:
             columns: of equal length, as Python or as Arrow has them; without `mask_kind`, all are
                 "mask" (segmentations), without `category`, no class has a name.
             skipped: what was wrong with each record that was left out.
-            notes: what was put right in records that were kept.
+            notes: what was put right or taken for granted in records that were kept.
         """
         if "mask_kind" not in columns:
             columns = {**columns, "mask_kind": ["mask"] * len(columns["expression"])}
@@ -116,7 +116,7 @@ class References:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was put right in records that were kept (a wrong image size, for one)."""
+        """What was put right or taken for granted in records that were kept (a wrong size, say)."""
         return self._messages(_NOTES)
 
     def _messages(self, key: bytes) -> tuple[str, ...]:

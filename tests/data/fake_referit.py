@@ -64,12 +64,12 @@ def write_json(folder: Path, files: dict[str, Any]) -> None:
 
 
 def region_mask(region: str) -> np.ndarray:
-    """The object: a box with a hole, so that it differs from the filled box."""
+    """The object: a box with a hole, so that it differs from the filled box, unless it is tiny."""
     width, height = SIZES[image_id(region)]
     left, top, right, bottom = BOXES[region]
     mask = np.zeros((height, width), bool)
     mask[top : bottom + 1, left : right + 1] = True
-    mask[(top + bottom) // 2, left] = False
+    mask[(top + bottom) // 2, left] = left == right
     return mask
 
 

@@ -120,7 +120,7 @@ def _checked(verification: Verification, pixels: bool) -> Text:
 
 def _notes(verification: Verification, examples: int) -> Text:
     number = len(verification.notes)
-    lines = [f"Put right while reading, {number:,} times:", *verification.notes[:examples]]
+    lines = ["Noted while reading:", *verification.notes[:examples]]
     if number > examples:
         lines.append(f"… and {number - examples:,} more")
     return Text("\n  ".join(lines) + "\n", style="dim")

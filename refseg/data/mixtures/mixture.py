@@ -49,13 +49,12 @@ class Part(NamedTuple):
 
     @property
     def notes(self) -> str | None:
-        """One line about the records that were put right, if there are any."""
-        count = len(self.references.notes)
-        if not count:
+        """One line about what the reader put right or took for granted, if there is anything."""
+        if not self.references.notes:
             return None
-        records = "record was" if count == 1 else "records were"
-        first = "" if count == 1 else "; the first"
-        return f"{self.title}: {count:,} {records} put right{first}: {self.references.notes[0]}"
+        first, *others = self.references.notes
+        more = f" ({len(others):,} more such notes)" if others else ""
+        return f"{self.title}: {first}{more}"
 
     def single_splits(self, name: str) -> list[str]:
         """The splits that a name stands for here (`trainval` for two); none if it means none.

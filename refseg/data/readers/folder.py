@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from refseg.data.images import image_size
-from refseg.data.masks import check_size, empty, encode, encode_segmentation
+from refseg.data.masks import check_size, empty, encode
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.readers.records import BadRecords, OnBadRecord, shown
+from refseg.data.readers.segmentations import encode_object
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.readers.tables import Line, read_csv, read_jsonl
 from refseg.data.references import References
@@ -44,7 +45,9 @@ def read_folder(
     - `expression`: a sentence; or, in JSON, `expressions`: a list of sentences for the same object.
     - `mask`: path of a PNG of the image's size, in which the object is what is not black; or COCO
       run lengths `{"size": [height, width], "counts": …}`; or polygons `[[x, y, x, y, …], …]` in
-      pixels; or `[]` for an expression that names nothing in the image.
+      pixels; or `[]` for an expression that names nothing in the image. A PNG that is black all
+      over names nothing, too, which `References.notes` tells; polygons and run lengths that cover
+      no pixel are a slip.
     - `split` (optional): any name; `train` where it is empty.
     - `id` (optional): a whole number, the reference's id; by default the number of the record, from
       1. An expression has the same id; where the file has lists of expressions, id × 1000 + its
@@ -73,7 +76,7 @@ def read_folder(
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     (path,) = paths
     table = TableBuilder(folder.resolve().name)
-    bad, images = BadRecords(on_bad_record), _Images(folder)
+    bad, images, masks = BadRecords(on_bad_record), _Images(folder), _Masks(folder)
     if path.suffix == ".csv":
         lines = read_csv(path, ("image", "expression", "mask"), bad)
     else:
@@ -84,7 +87,7 @@ def read_folder(
         with bad.guard():
             reference_id = _id(line)
             image = images.find(_path(values, "image", record), record)
-            mask = _mask(values, folder, image, record)
+            mask = masks.find(values, image, record)
             names_nothing = mask == empty(image.height, image.width)
             sentences = [
                 Sentence(reference_id * step + place, raw.strip(), raw)
@@ -104,7 +107,7 @@ def read_folder(
             )
     if not lines and not bad.messages:
         raise DataError(f"{path} has no line of data.")
-    return table.build(bad)
+    return table.build(bad, masks.notes)
 
 
 class _Images:
@@ -126,6 +129,44 @@ class _Images:
             check_size(height, width, f"{record}: {path}")
             self._found[name] = _Image(len(self._found), str(path), height, width)
         return self._found[name]
+
+
+class _Masks:
+    """The masks of the lines; files that are black are counted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._black: list[str] = []
+
+    def find(self, values: Mapping[str, object], image: _Image, record: str) -> RunLengths:
+        """The mask of a line, empty where the line says so, or where its file is black."""
+        mask = values.get("mask")
+        if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):
+            mask = parse_json(mask, f"{record}: mask")
+        if isinstance(mask, str) and mask.strip():
+            name = _path(values, "mask", record)
+            pixels = read_mask_file(self._folder / name, image.height, image.width, record)
+            if not pixels.any():
+                self._black.append(f"{record}: the mask {name}")
+            return encode(pixels)
+        if mask == []:
+            return empty(image.height, image.width)
+        if not isinstance(mask, list | dict):
+            raise DataError(
+                f"{record}: expected 'mask' to be the path of a PNG, run lengths or polygons (or "
+                f"[] where nothing is meant), got {shown(mask)}."
+            )
+        return encode_object(mask, image.height, image.width, record)
+
+    @property
+    def notes(self) -> list[str]:
+        """One note about all files that are black."""
+        if not self._black:
+            return []
+        first, *others = self._black
+        if not others:
+            return [f"{first} is black, so that its expression names nothing."]
+        return [f"{first} is black, like {len(others):,} others: their expressions name nothing."]
 
 
 def _id(line: Line) -> int:
@@ -193,20 +234,3 @@ def _expressions(values: Mapping[str, object], record: str) -> list[str]:
         if not has_word(text):
             raise DataError(f"{record}: its expression {text[:60]!r} has no word.")
     return texts
-
-
-def _mask(values: Mapping[str, object], folder: Path, image: _Image, record: str) -> RunLengths:
-    mask = values.get("mask")
-    if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):
-        mask = parse_json(mask, f"{record}: mask")
-    if isinstance(mask, str) and mask.strip():
-        path = folder / _path(values, "mask", record)
-        return encode(read_mask_file(path, image.height, image.width, record))
-    if mask == []:
-        return empty(image.height, image.width)
-    if not isinstance(mask, list | dict):
-        raise DataError(
-            f"{record}: expected 'mask' to be the path of a PNG, run lengths or polygons (or [] "
-            f"where nothing is meant), got {shown(mask)}."
-        )
-    return encode_segmentation(mask, image.height, image.width, record)

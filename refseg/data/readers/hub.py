@@ -8,12 +8,13 @@ from pathlib import Path, PurePosixPath
 
 import pyarrow.parquet as pq
 
-from refseg.data.masks import check_size, encode_segmentation
+from refseg.data.masks import check_size
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.refer_records import sentences_of
+from refseg.data.readers.segmentations import encode_object
 from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
@@ -115,7 +116,7 @@ def read_hub(
                             f"{record}: expected raw_anns of {name} {value}, got "
                             f"{shown(annotation[name])}."
                         )
-                mask = encode_segmentation(
+                mask = encode_object(
                     get(annotation, "segmentation", object, record), height, width, record
                 )
                 table.add(

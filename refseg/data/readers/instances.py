@@ -3,9 +3,9 @@
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from refseg.data.masks import encode_segmentation
 from refseg.data.readers.coco_json import CocoAnnotation, CocoImage, read_coco, written
 from refseg.data.readers.records import BadRecords, get
+from refseg.data.readers.segmentations import encode_object
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
@@ -74,7 +74,8 @@ class Instances:
             record: which asks for it, for messages.
 
         Raises:
-            DataError: there is no such object on that image, or its segmentation is damaged.
+            DataError: there is no such object on that image, or its segmentation is damaged or
+                covers nothing.
         """
         if annotation_id not in self.annotations:
             raise DataError(f"{record}: its ann_id {annotation_id} is not in {self.path}.")
@@ -87,7 +88,7 @@ class Instances:
             )
         if annotation_id not in self._masks:
             where = f"{record}: annotation {annotation_id} of {self.path}"
-            self._masks[annotation_id] = encode_segmentation(
+            self._masks[annotation_id] = encode_object(
                 written(segmentation, where), image.height, image.width, where
             )
         return self._masks[annotation_id]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeAlias, cast
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -17,6 +17,7 @@ from refseg.data.readers.folders import ImageFiles, folder_with
 from refseg.data.readers.json_files import iterate_json_list
 from refseg.data.readers.opened import looked_for
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
+from refseg.data.readers.segmentations import check_polygons
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
 from refseg.errors import DataError
@@ -37,6 +38,9 @@ IMAGE_FOLDERS = (
 
 _LONGEST_NAME = 100
 _TASK = re.compile(r"([0-9]{1,9})__([0-9]{1,7})")
+
+
+_Point: TypeAlias = tuple[int | float, int | float]
 
 
 class _Image(NamedTuple):
@@ -185,21 +189,26 @@ def _category(task: object) -> str | None:
 def _mask(task: object, height: int, width: int, record: str) -> RunLengths:
     canvas = Image.new("L", (width, height))
     pencil = ImageDraw.Draw(canvas)
-    drawn = 0
+    drawn: list[_Point] = []
+    has_extent = False
     for instance in get(task, "Polygons", list, record):
         if not isinstance(instance, list):
             raise DataError(f"{record}: expected a list of polygons, got {shown(instance)}.")
         for polygon in instance:
             points = _points(polygon, FAR_OUTSIDE * max(height, width), record)
             if len(points) > 1:
-                pencil.polygon(points, fill=1, outline=1)
-                drawn += 1
-    if not drawn:
-        raise DataError(f"{record}: it has no polygon of at least two points.")
-    return encode(np.asarray(canvas, np.bool_))
+                pencil.polygon([(int(x), int(y)) for x, y in points], fill=1, outline=1)
+                drawn += points
+                has_extent |= any(point != points[0] for point in points)
+    if not has_extent:
+        raise DataError(f"{record}: it has no polygon of at least two points that differ.")
+    mask = np.asarray(canvas, np.bool_)
+    xs, ys = (x for x, _ in drawn), (y for _, y in drawn)
+    check_polygons(int(np.count_nonzero(mask)), xs, ys, height, width, record)
+    return encode(mask)
 
 
-def _points(polygon: object, limit: int, record: str) -> list[tuple[int, int]]:
+def _points(polygon: object, limit: int, record: str) -> list[_Point]:
     points = []
     for point in polygon if isinstance(polygon, list) else [polygon]:
         if not (
@@ -211,7 +220,7 @@ def _points(polygon: object, limit: int, record: str) -> list[tuple[int, int]]:
                 f"{record}: expected a polygon of points [x, y] in or near the image, got "
                 f"{shown(point)}."
             )
-        points.append((int(point[0]), int(point[1])))
+        points.append((point[0], point[1]))
     return points
 
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from refseg.data.images import image_exists
-from refseg.data.masks import area
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.instances import Instances, read_instances
@@ -86,12 +85,9 @@ def _usable_mask(
     instances: Instances, annotation_id: int, image_id: int, record: str
 ) -> RunLengths:
     try:
-        mask = instances.mask(annotation_id, image_id, record)
+        return instances.mask(annotation_id, image_id, record)
     except DataError as error:
         raise KnownGapError(str(error)) from None
-    if not area(mask):
-        raise KnownGapError(f"{record}: the mask of its annotation {annotation_id} is empty.")
-    return mask
 
 
 def _is_absent(image_path: Path) -> bool:

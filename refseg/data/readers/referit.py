@@ -186,7 +186,13 @@ def _mask(
     path = files.masks.get(f"{region}.mat")
     if path is not None:
         image = read_mat_mask(Path(path), "segimg_t", height, width, record)
-        return encode(image == 0), "mask"
+        is_object = image == 0
+        if not is_object.any():
+            raise DataError(
+                f"{record}: the mask {path} covers no pixel; expected 'segimg_t' to be 0 on the "
+                "object. Unpack it again, or leave the region out."
+            )
+        return encode(is_object), "mask"
     if region not in files.boxes:
         raise KnownGapError(f"{record}: it has neither a mask nor a box.")
     return _filled_box(files.boxes[region], height, width, record), "box"

@@ -113,7 +113,7 @@ class TableBuilder:
 
         Args:
             bad: what was left out.
-            notes: what was put right.
+            notes: what was put right or taken for granted.
 
         Raises:
             DataError: everything was left out.

@@ -27,7 +27,8 @@ class Verification:
         images: how many image files are listed.
         masks: what became of the masks.
         findings: everything that is wrong.
-        notes: what the reader put right (published sizes that are known to be wrong, for one).
+        notes: what the reader put right or took for granted (published sizes that are known to be
+            wrong, masks that are black).
     """
 
     source: str

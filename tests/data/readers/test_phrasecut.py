@@ -117,7 +117,7 @@ def test_to_a_batch(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert batch.masks is not None
     assert batch.masks.flatten(1).any(1).all()
     assert data.split_names == ["val", "test", "miniv"]
-    assert "phrasecut: 1 record was put right: " in capsys.readouterr().err
+    assert "its own size was taken." in capsys.readouterr().err
 
 
 Change = Callable[[dict[str, Any]], object]

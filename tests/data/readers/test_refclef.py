@@ -101,7 +101,7 @@ def test_references_without_a_usable_mask_are_listed(root: Path) -> None:
     write_annotations(root, refs, instances, dataset="refclef")
     references = read_refer(root, "refclef")
     assert references.table["reference_id"].to_pylist() == [4, 5, 6]
-    reasons = ["is empty", "expected a segmentation", r"of size [12, 16]", "13 is not in"]
+    reasons = ["cover no pixel", "expected a segmentation", r"of size [12, 16]", "13 is not in"]
     assert len(references.skipped) == 6
     for number, (message, reason) in enumerate(zip(references.skipped, reasons, strict=False)):
         assert f"ref_id {number}: " in message

@@ -138,7 +138,7 @@ def test_a_mask_that_covers_nothing(own_root: Path) -> None:
     refs, instances = annotations()
     instances["annotations"][3]["segmentation"] = [[90.0, 5.0, 99.0, 5.0, 99.0, 9.0]]  # outside
     write_annotations(own_root, refs, instances)
-    assert found(verify(own_root, "fake")) == [("mask empty", "ref_id 3, ann_id 20")]
+    assert found(verify(own_root, "fake")) == [("record", "fake/refs(unc).p, ref_id 3")]
 
 
 def test_areas_are_compared_where_they_are_published(own_root: Path) -> None:
