@@ -10,6 +10,10 @@ from typing import Any, NoReturn
 from refseg.errors import DataError
 
 _KEYS = (str, bytes, int, float, type(None))
+_KEY_RANGE = range(-(2**63), 2**63)
+"""Integers as keys lie in here. Python's hash of an integer is its remainder modulo 2⁶¹ minus 1, so
+that the multiples of that number are all put in one place, and n of them take n² steps."""
+
 _WITH_LENGTH = (b"T", b"X", b"B")  # texts and bytes with a length of four bytes
 
 
@@ -36,8 +40,9 @@ class _Opcodes(dict[int, Callable[[Any], None]]):
 class _CarefulUnpickler(pickle._Unpickler):  # private, but stable since 3.0
     """The same in Python, several times slower, for pickles that have tuples as well.
 
-    Its memo is a dictionary, so that no index is too large; and no tuple is hashed, as hashing
-    tuples of tuples of the same tuples takes time without end.
+    Its memo is a dictionary, so that no index takes memory; no tuple is hashed, as hashing tuples
+    of tuples of the same tuples takes time without end; and no integer that others may collide
+    with, neither as a key nor as an index of the memo.
     """
 
     dispatch = _Opcodes(
@@ -54,11 +59,15 @@ class _CarefulUnpickler(pickle._Unpickler):  # private, but stable since 3.0
         raise _ForbiddenGlobalError(f"{module}.{name}")
 
     stack: list[object]
+    memo: dict[int, object]
+    readline: Callable[[], bytes]
 
     def _checked(self, items: list[object]) -> None:
         for key in items[::2]:
             if not isinstance(key, _KEYS):
                 raise pickle.UnpicklingError(f"a {type(key).__name__} as a key of a dictionary")
+            if isinstance(key, int) and key not in _KEY_RANGE:
+                raise pickle.UnpicklingError("a key of a dictionary has more than 64 bits")
 
     def _set_item(self) -> None:
         self._checked(self.stack[-2:])
@@ -72,6 +81,13 @@ class _CarefulUnpickler(pickle._Unpickler):  # private, but stable since 3.0
         self._checked(self.stack)
         pickle._Unpickler.load_dict(self)  # type: ignore[attr-defined]
 
+    def _put(self) -> None:
+        index = int(self.readline()[:-1])
+        if index < 0 or index not in _KEY_RANGE:
+            raise pickle.UnpicklingError("a negative index, or one of more than 64 bits")
+        self.memo[index] = self.stack[-1]
+
+    dispatch[pickle.PUT[0]] = _put
     dispatch[pickle.SETITEM[0]] = _set_item
     dispatch[pickle.SETITEMS[0]] = _set_items
     dispatch[pickle.DICT[0]] = _make_dictionary
@@ -116,10 +132,11 @@ def load_python2_pickle(path: Path) -> object:
 
 
 def _is_plain(content: bytes) -> bool:
-    """Whether C's unpickler can be trusted with it: plain opcodes, and places of the memo in order.
+    """Whether C's unpickler can be trusted: plain opcodes, no long integer, a memo in order.
 
     That unpickler reserves room for as many places as the largest index, so that ten bytes could
-    cost gigabytes. Honest indices count up, and each takes three bytes and more of the file.
+    cost gigabytes. Honest indices count up, and each takes three bytes and more of the file. It
+    takes integers of any length as keys, too; honest files have none of more than 64 bits at all.
     """
     run_of_opcodes = _plain_opcodes(len(content) // 3)
     position = 0
@@ -144,13 +161,16 @@ def _plain_opcodes(largest: int) -> re.Pattern[bytes]:
     """
     lengths = [(re.escape(bytes([length])), length) for length in range(256)]
     counted = b"|".join(b"%b.{%d}" % each for each in lengths)
+    counted_to_eight = b"|".join(b"%b.{%d}" % each for each in lengths[:9])
     counted_in_four = b"|".join(rb"%b\x00\x00\x00.{%d}" % each for each in lengths)
     digits = b"%d" % largest
     many = b"[0-%c][0-9]{%d}" % (digits[0], len(digits) - 1)
     third = re.escape(bytes([min(largest >> 16, 255)]))
     alternatives = [
         rb"[(N\]}aelsdu\x88\x89\x94]",
-        rb"[ILFSV][^\n]*+\n",
+        rb"[FSV][^\n]*+\n",
+        rb"I-?[0-9]{1,19}\n",
+        rb"L-?[0-9]{1,19}L?\n",
         rb"p(?:%b|[0-9]{0,%d})\n" % (many, len(digits) - 1),
         rb"g[0-9]++\n",
         rb"[Kqh\x80].",
@@ -158,7 +178,8 @@ def _plain_opcodes(largest: int) -> re.Pattern[bytes]:
         rb"[Jj].{4}",
         rb"r..[\x00-%b]\x00" % third,
         rb"[G\x95].{8}",
-        rb"[UC\x8c\x8a](?:%b)" % counted,
+        rb"[UC\x8c](?:%b)" % counted,
+        rb"\x8a(?:%b)" % counted_to_eight,
         rb"[TXB](?:%b)" % counted_in_four,
     ]
     return re.compile(b"(?s:" + b"|".join(alternatives) + b")*+")

@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import time
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,46 @@ def test_bombs_cost_neither_memory_nor_time(tmp_path: Path, bomb: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 30_000_000
     finally:
         tracemalloc.stop()
+
+
+def _long(value: int) -> bytes:
+    """An integer as Python 2 writes it from protocol 2 on."""
+    data = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+    return b"\x8a" + bytes([len(data)]) + data
+
+
+# Opcodes that put one integer after the other into a dictionary: of a file, or the memo.
+COLLISIONS: dict[str, tuple[bytes, Callable[[int], bytes], bytes]] = {
+    "LONG1, SETITEMS": (b"\x80\x02}(", lambda key: _long(key) + b"N", b"u."),
+    "LONG1, SETITEM": (b"\x80\x02}", lambda key: _long(key) + b"Ns", b"."),
+    "LONG1, DICT": (b"\x80\x02(", lambda key: _long(key) + b"N", b"d."),
+    "LONG, SETITEMS": (b"}(", lambda key: b"L%dL\nN" % key, b"u."),
+    "INT, SETITEMS": (b"}(", lambda key: b"I%d\nN" % key, b"u."),
+    "negative": (b"}(", lambda key: b"L%dL\nN" % -key, b"u."),
+    "beside a tuple": (b"}(", lambda key: b"L%dL\n)" % key, b"u."),
+    "memo": (b"(l", lambda key: b"p%d\n" % key, b"."),
+}
+
+
+@pytest.mark.parametrize("way", COLLISIONS)
+def test_integers_that_collide_cost_no_time(tmp_path: Path, way: str) -> None:
+    """All multiples of 2 ** 61 - 1 have the hash 0: 200,000 in a dictionary take minutes."""
+    start, item, end = COLLISIONS[way]
+    content = start + b"".join(item(n * (2**61 - 1)) for n in range(200_000)) + end
+    path = tmp_path / "refs.p"
+    path.write_bytes(content)
+    began = time.process_time()
+    with pytest.raises(DataError, match=r"refs\.p is not a complete pickle .* more than 64 bits"):
+        load_python2_pickle(path)
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2, 4])
+def test_keys_of_64_bits_are_read(tmp_path: Path, protocol: int) -> None:
+    value = dict.fromkeys((0, -1, 2**31, 2**62, 2**63 - 1, -(2**63), 1.5, None, "a", True), "x")
+    path = tmp_path / "refs.p"
+    path.write_bytes(pickle.dumps([value, (2**200, value)], protocol))
+    assert load_python2_pickle(path) == [value, (2**200, value)]
 
 
 @pytest.mark.parametrize("content", [b"\x80\x02]r\xff\xff\xff\x7f.", b"(lp9999999999\n."])
