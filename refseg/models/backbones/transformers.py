@@ -17,6 +17,7 @@ from refseg.models.transformers_models import (
     explained,
     import_transformers,
     load_config,
+    load_pretrained,
     plain_config,
 )
 
@@ -68,8 +69,7 @@ class TransformersBackbone(TrunkBackbone):
         config.out_features = [stages[s] for s in chosen]
         self.whole = max(chosen)  # pixels that an image is padded to a multiple of
         if pretrained and architecture is None:
-            with explained(name):
-                trunk = kind.from_pretrained(name, config=config, dtype=torch.float32)
+            trunk = load_pretrained(kind, name, config)
             self.origin = of_hub(name, getattr(config, "_commit_hash", None))
         else:
             trunk = kind(config)

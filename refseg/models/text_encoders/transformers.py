@@ -14,6 +14,7 @@ from refseg.models.transformers_models import (
     explained,
     import_transformers,
     load_config,
+    load_pretrained,
     plain_config,
 )
 from refseg.types import TextFeatures
@@ -57,10 +58,10 @@ class TransformersEncoder(Pretrained, TextEncoder):
         transformers = import_transformers()
         encoder_of_two = getattr(config, "is_encoder_decoder", False)
         auto = transformers.AutoModelForTextEncoding if encoder_of_two else transformers.AutoModel
-        with explained(name):
-            if pretrained and architecture is None:
-                trunk = auto.from_pretrained(name, config=config, dtype=torch.float32)
-            else:
+        if pretrained and architecture is None:
+            trunk = load_pretrained(auto, name, config)
+        else:
+            with explained(name):
                 trunk = auto.from_config(config)
         _check_vocabulary(trunk.get_input_embeddings().num_embeddings, vocab_size, name)
         if sentence == "mean" and getattr(trunk, "pooler", None) is not None:
