@@ -1,6 +1,7 @@
 """Side effects of training and evaluation: complete checkpoints, pictures, predicted masks."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from torch import Tensor
 
 from refseg import __version__
 from refseg.data import decode, read_image
-from refseg.files import replacing
+from refseg.files import replacing, write_text
 from refseg.module import ReferringSegmentation
 from refseg.reading import read
 from refseg.refinement import RefinementQueue
+from refseg.run_lock import remove
 from refseg.types import Batch
 from refseg.visualization import Example, example_sheet, word_strip, write_mask
 
@@ -44,6 +46,39 @@ class CompleteCheckpoint(Callback):
             "trained_on_evaluation_images": pl_module.data.trained_on_evaluation_images,
             "backbone_weights": pl_module.backbone_weights,
         }
+
+
+class FolderTaken(Callback):
+    """Takes possession of the folder of a training when nothing is refused any more.
+
+    What an earlier training left, and is to go, goes now; `config.yaml`, with which the run can be
+    made again, appears before the first step.
+
+    Args:
+        folder: of the run.
+        config: of the run, plain values.
+        leftovers: files of an earlier training.
+    """
+
+    def __init__(self, folder: Path, config: dict[str, Any], leftovers: Sequence[Path]) -> None:
+        self.folder, self.config, self.leftovers = folder, config, leftovers
+        self.taken = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove and write, right before the first step."""
+        self._take(trainer)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The same for a run that had no step left to take."""
+        if not self.taken:
+            self._take(trainer)
+
+    def _take(self, trainer: Trainer) -> None:
+        if trainer.is_global_zero:
+            remove(self.leftovers, self.folder)
+            config = yaml.safe_dump(self.config, sort_keys=False)
+            write_text(self.folder / "config.yaml", config)
+        self.taken = True
 
 
 class InterruptedCheckpoint(Callback):

@@ -4,6 +4,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -16,7 +17,7 @@ import refseg.models.backbones
 import refseg.models.fusion
 import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
-from refseg.callbacks import CompleteCheckpoint, InterruptedCheckpoint
+from refseg.callbacks import CompleteCheckpoint, FolderTaken, InterruptedCheckpoint
 from refseg.checkpoint import read_checkpoint
 from refseg.command_line import (
     in_order,
@@ -32,6 +33,7 @@ from refseg.loggers import WeightsAndBiases
 from refseg.models.comparison import check_description
 from refseg.models.trust import check_classes
 from refseg.module import ReferringSegmentation
+from refseg.run_lock import check_vacant, leftovers, locked
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
 from refseg.trainer_options import turn_off
@@ -85,6 +87,12 @@ class RefsegParser(LightningArgumentParser):
 class RefsegCLI(LightningCLI):
     """LightningCLI with a folder per run, complete checkpoints and a result at the end."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as LightningCLI
+        """Run the verb, and give its folder back at the end, whatever happens."""
+        with ExitStack() as self.held:
+            self.held.callback(RunFolder.forget)
+            super().__init__(*arguments, **options)
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the folder of the run, and the one link between data and model."""
         parser.add_argument(
@@ -132,6 +140,11 @@ class RefsegCLI(LightningCLI):
         checkpoint = config.get("ckpt_path")
         name = Path(str(config.config[0])).stem if config.get("config") else verb
         self.run_folder = RunFolder.choose(verb, config.output, checkpoint, name)
+        folder, overwrite = self.run_folder.path, bool(config.pop("overwrite", False))
+        self.held.enter_context(locked(folder, verb, self.run_folder.is_new))
+        needed = (value for value in config.values() if isinstance(value, str | Path))
+        check_vacant(folder, verb, checkpoint, overwrite, needed)
+        self.leftovers = leftovers(folder, overwrite) if verb == "fit" else []
         config.output = None  # the saved config makes a new run, it does not overwrite this one
         config.ckpt_path = None
         self._dump_config()
@@ -142,10 +155,9 @@ class RefsegCLI(LightningCLI):
             config.return_predictions = False  # they are written, batch by batch
         config.weights_only = True  # nothing in a checkpoint is executed
         turn_off(config.trainer)
-        place_in(self.run_folder.path, config.trainer)
+        place_in(folder, config.trainer)
         if checkpoint and verb != "fit":
             config.data.vocabulary_from = checkpoint
-        self.run_folder.path.mkdir(parents=True, exist_ok=True)
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401 - as LightningCLI
         """Add the callbacks that no config can leave out."""
@@ -157,6 +169,7 @@ class RefsegCLI(LightningCLI):
             )
         is_saving = config.trainer.enable_checkpointing is not False
         self.trainer_defaults["callbacks"] = [
+            FolderTaken(self.run_folder.path, self.config_dump, self.leftovers),
             CompleteCheckpoint(self.config_dump),
             *([InterruptedCheckpoint(self.run_folder.path)] if is_saving else []),
             *verb_callbacks(config, self.run_folder.path),
@@ -164,8 +177,7 @@ class RefsegCLI(LightningCLI):
         return super().instantiate_trainer(**kwargs)
 
     def before_fit(self) -> None:
-        """Save the config before the first step: a run that dies can be made again."""
-        self.run_folder.save_config(self.config_dump)
+        """Tell W&B of the config, and begin to measure the time."""
         for logger in self.trainer.loggers:
             if isinstance(logger, WeightsAndBiases):
                 logger.log_hyperparams(self.config_dump)

@@ -1,5 +1,6 @@
 """The folder of a run: what lies where, and what is shown and saved at the end."""
 
+import itertools
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
@@ -27,8 +27,8 @@ from refseg.evaluation import (
     write_metrics,
 )
 from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
-from refseg.files import write_text
 from refseg.module import ReferringSegmentation
+from refseg.run_lock import unwritable
 from refseg.run_summary import write_summary
 from refseg.trainer_options import listed
 from refseg.visualization import word_curves, write_png
@@ -42,17 +42,18 @@ class RunFolder:
 
     Args:
         path: of the folder; made when something is written.
+        is_new: it was made just now, for this run alone.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, is_new: bool = False) -> None:
+        self.path, self.is_new = path, is_new
         self._started = time.monotonic()
 
     @classmethod
     def choose(
         cls, verb: str, output: str | None, checkpoint: str | None, name: str
     ) -> "RunFolder":
-        """The folder asked for, else a new one.
+        """The folder asked for, else a new one, which no other process gets.
 
         Args:
             verb: `fit`, `validate`, `test` or `predict`.
@@ -66,13 +67,17 @@ class RunFolder:
             folder = Path(checkpoint).absolute().parent
             folder = folder.parent if folder.name == "checkpoints" else folder
             return cls(folder / verb)
+        if (shared := os.environ.get(_VARIABLE)) is not None:
+            return cls(Path(shared))
         stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        default = Path("runs", f"{name}-{stamp}").absolute()
-        return cls(Path(os.environ.setdefault(_VARIABLE, str(default))))
+        path = _new_folder(Path("runs", f"{name}-{stamp}").absolute())
+        os.environ[_VARIABLE] = str(path)
+        return cls(path, is_new=True)
 
-    def save_config(self, config: dict[str, Any]) -> None:
-        """Write `config.yaml`, with which the run can be made again."""
-        write_text(self.path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+    @staticmethod
+    def forget() -> None:
+        """Let the next run of this process have a folder of its own."""
+        os.environ.pop(_VARIABLE, None)
 
     def start_clock(self) -> None:
         """The training begins now."""
@@ -184,6 +189,20 @@ class RunFolder:
     @rank_zero_only
     def _save(self, results: dict[str, Any]) -> None:
         write_metrics(self.path / "metrics.json", results)
+
+
+def _new_folder(path: Path) -> Path:
+    """Make a folder of this name, or of the next free one: runs may begin in the same second."""
+    for number in itertools.count(1):
+        numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        try:
+            numbered.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return numbered
+    raise AssertionError("there is always a next number")
 
 
 def place_in(folder: Path, trainer: Namespace) -> None:

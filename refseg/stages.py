@@ -9,6 +9,7 @@ from refseg.command_line import value_of
 from refseg.config_bases import YAML, read_yaml
 from refseg.config_files import find_config
 from refseg.errors import ConfigError
+from refseg.run_lock import locked
 
 # `best` is that of a stage whose steps were all done when it was stopped in its evaluation.
 _CHECKPOINTS = ("last", "interrupted", "best")
@@ -48,7 +49,8 @@ def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[
         fit: runs `refseg fit` with other words.
 
     Raises:
-        ConfigError: a checkpoint is named, which each stage finds for itself.
+        ConfigError: a checkpoint is named, which each stage finds for itself; or stages are at work
+            in the folder.
     """
     for option in ("--ckpt_path", "--model.start_from", "--print_config"):
         if value_of(option, words) is not None or option in words:
@@ -59,6 +61,19 @@ def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[
     config = Path(str(value_of("--config", words)))
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
     output = Path(value_of("--output", words) or Path("runs", f"{config.stem}-{stamp}"))
+    if any(word.partition("=")[0] == "--overwrite" for word in words):
+        raise ConfigError(
+            f"--overwrite does not go with several stages; remove {output}, or choose another "
+            "--output."
+        )
+    with locked(output, "fit"):
+        return _run_stages(stages, words, output, fit)
+
+
+def _run_stages(
+    stages: Sequence[str], words: Sequence[str], output: Path, fit: Callable[[list[str]], int]
+) -> int:
+    config = Path(str(value_of("--config", words)))
     options = _without(words, ("--config", "--output"))
     before: Path | None = None
     for number, stage in enumerate(stages, start=1):

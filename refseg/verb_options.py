@@ -26,6 +26,14 @@ def add_verb_options(parser: LightningArgumentParser, verb: str) -> None:
         parser: of the verb.
         verb: of the trainer.
     """
+    if verb == "fit":
+        parser.add_argument(
+            "--overwrite",
+            action=ActionYesNo,
+            nargs="?",
+            default=False,
+            help="Start over in a folder that holds a run: what that run left is removed.",
+        )
     if verb in _CRF_VERBS:
         done = "write the masks" if verb == "predict" else "report a second row for each split"
         parser.add_argument(

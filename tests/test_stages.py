@@ -10,6 +10,7 @@ import yaml
 
 from refseg.__main__ import main
 from refseg.module import ReferringSegmentation
+from refseg.run_lock import locked
 from refseg.stages import run_stages
 
 from .test_paper_configs import SMALL_LSTM_CNN
@@ -103,6 +104,22 @@ def test_options_that_do_not_go_with_stages(
 ) -> None:
     assert main(["fit", "--config", "paper/lstm_cnn_referit.yaml", *option]) == 2
     assert "find their own checkpoints" in capsys.readouterr().err
+
+
+def test_starting_over_is_left_to_the_user(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FIT, "--output", str(tmp_path), "--overwrite"]) == 2
+    assert f"remove {tmp_path}, or choose another --output" in capsys.readouterr().err
+
+
+def test_stages_are_trained_once_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with locked(tmp_path, "fit"):
+        assert main([*FIT, "--output", str(tmp_path)]) == 2
+    assert "in which works `refseg fit`, process" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_stage_that_is_stopped_in_its_evaluation_has_its_steps(
