@@ -177,7 +177,7 @@ class ExamplePictures(Callback):
         predicted = prediction.numpy()
         union = (predicted | truth).sum()
         return Example(
-            image=read_image(batch.image_paths[int(batch.image_index[expression])]),
+            image=read_image(batch.image_paths[int(batch.image_index[expression])], truth.shape),
             expression=batch.expressions[expression],
             prediction=predicted,
             truth=truth,
@@ -188,12 +188,13 @@ class ExamplePictures(Callback):
     def _strip(module: ReferringSegmentation, batch: Batch, expression: int) -> ndarray:
         alone = batch.select([expression])
         reading = read(module.segmenter, alone, module.data.tokenizer)
+        truth = decode(alone.truths[0])
         return word_strip(
-            image=read_image(alone.image_paths[0]),
+            image=read_image(alone.image_paths[0], truth.shape),
             words=reading.words,
             probabilities=reading.probabilities,
             activations=reading.activations,
-            truth=decode(alone.truths[0]),
+            truth=truth,
         )
 
 

@@ -84,9 +84,8 @@ def extract_features(
     start = time.monotonic()
     count = len(images)
     there = store.files()
-    digests = store.digests.of_all(images.paths)
-    told = zip(images.paths, digests, strict=True)
-    images.leave_out({path for path, digest in told if digest.tobytes().hex() in there})
+    keys = store.digests.of_all(images.paths, images.sizes)
+    images.leave_out({image for image, key in enumerate(keys) if key.tobytes().hex() in there})
     _announce(store, count, len(images), network.bytes_per_image(data.transform.image_size))
     computed = 0
     try:
@@ -151,17 +150,17 @@ def _compute(
     computed, saved = 0, time.monotonic()
     with _bar() as bar:
         task: TaskID = bar.add_task("Features", total=len(images))
-        for path, digest, pixels in loader:
-            if digest.hex() not in there:
+        for path, digest, key, pixels in loader:
+            if key.hex() not in there:
                 try:
-                    store.write(digest, network(pixels))
+                    store.write(key, network(pixels))
                 except OSError as error:
                     raise DataError(
                         f"Cannot write features into {store.folder} "
                         f"({error.strerror or error}); make room, and run the same command again: "
                         "it goes on where it stopped."
                     ) from None
-                there.add(digest.hex())
+                there.add(key.hex())
                 computed += 1
             store.digests.tell(path, digest)
             bar.advance(task)

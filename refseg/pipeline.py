@@ -17,6 +17,8 @@ from refseg.checkpoint import read_checkpoint
 from refseg.crf import CRFOptions
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
 from refseg.data.collation import stack_images
+from refseg.data.orientation import oriented
+from refseg.data.pixels import rgb_from_array, rgb_of
 from refseg.data.tokenizers import split_words
 from refseg.errors import CheckpointError, DataError
 from refseg.geometry import Geometry, Resampling
@@ -30,7 +32,7 @@ from refseg.types import Batch
 
 _log = logging.getLogger(__name__)
 
-Picture = str | Path | Image.Image | np.ndarray  # 8-bit RGB pixels, checked by `as_pixels`
+Picture = str | Path | Image.Image | np.ndarray  # pixels, checked by `as_pixels`
 
 
 class Segmentation(NamedTuple):
@@ -82,7 +84,7 @@ class Pipeline:
         in a warning of the log, once for the same sentence.
 
         Args:
-            image: a file, a PIL image, or 8-bit RGB pixels.
+            image: a file, a PIL image, or pixels (grey, RGB or RGBA; 8 or 16 bits, or 0–1).
             expression: the sentence.
             crf: refine the prediction by DenseCRF; mask and score are then those of its result.
 
@@ -213,21 +215,22 @@ def build_module(checkpoint: dict[str, Any], path: str | Path) -> ReferringSegme
 
 
 def as_pixels(image: Picture) -> UInt8[np.ndarray, " height width 3"]:
-    """8-bit RGB pixels of a file, a PIL image or an array.
+    """8-bit RGB pixels of a file, a PIL image or an array: the same picture from each.
+
+    A file and a PIL image are turned upright as their EXIF orientation says.
 
     Raises:
-        DataError: the file cannot be read, or the array has another form.
+        DataError: the file or the image cannot be read, or its values have no known white.
     """
     if isinstance(image, str | Path):
-        return read_image(Path(image), upright=True)
+        return read_image(Path(image).expanduser())
     if isinstance(image, Image.Image):
-        return np.asarray(image.convert("RGB"))
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise DataError(
-            f"Expected 8-bit RGB pixels of shape (height, width, 3), got {image.dtype} "
-            f"{image.shape}; convert them, or pass a file name or a PIL image."
-        )
-    return image
+        name = f"The image {getattr(image, 'filename', '') or 'that was given'}"
+        try:
+            return rgb_of(oriented(image), name)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(f"{name} cannot be read ({error}); open it again.") from None
+    return rgb_from_array(image, "The array that was given")
 
 
 def _segmentation(probability: Tensor, mask: Tensor) -> Segmentation:

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -148,10 +147,10 @@ class RefinementQueue:
     def _task(self, batch: Batch, image: int, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
         """What DenseCRF is given: the pixels of an image and the probabilities on them."""
         if self.options.on == "image":
-            pixels = read_image(Path(batch.image_paths[image]))
+            pixels = _own_pixels(batch, image)
             return pixels, _probabilities(batch.geometries[image].invert(logits))
         if batch.images is None:  # features stand for them
-            pixels = read_image(Path(batch.image_paths[image]))
+            pixels = _own_pixels(batch, image)
             return batch.geometries[image].apply_image(pixels, self.fill), _probabilities(logits)
         return batch.images[image].permute(1, 2, 0).cpu().numpy(), _probabilities(logits)
 
@@ -187,6 +186,12 @@ class RefinementQueue:
                 f"One of {self.jobs} processes of DenseCRF has died, as when memory runs out; "
                 "take fewer with --crf_jobs."
             ) from None
+
+
+def _own_pixels(batch: Batch, image: int) -> np.ndarray:
+    """An image of a batch in its own size, as its masks lie on it."""
+    geometry = batch.geometries[image]
+    return read_image(batch.image_paths[image], (geometry.height, geometry.width))
 
 
 def _ignore_interrupts() -> None:

@@ -110,7 +110,7 @@ def image_of(row: Mapping[str, Any]) -> Pixels | None:
         row: of the results.
     """
     try:
-        image = read_image(row["image_path"])
+        image = read_image(row["image_path"], (row["height"], row["width"]))
     except DataError:
         return None
     return image if image.shape[:2] == (row["height"], row["width"]) else None

@@ -163,6 +163,8 @@ def maker() -> str:
         "schema",
         "masks",
         "images",
+        "image_formats",
+        "orientation",
         "sources",
         "relative_paths",
         "table_files",

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data.chosen_data import ChosenData, announce
-from refseg.data.dataset import ReferringDataset, image_paths
+from refseg.data.dataset import ReferringDataset, annotated_images
 from refseg.data.features import FeatureStore
 from refseg.data.loaders import make_loader, share_with_workers
 from refseg.data.mixtures import DataSource, training_dataset
@@ -237,8 +237,9 @@ class ReferringDataModule(ChosenData):
         splits = self.val_splits if stage in {"fit", "validate"} else self.split_names
         tables = self.mixture.rows(splits)
         tables += [training.references for training in self.training] if stage == "fit" else []
-        paths = dict.fromkeys(path for table in tables for path in image_paths(table))
-        self.features.check([*paths])
+        images = (zip(*annotated_images(table), strict=True) for table in tables)
+        different = dict.fromkeys(image for of_table in images for image in of_table)
+        self.features.check([path for path, _ in different], [size for _, size in different])
 
     def state_dict(self) -> dict[str, Any]:
         """Tokenizer, transform, what was trained on and how far, as plain numbers and texts."""

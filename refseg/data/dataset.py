@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from refseg.data.features import FeatureStore
 from refseg.data.images import read_image
 from refseg.data.masks import masks_of
+from refseg.data.orientation import Size
 from refseg.data.references import References
 from refseg.errors import ConfigError, DataError
 from refseg.types import Sample
@@ -28,8 +29,8 @@ class ReferringDataset(Dataset[Sample]):
     image once. With all of them, each expression is seen once per epoch, and an image
     with more than `max_expressions` is split over several items, so that memory stays bounded.
 
-    Images are read as stored, without turning them by their EXIF orientation, since the masks
-    were drawn on the stored pixels.
+    An image is turned upright as its EXIF orientation says, unless its masks have the size as
+    stored (`Orientation`).
 
     Args:
         references: the rows of the chosen splits.
@@ -62,7 +63,7 @@ class ReferringDataset(Dataset[Sample]):
             offsets = _chunked(offsets, max_expressions)
         self._offsets = offsets
         self.features = features
-        self._digests = None if features is None else features.locate(self.image_paths())
+        self._digests = None if features is None else features.locate(*self._images())
 
     def __len__(self) -> int:
         """Number of images; more where images are split over several items."""
@@ -90,9 +91,10 @@ class ReferringDataset(Dataset[Sample]):
 
     def image_paths(self) -> list[str]:
         """The path of each item's image."""
-        return list(
-            self.references.table["image_path"].take(self._rows[self._offsets[:-1]]).to_pylist()
-        )
+        return self._images()[0]
+
+    def _images(self) -> tuple[list[str], list[Size]]:
+        return _paths_and_sizes(self.references, self._rows[self._offsets[:-1]])
 
     def read(self, rows: Int64[np.ndarray, " expressions"]) -> Sample:
         """The sample of some rows of one image, before the transform.
@@ -121,10 +123,18 @@ class ReferringDataset(Dataset[Sample]):
         )
 
 
-def image_paths(references: References) -> list[str]:
-    """The path of each image, in order of appearance."""
+def annotated_images(references: References) -> tuple[list[str], list[Size]]:
+    """The path of each image and the size that its annotations say, in order of appearance."""
     rows, offsets = references.images()
-    return list(references.take(rows[offsets[:-1]], ["image_path"])["image_path"].to_pylist())
+    return _paths_and_sizes(references, rows[offsets[:-1]])
+
+
+def _paths_and_sizes(
+    references: References, rows: Int64[np.ndarray, " images"]
+) -> tuple[list[str], list[Size]]:
+    table = references.take(rows, ["image_path", "height", "width"])
+    paths, heights, widths = (table[name].to_pylist() for name in table.column_names)
+    return paths, list(zip(heights, widths, strict=True))
 
 
 def read_annotated_image(references: References, row: int) -> UInt8[np.ndarray, " height width 3"]:
@@ -138,11 +148,11 @@ def read_annotated_image(references: References, row: int) -> UInt8[np.ndarray, 
         DataError: the image is missing, broken, or not of the size that its record says.
     """
     path = references.take(np.array([row]), ["image_path"])["image_path"][0].as_py()
+    truth = references.truth(row)
     try:
-        image = read_image(path)
+        image = read_image(path, (truth.height, truth.width))
     except DataError as error:
         raise DataError(f"{references.record(row)}: {error}") from None
-    truth = references.truth(row)
     height, width = image.shape[:2]
     if (height, width) != (truth.height, truth.width):
         raise DataError(

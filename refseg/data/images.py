@@ -1,7 +1,6 @@
 """Image files, in folders, in zip files and in shards, read as RGB."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -9,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 
 from refseg.data.archives import find_member, has_member, read_member
+from refseg.data.image_formats import UnknownFormatError, open_image
+from refseg.data.orientation import Orientation, Size, orientation_of, oriented
+from refseg.data.pixels import rgb_of
 from refseg.data.streaming import members as shards
 from refseg.errors import DataError
 
 
-def read_image(path: Path | str, *, upright: bool = False) -> UInt8[np.ndarray, "height width 3"]:
+def read_image(path: Path | str, size: Size | None = None) -> UInt8[np.ndarray, "height width 3"]:
     """Read an image file as RGB, 0–255, whatever it is stored as (grey, palette, CMYK, alpha, …).
 
     Args:
@@ -24,22 +26,19 @@ def read_image(path: Path | str, *, upright: bool = False) -> UInt8[np.ndarray, 
             `train2014.zip/train2014/COCO_train2014_000000000009.jpg`; or through a shard that
             `refseg data shards` wrote, which may lie at an address:
             `https://host/train-000000.tar/000012/cat.jpg`.
-        upright: turn a photograph as its EXIF orientation says. A user's own photograph should be
-            turned; an image of a data set should not, as its masks lie on the stored pixels.
+        size: height and width that the annotations say. The picture is turned upright, as its EXIF
+            orientation says, unless this is the size as stored and not the upright one
+            (`Orientation`): then the annotations were made on the stored pixels.
 
     Raises:
-        DataError: the file is missing, or is no image, or is cut short.
+        DataError: the file is missing, is no image or one of an unknown kind, or is cut short.
     """
     with _readable(path), open_image(in_memory(_source(path))) as image:
-        turned = ImageOps.exif_transpose(image) if upright else image
-        if turned.mode.startswith("I"):  # 16 bits per pixel, which convert() would clip
-            grey = np.asarray(turned, np.float32) / 257
-            turned = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
-        return np.array(turned.convert("RGB"))
+        return rgb_of(oriented(image, size), f"The image {path}")
 
 
-def image_size(path: Path | str) -> tuple[int, int]:
-    """Height and width of an image as stored, pixels, from its header alone.
+def read_orientation(path: Path | str) -> Orientation:
+    """How an image is stored and how it is meant to be seen, from its header alone.
 
     Args:
         path: as in `read_image`.
@@ -48,7 +47,19 @@ def image_size(path: Path | str) -> tuple[int, int]:
         DataError: the file is missing, or is no image.
     """
     with _readable(path), open_image(_source(path)) as image:
-        return image.height, image.width
+        return orientation_of(image)
+
+
+def image_size(path: Path | str) -> Size:
+    """Height and width of an image as it is seen (upright), pixels, from its header alone.
+
+    Args:
+        path: as in `read_image`.
+
+    Raises:
+        DataError: the file is missing, or is no image.
+    """
+    return read_orientation(path).upright
 
 
 def image_exists(path: Path | str) -> bool:
@@ -82,20 +93,6 @@ def read_encoded(path: Path | str) -> bytes:
         return source.read_bytes() if isinstance(source, Path) else source.read()
 
 
-def open_image(source: Path | BytesIO) -> Image.Image:
-    """`PIL.Image.open` that takes large photographs for what they are.
-
-    Pillow warns from 89 million pixels on and refuses from 179 million on. The refusal stays; the
-    warning of an attack, at a photograph that is merely large, helps nobody.
-
-    Args:
-        source: a file, or its bytes in memory.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(source)
-
-
 def in_memory(source: Path | BytesIO) -> BytesIO:
     """The bytes of an image whose pixels are to be read.
 
@@ -122,6 +119,8 @@ def _readable(path: Path | str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DataError(f"The image {path} is absent; put it there, or correct the path.") from None
+    except UnknownFormatError as error:
+        raise DataError(f"Cannot read the image {path}: {error}.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
             f"Cannot read the image {path} ({error}); it may have been cut short: download or copy "

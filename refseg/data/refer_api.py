@@ -157,7 +157,10 @@ class REFER(ReferIndex):
         from matplotlib.patches import Rectangle
 
         axes = pyplot.gca()
-        axes.imshow(read_image(Path(self.IMAGE_DIR, self._image_of(ref)["file_name"])))
+        image = self._image_of(ref)
+        record = f"{self._refs_path}, ref_id {ref['ref_id']}: its image"
+        size = get(image, "height", int, record), get(image, "width", int, record)
+        axes.imshow(read_image(Path(self.IMAGE_DIR, image["file_name"]), size))
         for number, sentence in enumerate(ref["sentences"], start=1):
             print(f"{number}. {sentence['sent']}")
         if seg_box == "seg":

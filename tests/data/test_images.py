@@ -50,17 +50,6 @@ def test_becomes_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
         assert np.abs(pixels.astype(int) - expected).max() <= tolerance
 
 
-def test_exif_orientation_is_applied_on_demand_only(tmp_path: Path) -> None:
-    stored = np.zeros((20, 30, 3), np.uint8)
-    stored[:, :10] = 255
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
-    Image.fromarray(stored).save(tmp_path / "image.png", exif=exif)
-    np.testing.assert_array_equal(read_image(tmp_path / "image.png"), stored)
-    upright = read_image(tmp_path / "image.png", upright=True)
-    np.testing.assert_array_equal(upright, np.rot90(stored, -1))
-
-
 def test_missing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"The image .*cat\.jpg is absent"):
         read_image(tmp_path / "cat.jpg")

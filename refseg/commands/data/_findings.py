@@ -34,6 +34,8 @@ def report(
         console.print(_checked(verification, pixels))
     if verification.notes:
         console.print(_notes(verification, examples))
+    if verification.unclear:
+        console.print(_unclear(verification, examples))
     if verification.is_clean:
         console.print(Text("Nothing is wrong.", style="bold green"))
         return
@@ -124,6 +126,20 @@ def _notes(verification: Verification, examples: int) -> Text:
     if number > examples:
         lines.append(f"… and {number - examples:,} more")
     return Text("\n  ".join(lines) + "\n", style="dim")
+
+
+def _unclear(verification: Verification, examples: int) -> Text:
+    number = len(verification.unclear)
+    text = Text()
+    for kind, _, findings in grouped(verification.unclear):
+        lines = [f"{finding.record}: {finding.message}" for finding in findings[:examples]]
+        if number > examples:
+            lines.append(f"… and {number - examples:,} more")
+        text += Text(f"Unclear, {number:,} times: {MEANINGS[kind]}. Look at them with ")
+        text += Text("`refseg data preview`; where it is wrong, save the images as they are to be ")
+        text += Text("seen, without an EXIF orientation.")
+        text += Text("\n  ".join(["", *lines]) + "\n", style="dim")
+    return text
 
 
 def _cell(count: SplitCount, name: str) -> Text:

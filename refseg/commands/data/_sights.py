@@ -36,12 +36,13 @@ def sight_of(
         groups.setdefault(references.truth(row), []).append(place)
     shown = list(groups.items())[: len(OBJECT_COLORS)]
     path = Path(records[0]["image_path"])
+    truth = references.truth(int(rows[0]))
     objects = [
         _object(references, rows[places], [records[place] for place in places], found)
         for _, places in shown
     ]
     try:
-        image = read_image(path)
+        image = read_image(path, (truth.height, truth.width))
     except DataError:  # the others are worth looking at; `refseg data verify` says what is wrong
         image = None
     ids = dict.fromkeys(records[place]["reference_id"] for _, places in shown for place in places)

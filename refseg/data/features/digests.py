@@ -1,25 +1,62 @@
-"""Which image a file holds, by the SHA-256 of its bytes."""
+"""Which image a file holds, by the SHA-256 of its bytes and which way up it is read."""
 
 import os
 import time
 from collections.abc import Sequence
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import UInt8
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
 from refseg.data.archives import find_member
+from refseg.data.image_formats import open_image
 from refseg.data.images import read_encoded
+from refseg.data.orientation import Orientation, Size, orientation_of
 from refseg.files import replacing
 
 _FRESH = 2 * 10**9
 """Nanoseconds within which a file can change twice without its time showing it."""
 _MANY = 500
+
+
+class ImageDigest(NamedTuple):
+    """What an image file holds.
+
+    Args:
+        sha256: of its bytes.
+        orientation: how it is stored, and how it is meant to be seen.
+    """
+
+    sha256: bytes
+    orientation: Orientation
+
+    def as_read(self, size: Size) -> bytes:
+        """A digest of the picture that `read_image` gives: another one where it is turned upright.
+
+        Args:
+            size: height and width that the annotations say, pixels.
+        """
+        if self.orientation.number == 1 or not self.orientation.is_upright(size):
+            return self.sha256
+        return sha256(self.sha256 + b" upright").digest()
+
+
+def digest_of(content: bytes) -> ImageDigest:
+    """The digest of an image file's bytes; of anything else, too, which reading will refuse."""
+    try:
+        with open_image(BytesIO(content)) as image:
+            orientation = orientation_of(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        orientation = Orientation(1, 0, 0)
+    return ImageDigest(sha256(content).digest(), orientation)
 
 
 class ImageDigests:
@@ -36,21 +73,23 @@ class ImageDigests:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     image = Path(folder, "image.png")
         ...     _ = image.write_bytes(b"")
-        ...     ImageDigests(Path(folder, "digests.parquet")).of(str(image)).hex()[:8]
+        ...     ImageDigests(Path(folder, "digests.parquet")).of(str(image)).sha256.hex()[:8]
         'e3b0c442'
     """
 
     def __init__(self, memory: Path) -> None:
         self.memory = memory
-        self._known: dict[str, tuple[int, int, bytes]] = {}
+        self._known: dict[str, tuple[int, int, ImageDigest]] = {}
         try:
             columns = pq.read_table(memory).to_pydict()
-            rows = zip(columns["size"], columns["modified"], columns["sha256"], strict=True)
+            turned = (Orientation(*row) for row in columns["orientation"])
+            digests = map(ImageDigest, columns["sha256"], turned)
+            rows = zip(columns["size"], columns["modified"], digests, strict=True)
             self._known = dict(zip(columns["path"], rows, strict=True))
-        except (OSError, ValueError, KeyError, pa.ArrowException):
+        except (OSError, ValueError, TypeError, KeyError, pa.ArrowException):
             pass  # it only spares some reading
 
-    def known(self, path: str) -> bytes | None:
+    def known(self, path: str) -> ImageDigest | None:
         """The digest of an image whose file has not changed since it was told, else None.
 
         Args:
@@ -60,7 +99,7 @@ class ImageDigests:
         state = _state(path) if found else None
         return found[2] if found and state == found[:2] else None
 
-    def of(self, path: str) -> bytes:
+    def of(self, path: str) -> ImageDigest:
         """The digest of an image.
 
         Args:
@@ -69,9 +108,9 @@ class ImageDigests:
         Raises:
             DataError: the file is missing or cannot be read.
         """
-        return self.known(path) or self.tell(path, sha256(read_encoded(path)).digest())
+        return self.known(path) or self.tell(path, digest_of(read_encoded(path)))
 
-    def tell(self, path: str, digest: bytes) -> bytes:
+    def tell(self, path: str, digest: ImageDigest) -> ImageDigest:
         """Remember what an image's file was just read to hold; gives the digest.
 
         Args:
@@ -80,14 +119,17 @@ class ImageDigests:
         """
         state = _state(path)
         if state is not None and time.time_ns() - state[1] > _FRESH:
-            self._known[path] = (*state, digest)
+            self._known[path] = *state, digest
         return digest
 
-    def of_all(self, paths: Sequence[str]) -> UInt8[np.ndarray, " images 32"]:
-        """The digests of many images, with a bar on a terminal if most of them have to be read.
+    def of_all(
+        self, paths: Sequence[str], sizes: Sequence[Size]
+    ) -> UInt8[np.ndarray, " images 32"]:
+        """The digests of many images as they are read; a bar on a terminal if it takes a while.
 
         Args:
             paths: as in `read_image`.
+            sizes: of each, as in `read_image`.
 
         Raises:
             DataError: a file is missing or cannot be read.
@@ -100,7 +142,10 @@ class ImageDigests:
             path: self.of(path)
             for path in track(unknown, "Telling images by content", console=console, disable=quiet)
         }
-        digests = [digest or read[path] for path, digest in zip(paths, told, strict=True)]
+        digests = [
+            (digest or read[path]).as_read(size)
+            for path, size, digest in zip(paths, sizes, told, strict=True)
+        ]
         return np.frombuffer(b"".join(digests), np.uint8).reshape(len(paths), 32)
 
     def save(self) -> None:
@@ -111,7 +156,10 @@ class ImageDigests:
                 "path": pa.array([*self._known], pa.string()),
                 "size": pa.array([row[0] for row in rows], pa.int64()),
                 "modified": pa.array([row[1] for row in rows], pa.int64()),
-                "sha256": pa.array([row[2] for row in rows], pa.binary(32)),
+                "sha256": pa.array([row[2].sha256 for row in rows], pa.binary(32)),
+                "orientation": pa.array(
+                    [row[2].orientation for row in rows], pa.list_(pa.int32(), 3)
+                ),
             }
         )
         with replacing(self.memory) as temporary:

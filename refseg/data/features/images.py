@@ -1,7 +1,6 @@
 """The images of a data set, each once, as a network is to see them."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from jaxtyping import UInt8
@@ -9,8 +8,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from refseg.data.collation import stack_images
-from refseg.data.dataset import image_paths, read_annotated_image
+from refseg.data.dataset import annotated_images, read_annotated_image
+from refseg.data.features.digests import ImageDigest, digest_of
 from refseg.data.images import read_encoded
+from refseg.data.orientation import Size
 from refseg.data.references import References
 from refseg.data.transforms import Transform
 from refseg.geometry import Geometry
@@ -21,12 +22,14 @@ class FittedImage(NamedTuple):
 
     Args:
         path: of its file.
-        digest: SHA-256 of its file's bytes.
+        digest: of its file.
+        key: digest of the picture as it is read.
         pixels: RGB, 0–255; a batch of one.
     """
 
     path: str
-    digest: bytes
+    digest: ImageDigest
+    key: bytes
     pixels: UInt8[Tensor, " 1 3 size size"]
 
 
@@ -40,21 +43,25 @@ class FittedImages(Dataset[FittedImage]):
 
     def __init__(self, tables: Sequence[References], transform: Transform) -> None:
         self.tables, self.transform = tables, transform
-        places: dict[str, tuple[int, int]] = {}
+        places: dict[tuple[str, Size], tuple[int, int]] = {}
         for number, table in enumerate(tables):
             rows, offsets = table.images()
-            for path, row in zip(image_paths(table), rows[offsets[:-1]].tolist(), strict=True):
-                places.setdefault(path, (number, row))
-        self.paths, self._places = [*places], [*places.values()]
+            images = zip(*annotated_images(table), strict=True)
+            for image, row in zip(images, rows[offsets[:-1]].tolist(), strict=True):
+                places.setdefault(image, (number, row))
+        self.paths = [path for path, _ in places]
+        self.sizes = [size for _, size in places]
+        self._places = [*places.values()]
 
-    def leave_out(self, paths: set[str]) -> None:
+    def leave_out(self, images: set[int]) -> None:
         """Forget some images.
 
         Args:
-            paths: of their files.
+            images: their numbers, from 0.
         """
-        kept = [i for i, path in enumerate(self.paths) if path not in paths]
+        kept = [i for i in range(len(self)) if i not in images]
         self.paths = [self.paths[i] for i in kept]
+        self.sizes = [self.sizes[i] for i in kept]
         self._places = [self._places[i] for i in kept]
 
     def __len__(self) -> int:
@@ -69,10 +76,10 @@ class FittedImages(Dataset[FittedImage]):
         """
         number, row = self._places[index]
         path = self.paths[index]
-        digest = sha256(read_encoded(path)).digest()
+        digest = digest_of(read_encoded(path))
         image = read_annotated_image(self.tables[number], row)
         options = self.transform
         height, width = image.shape[:2]
         geometry = Geometry.letterbox(height, width, options.image_size, options.resampling)
         fitted = geometry.apply_image(image, options.fill)
-        return FittedImage(path, digest, stack_images([fitted]))
+        return FittedImage(path, digest, digest.as_read(self.sizes[index]), stack_images([fitted]))

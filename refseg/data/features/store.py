@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from refseg.data.features.digests import ImageDigests
+from refseg.data.orientation import Size
 from refseg.errors import ConfigError, DataError
 from refseg.files import replacing, write_text
 
@@ -28,7 +29,8 @@ _COMMAND = "refseg data features --config CONFIG --out"
 class FeatureStore:
     """Features of images, which are told by their content.
 
-    Each image has a file of its own, named by the SHA-256 of the image file's bytes: so it is
+    Each image has a file of its own, named by the SHA-256 of the image file's bytes (by another one
+    where the picture is turned upright): so it is
     written all or nothing, several runs can fill one store, data sets that share images share their
     features, and an image that has changed is not taken for the old one. The files are safetensors,
     which are mapped into memory: processes that train together read the same pages.
@@ -119,7 +121,7 @@ class FeatureStore:
         """The file with the features of an image, which need not be there.
 
         Args:
-            digest: SHA-256 of the image file's bytes.
+            digest: of the image, as it is read.
         """
         name = digest.hex()
         return self.folder / name[:2] / f"{name}.safetensors"
@@ -130,7 +132,7 @@ class FeatureStore:
         Networks go on in the layout that they are given, and the last bits depend on it.
 
         Args:
-            digest: SHA-256 of the image file's bytes.
+            digest: of the image, as it is read.
             levels: one map or several, in their order.
         """
         orders = {str(index): _order(level) for index, level in enumerate(levels)}
@@ -145,7 +147,7 @@ class FeatureStore:
         """The features of an image, mapped into memory.
 
         Args:
-            digest: SHA-256 of the image file's bytes.
+            digest: of the image, as it is read.
             image_path: for messages.
 
         Raises:
@@ -165,22 +167,32 @@ class FeatureStore:
                 f"file and compute it again: {_COMMAND} {self.folder}"
             ) from None
 
-    def locate(self, image_paths: Sequence[str]) -> UInt8[np.ndarray, " images 32"]:
+    def locate(
+        self, image_paths: Sequence[str], sizes: Sequence[Size]
+    ) -> UInt8[np.ndarray, " images 32"]:
         """The digests of images, by which their features are found.
+
+        Args:
+            image_paths: as in `read_image`.
+            sizes: of each, as in `read_image`.
 
         Raises:
             DataError: an image is missing.
         """
-        return self.digests.of_all(image_paths)
+        return self.digests.of_all(image_paths, sizes)
 
-    def check(self, image_paths: Sequence[str]) -> None:
+    def check(self, image_paths: Sequence[str], sizes: Sequence[Size]) -> None:
         """Make sure that there are features of all of these images.
+
+        Args:
+            image_paths: as in `read_image`.
+            sizes: of each, as in `read_image`.
 
         Raises:
             DataError: there are not, or an image is missing.
         """
         there = self.files()
-        digests = self.locate(image_paths)
+        digests = self.locate(image_paths, sizes)
         absent = [
             path
             for path, digest in zip(image_paths, digests, strict=True)

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from refseg.data.images import image_size
-from refseg.data.masks import check_size, empty, encode
+from refseg.data.masks import empty, encode
+from refseg.data.readers.folder_images import FolderImage, FolderImages
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.readers.records import BadRecords, OnBadRecord, shown
@@ -23,13 +22,6 @@ _LONGEST_PATH = 1000
 _ID = re.compile(r"[0-9]{1,15}")
 
 
-class _Image(NamedTuple):
-    image_id: int
-    path: str
-    height: int
-    width: int
-
-
 def read_folder(
     root: Path,
     dataset: str,
@@ -41,7 +33,8 @@ def read_folder(
     The table is `annotations.csv` (a header; commas, semicolons or tabs) or `annotations.jsonl` (a
     JSON object on each line), in UTF-8. Its columns:
 
-    - `image`: path of the image, relative to the folder or to its `images`.
+    - `image`: path of the image, relative to the folder or to its `images`. A photograph is turned
+      upright as its EXIF orientation says, unless its masks have the size as stored.
     - `expression`: a sentence; or, in JSON, `expressions`: a list of sentences for the same object.
     - `mask`: path of a PNG of the image's size, in which the object is what is not black; or COCO
       run lengths `{"size": [height, width], "counts": …}`; or polygons `[[x, y, x, y, …], …]` in
@@ -76,11 +69,12 @@ def read_folder(
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     (path,) = paths
     table = TableBuilder(folder.resolve().name)
-    bad, images, masks = BadRecords(on_bad_record), _Images(folder), _Masks(folder)
+    bad, masks = BadRecords(on_bad_record), _Masks(folder)
     if path.suffix == ".csv":
         lines = read_csv(path, ("image", "expression", "mask"), bad)
     else:
         lines = read_jsonl(path, bad)
+    images = FolderImages(folder, lines)
     step = _MOST_EXPRESSIONS if any("expressions" in line.values for line in lines) else 1
     for line in lines:
         record, values = line.record, line.values
@@ -110,27 +104,6 @@ def read_folder(
     return table.build(bad, masks.notes)
 
 
-class _Images:
-    """The images of the folder with their own sizes; each header is read once."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._found: dict[str, _Image] = {}
-
-    def find(self, name: str, record: str) -> _Image:
-        """The image of a name in the table."""
-        if name not in self._found:
-            places = (self._folder / name, self._folder / "images" / name)
-            try:
-                path = next((place for place in places if place.is_file()), places[0])
-                height, width = image_size(path)
-            except (DataError, OSError, ValueError) as error:
-                raise DataError(f"{record}: {error}") from None
-            check_size(height, width, f"{record}: {path}")
-            self._found[name] = _Image(len(self._found), str(path), height, width)
-        return self._found[name]
-
-
 class _Masks:
     """The masks of the lines; files that are black are counted."""
 
@@ -138,7 +111,7 @@ class _Masks:
         self._folder = folder
         self._black: list[str] = []
 
-    def find(self, values: Mapping[str, object], image: _Image, record: str) -> RunLengths:
+    def find(self, values: Mapping[str, object], image: FolderImage, record: str) -> RunLengths:
         """The mask of a line, empty where the line says so, or where its file is black."""
         mask = values.get("mask")
         if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):

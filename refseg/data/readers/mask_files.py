@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Bool
 from PIL import Image
 
-from refseg.data.images import in_memory, open_image
+from refseg.data.image_formats import open_image
+from refseg.data.images import in_memory
+from refseg.data.orientation import orientation_of, oriented
 from refseg.errors import DataError
 
 _LOSSLESS = ("PNG", "BMP", "TIFF", "GIF", "PPM")
@@ -18,7 +20,8 @@ def read_mask_file(
     """Read a mask from an image file, in which the object is whatever is not 0.
 
     In a file with a palette it is whatever is not the palette's entry 0, as in Pascal VOC; in one
-    with colours whatever is not black; and what is wholly transparent is background.
+    with colours whatever is not black; and what is wholly transparent is background. It is turned
+    by an EXIF orientation of its own, as its image is.
 
     Args:
         path: of a PNG or another lossless format; in a JPEG, black is not quite black.
@@ -36,12 +39,13 @@ def read_mask_file(
                     f"{record}: the mask {path} is a {image.format}, which changes its values; "
                     "save it as PNG."
                 )
-            if image.size != (width, height):
+            own = orientation_of(image)
+            if not own.fits((height, width)):
                 raise DataError(
-                    f"{record}: the mask {path} has {image.width} × {image.height} pixels, but its "
+                    f"{record}: the mask {path} has {own.width} × {own.height} pixels, but its "
                     f"image has {width} × {height}; they must be the same."
                 )
-            values = np.asarray(image)
+            values = np.asarray(oriented(image, (height, width)))
             bands = image.getbands()
     except FileNotFoundError:
         raise DataError(

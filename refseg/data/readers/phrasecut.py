@@ -10,8 +10,9 @@ from typing import NamedTuple, TypeAlias, cast
 import numpy as np
 from PIL import Image, ImageDraw
 
-from refseg.data.images import image_size
+from refseg.data.images import read_orientation
 from refseg.data.masks import FAR_OUTSIDE, check_size, encode
+from refseg.data.orientation import Orientation
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.folders import ImageFiles, folder_with
 from refseg.data.readers.json_files import iterate_json_list
@@ -140,25 +141,25 @@ def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _
     notes = []
     for image_id, own in zip(there, _own_sizes(images[i].path for i in there), strict=True):
         image = images[image_id]
-        if own is not None and own != (image.height, image.width):
-            images[image_id] = _Image(image.path, *own)
+        if own is not None and not own.fits((image.height, image.width)):
+            images[image_id] = _Image(image.path, *own.upright)
             notes.append(
-                f"{path}, image {image_id}: {image.path} has {own[1]} × {own[0]} pixels, not "
-                f"{image.width} × {image.height}; its own size was taken."
+                f"{path}, image {image_id}: {image.path} has {own.width} × {own.height} pixels, "
+                f"not {image.width} × {image.height}; its own size was taken."
             )
     return images, notes
 
 
-def _own_sizes(paths: Iterable[str]) -> list[tuple[int, int] | None]:
-    """The sizes in the headers; None where one is unreadable, which reading the image will say."""
+def _own_sizes(paths: Iterable[str]) -> list[Orientation | None]:
+    """What the headers say; None where one is unreadable, which reading the image will say."""
 
-    def own_size(path: str) -> tuple[int, int] | None:
+    def own_size(path: str) -> Orientation | None:
         try:
-            height, width = image_size(Path(path))
-            check_size(height, width, path)
+            orientation = read_orientation(path)
+            check_size(*orientation.upright, path)
         except DataError:
             return None
-        return height, width
+        return orientation
 
     with ThreadPoolExecutor(8) as pool:  # waiting for a disk takes longer than reading a header
         return list(pool.map(own_size, paths))

@@ -19,7 +19,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from refseg.data.images import open_image, read_encoded
+from refseg.data.image_formats import open_image
+from refseg.data.images import read_encoded
+from refseg.data.orientation import orientation_of
 from refseg.data.references import References
 from refseg.data.streaming.index import INDEX, REFERENCES, Shard, ShardIndex, StoredFile
 from refseg.errors import ConfigError, DataError
@@ -208,16 +210,17 @@ def _checked(path: str, rows: References, row: int) -> bytes:
     try:
         encoded = read_encoded(path)
         with open_image(BytesIO(encoded)) as image:
-            found = image.size
+            orientation = orientation_of(image)
     except DataError as error:
         raise DataError(f"{rows.record(row)}: {error}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{rows.record(row)}: cannot read the image {path} ({error}).") from None
     truth = rows.truth(row)
-    if found != (truth.width, truth.height):
+    if not orientation.fits((truth.height, truth.width)):
         raise DataError(
-            f"{rows.record(row)}: the image {path} has {found[0]} × {found[1]} pixels, but its "
-            f"record says {truth.width} × {truth.height}; replace it by the original."
+            f"{rows.record(row)}: the image {path} has {orientation.width} × {orientation.height} "
+            f"pixels, but its record says {truth.width} × {truth.height}; replace it by the "
+            "original."
         )
     return encoded
 

@@ -12,6 +12,7 @@ Kind = Literal[
     "image absent",
     "image unreadable",
     "image size",
+    "orientation",
     "mask damaged",
     "mask empty",
     "mask area",
@@ -25,6 +26,8 @@ MEANINGS: dict[Kind, str] = {
     "image absent": "the file is not there",
     "image unreadable": "no image, cut short or damaged",
     "image size": "not the size that the annotations say",
+    "orientation": "an EXIF orientation that turns the image and not its size, so that masks may "
+    "be drawn on the picture as it is seen (which is taken for right) or as it is stored",
     "mask damaged": "run lengths that do not fit the image",
     "mask empty": "names an object, but covers no pixel",
     "mask area": "covers more or less than the annotations say",
@@ -37,7 +40,7 @@ _CHANGING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d.,]*")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong.
+    """One thing that is wrong, or unclear.
 
     Args:
         kind: what kind of thing, a key of `MEANINGS`.

@@ -1,4 +1,4 @@
-"""Whether the images are there, have the right size, and can be decoded."""
+"""Whether the images are there, have the right size, can be decoded, and which way up they are."""
 
 import sys
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import track
 
-from refseg.data.images import image_exists, image_size, read_image
+from refseg.data.images import image_exists, read_image, read_orientation
 from refseg.data.references import References
 from refseg.data.verification.findings import Finding
 from refseg.errors import DataError
@@ -36,8 +36,8 @@ def listed_images(references: References) -> list[ListedImage]:
     ]
 
 
-def check_image(listed: ListedImage, pixels: bool = True) -> Finding | None:
-    """What is wrong with an image file, if anything is.
+def check_image(listed: ListedImage, pixels: bool = True) -> list[Finding]:
+    """What is wrong with an image file, or unclear about it.
 
     Args:
         listed: the image as the annotations have it.
@@ -46,26 +46,27 @@ def check_image(listed: ListedImage, pixels: bool = True) -> Finding | None:
     record = f"image {listed.image_id}, {listed.path.name}"
     try:
         if not image_exists(listed.path):
-            return Finding("image absent", record, f"Expected the file {listed.path}.")
-        height, width = image_size(listed.path)
-        if (height, width) != (listed.height, listed.width):
-            return Finding(
-                "image size",
-                record,
+            return [Finding("image absent", record, f"Expected the file {listed.path}.")]
+        orientation = read_orientation(listed.path)
+        if not orientation.fits((listed.height, listed.width)):
+            message = (
                 f"Expected {listed.width} × {listed.height} pixels as the annotations say, found "
-                f"{width} × {height}.",
+                f"{orientation.width} × {orientation.height}."
             )
+            return [Finding("image size", record, message)]
         if pixels:
             read_image(listed.path)
     except DataError as error:
-        return Finding("image unreadable", record, str(error))
-    return None
+        return [Finding("image unreadable", record, str(error))]
+    if not orientation.is_ambiguous:
+        return []
+    return [Finding("orientation", record, f"EXIF orientation {orientation.number}.")]
 
 
 def check_images(
     images: list[ListedImage], pixels: bool = True, jobs: int = 1, progress: bool = False
 ) -> list[Finding]:
-    """What is wrong with image files, in their order.
+    """What is wrong with image files, or unclear about them, in their order.
 
     Threads share the work: nearly all of it is done in the decoder, which lets others run.
 
@@ -83,10 +84,10 @@ def check_images(
         disable=not (progress and sys.stderr.isatty()),
         transient=True,
     )
-    return [finding for finding in steps if finding is not None]
+    return [finding for findings in steps for finding in findings]
 
 
-def _in_threads(images: list[ListedImage], pixels: bool, jobs: int) -> Iterator[Finding | None]:
+def _in_threads(images: list[ListedImage], pixels: bool, jobs: int) -> Iterator[list[Finding]]:
     executor = ThreadPoolExecutor(max_workers=jobs)
     try:
         yield from executor.map(partial(check_image, pixels=pixels), images)

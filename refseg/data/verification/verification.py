@@ -27,6 +27,7 @@ class Verification:
         images: how many image files are listed.
         masks: what became of the masks.
         findings: everything that is wrong.
+        unclear: what only a look can tell (`refseg data preview`), and which is taken one way.
         notes: what the reader put right or took for granted (published sizes that are known to be
             wrong, masks that are black).
     """
@@ -36,6 +37,7 @@ class Verification:
     images: int
     masks: CheckedMasks
     findings: tuple[Finding, ...]
+    unclear: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -83,10 +85,11 @@ def verify(
     split_counts = count_splits(references, published)
     images = listed_images(references)
     masks = check_masks(references, objects)
+    seen = check_images(images, pixels, jobs, progress)
     findings = [
         *(_bad_record(message, root) for message in references.skipped),
         *check_expressions(references),
-        *check_images(images, pixels, jobs, progress),
+        *(finding for finding in seen if finding.kind != "orientation"),
         *masks.findings,
         *(count.finding for count in split_counts),
     ]
@@ -96,6 +99,7 @@ def verify(
         len(images),
         masks,
         tuple(finding for finding in findings if finding is not None),
+        tuple(finding for finding in seen if finding.kind == "orientation"),
         tuple(_relative(note, root) for note in references.notes),
     )
 
