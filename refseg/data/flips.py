@@ -1,10 +1,15 @@
 """Horizontal flips that keep sentences true: left becomes right in the words too."""
 
 import re
+import unicodedata
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
+from refseg.data.english import is_frequent
+from refseg.data.foreign_sides import is_foreign_side
 from refseg.types import Sample
 
 _PAIRS = {
@@ -33,16 +38,25 @@ _SWAPPED = _PAIRS | {right: left for left, right in _PAIRS.items()}
 SIDE_WORDS = frozenset(_SWAPPED)
 """The words that name the left or the right, misspelt and joined ones included."""
 
-# Words near to "left" or "right" in spelling that mean something else.
-_OTHER_WORDS = frozenset(
-    {
-        "light", "lights", "night", "nights", "knight", "sight", "sights", "fight", "fights",
-        "might", "tight", "tights", "eight", "eighth", "wright", "bright", "brighter", "brightest",
-        "brightly", "brightness", "lift", "lifts", "loft", "lofts", "deft", "weft", "cleft",
-        "theft", "lest", "upright", "uprights", "copyright", "alright", "playwright", "outright",
-        "rights",
-    }
-)  # fmt: skip
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Words one slip away from a side that mean what they say. Of others ("tight", "let", "fight")
+# annotators made more use in place of a side.
+_OTHER_WORDS = _words(
+    """
+    light lights night nights knight knights eight eights bright brighter brightest brightly
+    brightness upright uprights copyright alright playwright
+    """
+)
+
+# Words that sound like a side, or shorten one.
+_SOUNDS = _words("rite rites ride write wright ryt ryte rait rayt lefe leff lh rh rg ri lf lt")
+
+# What a slip looks like in a word that is joined with another one ("bottomrgt", "farlft").
+_SLIP_INSIDE = re.compile(r"lef|lft|letf|ledt|lwft|righ|rgh?t|rigt|rihg|roght|rught|ri?ht")
 
 _SIDE = "(?:left|right|lft|rt)"
 
@@ -51,9 +65,18 @@ _UNSAFE = re.compile(
     "|".join(
         (
             # Clocks, compass, sense of rotation, sides of a vehicle or ship: their sense is fixed.
-            r"\bo ?'? ?clock\b|\b(?:counter|anti)?-?clockwise\b",
-            r"\b(?:north|south)?-?(?:east|west)(?:ern|wards?|erly)?\b",
-            r"\bport ?side\b|\bstarboard\b|\b(?:driver|passenger)'?s?'? ?side\b",
+            r"\bo\W{0,3}clock|clockwise\b|\bc?cw\b",
+            r"\b(?:north|south)?-?(?:east|west)\w*|\b[ns][ew]\b|"
+            r"\b[ew][- ]?(?:side|wards?|end|corner)\b",
+            r"\bport(?: ?side)?\b|\b(?:star|lar)board\b|\b(?:near|off) ?side\b|\bsouthpaw",
+            r"\b(?:driver|passenger)'?s?'? ?side\b",
+            # A slip that gives another word, where a side is expected.
+            r"\b(?:light|bright|night|eight|slight|height|high|last|lit|less|life|lead|leg|let) "
+            r"(?:hand|side|most)\b",
+            r"\b(?:on|to|from|far|top|bottom|upper|lower) (?:the )?(?:very |far )?"
+            r"(?:light|bright|night|eight|slight)\b(?! \w)",
+            # An arrow points somewhere else in the mirror.
+            r"[<>]",
             # Lettering is mirrored and can be read no more.
             r"\b(?:reads?|says|saying|spell(?:s|ed|ing)?|written|writing|letter(?:s|ed|ing)?)\b",
             r"\b(?:initials?|name[ds]?|number(?:s|ed)?|numerals?|digits?|words?|text)\b",
@@ -87,14 +110,19 @@ _ORDINAL = re.compile(
 _FROM = re.compile(r"\bfrom\b")
 _LETTERS = re.compile(r"[^\W\d_]+")
 
+# Letters and signs that are not those of English: other scripts, letters without a plain form,
+# arrows, pictures, and invisible signs, which may hide in a side.
+_FOREIGN = re.compile(r"[^\t\n\r\x20-\x7e\u00b7\u2010\u2011\u2013\u2014\u2018]")
+
 
 def swap_left_right(expression: str) -> str | None:
     """The sentence that says of the mirrored image what this one says of the image.
 
-    Where one cannot be sure of that, there is none: the sentence names a clock, lettering, a
-    compass direction or an order that is read from the left without saying so; its "right" may mean
-    "directly" or its "left" "remaining"; a word may be a misspelt left or right. Giving up too
-    often costs a few flips; a wrong sentence would teach the network to ignore sides.
+    Where one cannot be sure of that, there is none: the sentence names a clock, lettering, an
+    arrow, a compass direction or an order that is read from the left without saying so; its "right"
+    may mean "directly" or its "left" "remaining"; a word may be a misspelt left or right; or the
+    sentence may not be English. Giving up too often costs a few flips; a wrong sentence would teach
+    the network to ignore sides.
 
     Args:
         expression: the sentence, in any case.
@@ -111,12 +139,17 @@ def swap_left_right(expression: str) -> str | None:
         >>> print(swap_left_right("man at 3 o'clock"), swap_left_right("dog right next to him"))
         None None
     """
-    lower = expression.lower().replace("’", "'")
-    words = _LETTERS.findall(lower)
-    if _UNSAFE.search(lower) or any(map(_looks_misspelt, words)):
+    text = unicodedata.normalize("NFKC", expression).lower().replace("’", "'")
+    plain = _without_accents(text)
+    words = _LETTERS.findall(plain)
+    sides = [word for word in words if word in _SWAPPED]
+    if sides != [word.lower() for word in _LETTERS.findall(expression) if _is_side(word)]:
+        return None  # accents, joiners or letters of another width in a side
+    if _UNSAFE.search(plain) or _FOREIGN.search(plain) or not _may_be_english(words):
         return None
-    names_side = any(word in _SWAPPED for word in words)
-    if _ORDINAL.search(lower) and not names_side and not _FROM.search(lower):
+    if any(map(_looks_misspelt, words)) or any(map(_is_side_in_two, words, words[1:])):
+        return None
+    if _ORDINAL.search(plain) and not sides and not _FROM.search(plain):
         return None
     if any(_swap_word(word) is None for word in _LETTERS.findall(expression)):
         return None
@@ -154,23 +187,53 @@ def _swap_word(word: str) -> str | None:
     return None
 
 
+def _is_side(word: str) -> bool:
+    return word.lower() in _SWAPPED
+
+
+def _without_accents(text: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _may_be_english(words: Sequence[str]) -> bool:
+    """Whether no word may be a side of another language, and at least half are frequent English."""
+    if any(map(is_foreign_side, words)):
+        return False
+    longer = [word for word in words if len(word) > 1]
+    known = sum(word in _SWAPPED or word in _OTHER_WORDS or is_frequent(word) for word in longer)
+    return 2 * known >= len(longer)
+
+
+def _is_side_in_two(one: str, other: str) -> bool:
+    """Whether two words are one side with a space inside: "le ft"."""
+    return one + other in _SWAPPED and one not in _SWAPPED and other not in _SWAPPED
+
+
+@lru_cache(maxsize=100_000)
 def _looks_misspelt(word: str) -> bool:
-    """Whether a word may be a side with one slip of the pen, or a compound we do not know."""
+    """Whether a word may be a side with slips of the pen, or a compound we do not know."""
     if word in _SWAPPED or word in _OTHER_WORDS:
         return False
-    if "left" in word or "right" in word:
+    if word in _SOUNDS or "left" in word or "right" in word:
         return True
-    return any(_one_slip(word, side) for side in ("left", "right", "leftmost", "rightmost"))
+    nearest = min(_slips(word, side) for side in ("left", "right", "leftmost", "rightmost"))
+    if nearest < 2 or is_frequent(word):
+        return nearest < 2
+    return nearest == 2 or _SLIP_INSIDE.search(word) is not None
 
 
-def _one_slip(word: str, other: str) -> bool:
-    """Whether one letter was added, lost or replaced, or two neighbours changed places."""
-    letters = enumerate(zip(word, other, strict=False))
-    same = next((i for i, (a, b) in letters if a != b), min(len(word), len(other)))
-    rest, other_rest = word[same:], other[same:]
-    return (
-        rest[1:] == other_rest
-        or rest == other_rest[1:]
-        or rest[1:] == other_rest[1:]
-        or (rest[1::-1] == other_rest[:2] and rest[2:] == other_rest[2:])
-    )
+def _slips(word: str, other: str) -> int:
+    """How many letters were added, lost or replaced, or changed places with their neighbours.
+
+    References:
+        The optimal string alignment distance (a restricted Damerau-Levenshtein distance).
+    """
+    before, row = [0] * (len(other) + 1), [*range(len(other) + 1)]
+    for i, a in enumerate(word):
+        before, last, row = row, before, [i + 1]
+        for j, b in enumerate(other):
+            best = min(before[j] + (a != b), before[j + 1] + 1, row[j] + 1)
+            if i and j and (a, word[i - 1]) == (other[j - 1], b):
+                best = min(best, last[j - 1] + 1)
+            row.append(best)
+    return row[-1]

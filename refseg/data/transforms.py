@@ -29,9 +29,10 @@ class Augmentation:
 
     Places and orders are said of the whole image ("on the far left", "second from the top"), so
     **nothing is cropped**: an image may shrink within its frame and be tilted a little, and all of
-    its content stays inside (for aspect ratios up to 2). Flips exchange left and right in the
-    sentences; a sample with a sentence that cannot be exchanged safely is not flipped, and no
-    sentence is dropped. Colours change little, as sentences name them.
+    its content stays inside (for aspect ratios up to 2). Flips exchange left and right in English
+    sentences; a sample with a sentence that cannot be exchanged safely (another language, a
+    misspelt side) is not flipped, and no sentence is dropped. Colours change little, as sentences
+    name them.
 
     All random numbers come from torch's generator, which training seeds for each visit of an image
     (`RepeatableDataset`), so that a run with the same seed repeats exactly.
