@@ -1,23 +1,27 @@
 """The reader of one's own data: a folder with images and one table of expressions and masks."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from refseg.data.masks import empty, encode
 from refseg.data.readers.folder_images import FolderImage, FolderImages
+from refseg.data.readers.folder_references import (
+    MOST_EXPRESSIONS,
+    FolderLine,
+    FolderReferences,
+)
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.readers.records import BadRecords, OnBadRecord, shown
 from refseg.data.readers.segmentations import encode_object
-from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
+from refseg.data.readers.table_builder import TableBuilder, has_word
 from refseg.data.readers.tables import Line, read_csv, read_jsonl
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
 TABLES = ("annotations.csv", "annotations.jsonl")
-_MOST_EXPRESSIONS = 1000
 _LONGEST_PATH = 1000
 _ID = re.compile(r"[0-9]{1,15}")
 
@@ -31,7 +35,8 @@ def read_folder(
     """Read one's own data: images, and a table with a line for each object that is described.
 
     The table is `annotations.csv` (a header; commas, semicolons or tabs) or `annotations.jsonl` (a
-    JSON object on each line), in UTF-8. Its columns:
+    JSON object on each line), in UTF-8. Lines with the same image and the same mask, in whichever
+    form, are expressions of one reference: they must agree in split and category. Its columns:
 
     - `image`: path of the image, relative to the folder or to its `images`. A photograph is turned
       upright as its EXIF orientation says, unless its masks have the size as stored.
@@ -42,10 +47,12 @@ def read_folder(
       over names nothing, too, which `References.notes` tells; polygons and run lengths that cover
       no pixel are a slip.
     - `split` (optional): any name; `train` where it is empty.
-    - `id` (optional): a whole number, the reference's id; by default the number of the record, from
-      1. An expression has the same id; where the file has lists of expressions, id × 1000 + its
-      place in the list, from 0.
-    - `category` (optional): what kind of thing the object is, in words, for breakdowns.
+    - `id` (optional): a whole number, the reference's id; by default the number of its first
+      record, from 1. Lines with the same mask and different ids are references to one object. An
+      expression has the id of its own record; where the file has lists of expressions, or an id on
+      several lines, id × 1000 + its place among them, from 0.
+    - `category` (optional): what kind of thing the object is, in words (at most 100 characters):
+      `refseg compare --by category` and `refseg report` break figures down by it.
 
     Sentences stay as they were typed, without the space around them.
 
@@ -74,33 +81,28 @@ def read_folder(
         lines = read_csv(path, ("image", "expression", "mask"), bad)
     else:
         lines = read_jsonl(path, bad)
-    images = FolderImages(folder, lines)
-    step = _MOST_EXPRESSIONS if any("expressions" in line.values for line in lines) else 1
+    images, references = FolderImages(folder, lines), FolderReferences(_has_places(lines))
     for line in lines:
         record, values = line.record, line.values
         with bad.guard():
-            reference_id = _id(line)
             image = images.find(_path(values, "image", record), record)
             mask = masks.find(values, image, record)
-            names_nothing = mask == empty(image.height, image.width)
-            sentences = [
-                Sentence(reference_id * step + place, raw.strip(), raw)
-                for place, raw in enumerate(_expressions(values, record))
-            ]
-            table.add(
-                record,
-                reference_id,
-                sentences,
-                annotation_ids=[] if names_nothing else [reference_id],
-                category_ids=[],
-                category=_category(values, record),
-                image_id=image.image_id,
-                split=_split(values, record),
-                image_path=image.path,
-                mask=mask,
+            references.add(
+                FolderLine(
+                    record,
+                    line.number,
+                    _id(line),
+                    _expressions(values, record),
+                    image.image_id,
+                    image.path,
+                    mask,
+                    _split(values, record),
+                    _category(values, record),
+                )
             )
     if not lines and not bad.messages:
         raise DataError(f"{path} has no line of data.")
+    references.build(table, bad)
     return table.build(bad, masks.notes)
 
 
@@ -110,6 +112,7 @@ class _Masks:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._black: list[str] = []
+        self._read: dict[tuple[str, str], RunLengths] = {}
 
     def find(self, values: Mapping[str, object], image: FolderImage, record: str) -> RunLengths:
         """The mask of a line, empty where the line says so, or where its file is black."""
@@ -117,11 +120,7 @@ class _Masks:
         if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):
             mask = parse_json(mask, f"{record}: mask")
         if isinstance(mask, str) and mask.strip():
-            name = _path(values, "mask", record)
-            pixels = read_mask_file(self._folder / name, image.height, image.width, record)
-            if not pixels.any():
-                self._black.append(f"{record}: the mask {name}")
-            return encode(pixels)
+            return self._from_file(_path(values, "mask", record), image, record)
         if mask == []:
             return empty(image.height, image.width)
         if not isinstance(mask, list | dict):
@@ -130,6 +129,15 @@ class _Masks:
                 f"[] where nothing is meant), got {shown(mask)}."
             )
         return encode_object(mask, image.height, image.width, record)
+
+    def _from_file(self, name: str, image: FolderImage, record: str) -> RunLengths:
+        key = (name, image.path)
+        if key not in self._read:  # the lines of an object name the same file
+            pixels = read_mask_file(self._folder / name, image.height, image.width, record)
+            self._read[key] = encode(pixels)
+        if self._read[key] == empty(image.height, image.width):
+            self._black.append(f"{record}: the mask {name}")
+        return self._read[key]
 
     @property
     def notes(self) -> list[str]:
@@ -142,10 +150,17 @@ class _Masks:
         return [f"{first} is black, like {len(others):,} others: their expressions name nothing."]
 
 
-def _id(line: Line) -> int:
+def _has_places(lines: Sequence[Line]) -> bool:
+    """Whether an id stands for several expressions: in a list, or on several lines."""
+    values = [line.values.get("id") for line in lines]
+    ids = [str(value).strip() for value in values if value not in (None, "")]
+    return len(ids) > len(set(ids)) or any("expressions" in line.values for line in lines)
+
+
+def _id(line: Line) -> int | None:
     value = line.values.get("id")
     if value is None or value == "":
-        return line.number
+        return None
     text = str(value) if type(value) is int else value
     if not isinstance(text, str) or not _ID.fullmatch(text.strip()):
         raise DataError(
@@ -198,7 +213,7 @@ def _expressions(values: Mapping[str, object], record: str) -> list[str]:
     expressions = values.get("expressions", [values.get("expression")])
     if "expressions" in values and "expression" in values:
         raise DataError(f"{record}: expected either 'expression' or 'expressions', got both.")
-    if not isinstance(expressions, list) or not 0 < len(expressions) <= _MOST_EXPRESSIONS:
+    if not isinstance(expressions, list) or not 0 < len(expressions) <= MOST_EXPRESSIONS:
         raise DataError(
             f"{record}: expected 'expressions' to be a list of texts, got {shown(expressions)}."
         )

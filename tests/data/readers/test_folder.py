@@ -1,5 +1,6 @@
 """One's own data: every form of mask and of table, and messages that name the line."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from ..fake_folder import (
     write_jsonl,
 )
 
+OTHER = [[1.0, 1.0, 9.0, 1.0, 9.0, 4.0]]
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -39,8 +42,8 @@ def check(references: References, root: Path) -> None:
     assert [row["expression"] for row in rows] == [one["expression"] for one in records()]
     assert [row["split"] for row in rows] == ["train", "train", "val", "test"]
     assert [row["expression_id"] for row in rows] == [1, 2, 3, 4]
-    assert [row["reference_id"] for row in rows] == [1, 2, 3, 4]
-    assert [row["annotation_ids"] for row in rows] == [[1], [2], [3], []]
+    assert [row["reference_id"] for row in rows] == [1, 1, 3, 4], "one dog, a file and run lengths"
+    assert [row["annotation_ids"] for row in rows] == [[1], [1], [3], []]
     assert [row["image_id"] for row in rows] == [0, 0, 1, 1]
     assert [(row["width"], row["height"]) for row in rows] == [(40, 30)] * 2 + [(24, 36)] * 2
     assert references.source == "mine"
@@ -81,7 +84,7 @@ def test_lists_of_expressions_and_ids(tmp_path: Path) -> None:
     write_files(tmp_path)
     lines: list[dict[str, Any]] = [
         {"id": 7, "image": "dog.jpg", "expressions": ["dog", " The dog "], "mask": POLYGON},
-        {"image": "dog.jpg", "expression": "a dog", "mask": POLYGON},
+        {"image": "dog.jpg", "expression": "a dog", "mask": OTHER},
     ]
     write_jsonl(tmp_path / "annotations.jsonl", lines)
     rows = read_folder(tmp_path, ".").table.to_pylist()
@@ -98,10 +101,80 @@ def test_lists_of_expressions_and_ids(tmp_path: Path) -> None:
 def test_categories_are_optional(tmp_path: Path) -> None:
     write_files(tmp_path)
     line = {"image": "dog.jpg", "expression": "a dog", "mask": POLYGON}
-    write_jsonl(tmp_path / "annotations.jsonl", [{**line, "category": " dog "}, line])
+    write_jsonl(
+        tmp_path / "annotations.jsonl", [{**line, "category": " dog "}, {**line, "mask": OTHER}]
+    )
     assert read_folder(tmp_path, ".").table["category"].to_pylist() == ["dog", None]
     write_jsonl(tmp_path / "annotations.jsonl", [{**line, "category": "x" * 101}])
     with pytest.raises(DataError, match="expected 'category' to be a short name"):
+        read_folder(tmp_path, ".")
+
+
+def test_lines_with_the_same_mask_are_one_reference(tmp_path: Path) -> None:
+    """Whether it is written as a file, polygons with other spaces, run lengths, or copied."""
+    write_files(tmp_path)
+    (tmp_path / "masks" / "copy.png").write_bytes((tmp_path / "masks" / "dog.png").read_bytes())
+    lines = [
+        ("dog.jpg", "the dog", "masks/dog.png", "pet"),
+        ("dog.jpg", "a corner", json.dumps(OTHER), ""),
+        ("street.png", "a corner there", json.dumps(OTHER), "corner"),
+        ("./dog.jpg", "dog, left", "masks/copy.png", ""),
+        ("dog.jpg", "lower corner", json.dumps(OTHER, indent=1), "corner"),
+        ("dog.jpg", "brown", json.dumps(run_lengths("dog.jpg")), ""),
+        ("dog.jpg", "a zebra", "[]", ""),
+        ("dog.jpg", "a unicorn", "[]", ""),
+    ]
+    with (tmp_path / "annotations.csv").open("w") as file:
+        csv.writer(file).writerows([("image", "expression", "mask", "category"), *lines])
+    references = read_folder(tmp_path, ".")
+    assert repr(references) == "References(8 expressions, 5 references, 2 images)"
+    rows = {row["expression"]: row for row in references.table.to_pylist()}
+    assert {text: (row["reference_id"], row["expression_id"]) for text, row in rows.items()} == {
+        "the dog": (1, 1),
+        "dog, left": (1, 4),
+        "brown": (1, 6),
+        "a corner": (2, 2),
+        "lower corner": (2, 5),
+        "a corner there": (3, 3),
+        "a zebra": (7, 7),
+        "a unicorn": (8, 8),
+    }
+    assert rows["brown"]["annotation_ids"] == [1]
+    assert rows["a corner"]["category"] == rows["lower corner"]["category"] == "corner"
+    assert rows["dog, left"]["category"] == "pet"
+    assert rows["a zebra"]["annotation_ids"] == rows["a unicorn"]["annotation_ids"] == []
+    with (tmp_path / "annotations.csv").open("a") as file:
+        csv.writer(file).writerow(("dog.jpg", "a cat", "masks/dog.png", "cat"))
+    with pytest.raises(DataError, match="'cat' here and 'pet' in line 2, which has the same mask"):
+        read_folder(tmp_path, ".")
+    assert len(read_folder(tmp_path, ".", on_bad_record="skip")) == 8
+
+
+def test_an_id_on_several_lines(tmp_path: Path) -> None:
+    """Lines of one id are one reference; those of other ids are references to the same object."""
+    write_files(tmp_path)
+    line = {"image": "dog.jpg", "mask": POLYGON, "id": 7}
+    lines = [
+        {**line, "expression": "dog"},
+        {**line, "expression": "the dog"},
+        {**line, "expression": "it", "id": "8"},
+        {**line, "expression": "the very dog", "id": " 7"},
+        {**line, "expression": "brown dog", "id": None},
+    ]
+    write_jsonl(tmp_path / "annotations.jsonl", lines)
+    rows = read_folder(tmp_path, ".").table.to_pylist()
+    assert [row["expression"] for row in rows] == [
+        *("dog", "the dog", "the very dog", "brown dog", "it"),
+    ]
+    assert [row["reference_id"] for row in rows] == [7, 7, 7, 7, 8]
+    assert [row["expression_id"] for row in rows] == [7000, 7001, 7002, 5000, 8000]
+    assert [row["annotation_ids"] for row in rows] == [[7]] * 5
+    write_jsonl(tmp_path / "annotations.jsonl", [*lines, {**lines[2], "split": "val"}])
+    with pytest.raises(DataError, match="line 6: its object is in the split 'val' here and in 'tr"):
+        read_folder(tmp_path, ".")
+    many = [{**line, "expression": f"dog {number}"} for number in range(1001)]
+    write_jsonl(tmp_path / "annotations.jsonl", many)
+    with pytest.raises(DataError, match="line 1001: its id 7 has more than 1000 expressions"):
         read_folder(tmp_path, ".")
 
 
@@ -172,7 +245,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "infinite": ({"mask": [[1, 2, 3, 4, 5, float("inf")]]}, "leaves the image"),
     "JSON in a text": ({"mask": "[[1, 2"}, "mask: this is not complete JSON"),
     "id": ({"id": 1.5}, "expected 'id' to be a whole number from 0 to 10.15, got float 1.5"),
-    "id twice": ({"id": 1}, "its reference id 1 occurs twice"),
+    "id twice": (
+        {"id": 1, "mask": OTHER},
+        "its reference id 1 occurs twice, as line 1 has it with another image or mask; give each",
+    ),
+    "id of a record": ({"id": 1}, "its expression id 1 occurs twice"),
+    "split of its object": (
+        {"split": "val"},
+        "its object is in the split 'val' here and in 'train' in line 1, which has the same mask",
+    ),
     "split": ({"split": ["val"]}, "expected 'split' to be a text, got list"),
 }
 
