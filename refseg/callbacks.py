@@ -10,7 +10,6 @@ import yaml
 from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
-from lightning.pytorch.trainer.states import TrainerFn
 from numpy import ndarray
 from torch import Tensor
 
@@ -79,31 +78,6 @@ class FolderTaken(Callback):
             config = yaml.safe_dump(self.config, sort_keys=False)
             write_text(self.folder / "config.yaml", config)
         self.taken = True
-
-
-class InterruptedCheckpoint(Callback):
-    """Saves the state of a training that is broken off, and says how to go on.
-
-    Args:
-        folder: of the run; the state goes to `checkpoints/interrupted.ckpt`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_exception(
-        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
-    ) -> None:
-        """Save all that is needed to continue, on Ctrl-C and on errors."""
-        if trainer.state.fn != TrainerFn.FITTING or not trainer.global_step:
-            return
-        path = self.folder / "checkpoints" / "interrupted.ckpt"
-        trainer.save_checkpoint(path, weights_only=False)
-        if trainer.is_global_zero:
-            print(
-                f"Stopped at step {trainer.global_step}. To go on: refseg fit --config "
-                f"{self.folder / 'config.yaml'} --output {self.folder} --ckpt_path {path}"
-            )
 
 
 class ExamplePictures(Callback):

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -17,7 +18,7 @@ import refseg.models.backbones
 import refseg.models.fusion
 import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
-from refseg.callbacks import CompleteCheckpoint, FolderTaken, InterruptedCheckpoint
+from refseg.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.checkpoint import read_checkpoint
 from refseg.command_line import (
     in_order,
@@ -37,6 +38,8 @@ from refseg.run_lock import check_vacant, leftovers, locked
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
 from refseg.trainer_options import turn_off
+from refseg.training import AtomicCheckpointIO, LastCheckpoint
+from refseg.training.going_on import ResumeFile, last_checkpoint
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
 
 EXAMPLES = {
@@ -87,8 +90,20 @@ class RefsegParser(LightningArgumentParser):
 class RefsegCLI(LightningCLI):
     """LightningCLI with a folder per run, complete checkpoints and a result at the end."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as LightningCLI
-        """Run the verb, and give its folder back at the end, whatever happens."""
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - as LightningCLI
+        again: str | None = None,
+        **options: Any,  # noqa: ANN401 - as LightningCLI
+    ) -> None:
+        """Run the verb, and give its folder back at the end, whatever happens.
+
+        Args:
+            arguments: of LightningCLI.
+            again: the command that goes on with a training; None: the one of its run alone.
+            options: of LightningCLI.
+        """
+        self.again = again
         with ExitStack() as self.held:
             self.held.callback(RunFolder.forget)
             super().__init__(*arguments, **options)
@@ -125,7 +140,10 @@ class RefsegCLI(LightningCLI):
 
     def _parse_ckpt_path(self) -> None:
         """Check what the checkpoint names before Lightning takes the model's options from it."""
-        checkpoint = self.config[self.config.subcommand].get("ckpt_path")
+        config = self.config[self.config.subcommand]
+        if config.get("ckpt_path") == "last" and self.config.subcommand == "fit":
+            config.ckpt_path = str(last_checkpoint(config.output))
+        checkpoint = config.get("ckpt_path")
         if checkpoint and (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
             described = read_checkpoint(checkpoint)["hyper_parameters"]
             check_classes(described, checkpoint)
@@ -167,14 +185,27 @@ class RefsegCLI(LightningCLI):
             raise ConfigError(
                 f"Expected trainer.accumulate_grad_batches of at least 1, got {steps}."
             )
-        is_saving = config.trainer.enable_checkpointing is not False
         self.trainer_defaults["callbacks"] = [
             FolderTaken(self.run_folder.path, self.config_dump, self.leftovers),
             CompleteCheckpoint(self.config_dump),
-            *([InterruptedCheckpoint(self.run_folder.path)] if is_saving else []),
             *verb_callbacks(config, self.run_folder.path),
+            *self._last_checkpoint(),
         ]
-        return super().instantiate_trainer(**kwargs)
+        given = self._get(self.config_init, "trainer")["plugins"] or []
+        plugins = given if isinstance(given, list) else [given]
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            plugins = [*plugins, AtomicCheckpointIO()]
+        return super().instantiate_trainer(plugins=plugins, **kwargs)
+
+    def _last_checkpoint(self) -> list[LastCheckpoint]:
+        """The callback that keeps the last state, unless the config has it or saves nothing."""
+        trainer = self._get(self.config_init, "trainer")
+        given = [c for c in trainer["callbacks"] or [] if isinstance(c, LastCheckpoint)]
+        is_wanted = self.subcommand == "fit" and trainer["enable_checkpointing"] is not False
+        added = [LastCheckpoint()] if is_wanted and not given else []
+        for callback in (*given, *added):
+            callback.resume = ResumeFile(self.run_folder.path, self.again)
+        return added
 
     def before_fit(self) -> None:
         """Tell W&B of the config, and begin to measure the time."""
@@ -186,6 +217,8 @@ class RefsegCLI(LightningCLI):
     def after_fit(self) -> None:
         """Evaluate the best checkpoint and show what came out."""
         self.run_folder.finish_fit(self.trainer, self.model, self.datamodule)
+        if self.trainer.is_global_zero:
+            ResumeFile(self.run_folder.path).remove()
 
     def before_validate(self) -> None:
         """Count as the option says."""
@@ -203,18 +236,21 @@ class RefsegCLI(LightningCLI):
         self.run_folder.finish_evaluation(self.trainer, self.model, self.config_dump)
 
 
-def run_trainer(verb: str, words: Sequence[str]) -> int:
+def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> int:
     """Run `fit`, `validate`, `test` or `predict`, and return the exit code.
 
     Args:
         verb: one of them.
         words: the rest of the command line.
+        again: the command that goes on with a training; None: the one of its run alone.
     """
     quieten()
     words = in_order(words)
     stages = stages_of(words) if verb == "fit" else None
     if stages is not None:
-        return run_stages(stages, words, lambda words: run_trainer("fit", words))
+        return run_stages(
+            stages, words, lambda words, again: run_trainer("fit", words, again=again)
+        )
     words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
     # What distributed processes run again; the first word is the script to start them with.
     sys.argv = [sys.argv[0], verb, *resolve_configs(words)]
@@ -222,6 +258,7 @@ def run_trainer(verb: str, words: Sequence[str]) -> int:
         command = RefsegCLI(
             ReferringSegmentation,
             ReferringDataModule,
+            again=again,
             save_config_callback=None,
             auto_configure_optimizers=False,
             parser_class=RefsegParser,

@@ -1,6 +1,5 @@
 """Trainings of several stages, each of which starts with the weights of the one before."""
 
-import shlex
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,10 +8,9 @@ from refseg.command_line import value_of
 from refseg.config_bases import YAML, read_yaml
 from refseg.config_files import find_config
 from refseg.errors import ConfigError
+from refseg.files import write_text
 from refseg.run_lock import locked
-
-# `best` is that of a stage whose steps were all done when it was stopped in its evaluation.
-_CHECKPOINTS = ("last", "interrupted", "best")
+from refseg.training.going_on import RESUME_FILE, entered_anywhere, newest_checkpoint
 
 
 def stages_of(words: Sequence[str]) -> list[str] | None:
@@ -37,7 +35,9 @@ def stages_of(words: Sequence[str]) -> list[str] | None:
     return [str(stage) for stage in stages]
 
 
-def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[str]], int]) -> int:
+def run_stages(
+    stages: Sequence[str], words: Sequence[str], fit: Callable[[list[str], str], int]
+) -> int:
     """Train one stage after the other, in a folder each; go on where an earlier call was stopped.
 
     A finished stage is not repeated, and one that was broken off goes on with its newest
@@ -46,7 +46,7 @@ def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[
     Args:
         stages: their configs.
         words: after `refseg fit`; options apply to every stage.
-        fit: runs `refseg fit` with other words.
+        fit: runs `refseg fit` with other words; told the command that goes on with all stages.
 
     Raises:
         ConfigError: a checkpoint is named, which each stage finds for itself; or stages are at work
@@ -71,30 +71,35 @@ def run_stages(stages: Sequence[str], words: Sequence[str], fit: Callable[[list[
 
 
 def _run_stages(
-    stages: Sequence[str], words: Sequence[str], output: Path, fit: Callable[[list[str]], int]
+    stages: Sequence[str], words: Sequence[str], output: Path, fit: Callable[[list[str], str], int]
 ) -> int:
     config = Path(str(value_of("--config", words)))
     options = _without(words, ("--config", "--output"))
+    again = _again(words, output)
     before: Path | None = None
     for number, stage in enumerate(stages, start=1):
         name = Path(stage).stem.removeprefix(config.stem).strip("_-") or str(number)
         folder = output / name
         if not (folder / "metrics.json").is_file():
-            print(f"Stage {number} of {len(stages)}, {name}: {folder}", flush=True)
+            stands = f"Stage {number} of {len(stages)}, {name}: {folder}"
+            print(stands, flush=True)
+            write_text(output / RESUME_FILE, f"# {stands}. This goes on:\n{again}\n")
             try:
-                code = fit([*_words(stage, folder, before), *options])
+                code = fit([*_words(stage, folder, before), *options], again)
             except (KeyboardInterrupt, SystemExit):
-                print(f"To go on with this stage and those after it: {_again(words, output)}")
+                if not (folder / RESUME_FILE).is_file():  # else it has just been said
+                    print(f"To go on with this stage and those after it: {again}", flush=True)
                 raise
             if code:
                 return code
         before = folder / "checkpoints" / "best.ckpt"
+    (output / RESUME_FILE).unlink(missing_ok=True)
     return 0
 
 
 def _words(stage: str, folder: Path, before: Path | None) -> list[str]:
     words = ["--config", stage, "--output", str(folder)]
-    newest = _newest_checkpoint(folder)
+    newest = newest_checkpoint(folder)
     if newest is not None:
         words += ["--ckpt_path", str(newest)]
     if before is not None:
@@ -102,16 +107,10 @@ def _words(stage: str, folder: Path, before: Path | None) -> list[str]:
     return words
 
 
-def _newest_checkpoint(folder: Path) -> Path | None:
-    paths = [folder / "checkpoints" / f"{name}.ckpt" for name in _CHECKPOINTS]
-    there = [path for path in paths if path.is_file()]
-    return max(there, key=lambda path: path.stat().st_mtime, default=None)
-
-
 def _again(words: Sequence[str], output: Path) -> str:
     """The command of the user, with the folder in which it goes on."""
     folder = [] if value_of("--output", words) else ["--output", str(output)]
-    return shlex.join(["refseg", "fit", *words, *folder])
+    return entered_anywhere(["fit", *words, *folder])
 
 
 def _without(words: Sequence[str], options: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ FLOORS = {
     "counting": 2,
     "kept_features": 2, "feature_extraction": 2,
     "module": 2, "callbacks": 2, "pipeline": 2, "loggers": 2, "sweeps": 2, "benchmarks": 2,
+    "training": 2,
     "true_masks": 2, "run_masks": 2, "reading": 2, "refinement": 2, "crf_evaluation": 2,
     "scores": 2, "word_curve": 2,
     "command_line": 3, "explanations": 3, "runs": 3, "stages": 3, "verb_options": 3, "commands": 3,

@@ -1,6 +1,7 @@
 """The verbs of the trainer, as a user calls them, on a handful of built-in images."""
 
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -113,9 +114,44 @@ def test_an_interrupted_training_can_go_on(
     monkeypatch.setattr(ReferringSegmentation, "training_step", interrupt)
     words = ["fit", "--config", "rmi.yaml", *TINY]
     assert main([*words, "--output", str(tmp_path)]) == 130, "as shells have it"
-    saved = tmp_path / "checkpoints" / "interrupted.ckpt"
+    saved = tmp_path / "checkpoints" / "last.ckpt"
     assert torch.load(saved, weights_only=True)["global_step"] == 1
     assert f"--ckpt_path {saved}" in capsys.readouterr().out
+    command = (tmp_path / "RESUME.txt").read_text().splitlines()[-1]
+    assert command.endswith(f"--ckpt_path {saved}")
+    monkeypatch.undo()
+    assert main(shlex.split(command)[4:]) == 0, "after `cd FOLDER && refseg`"
+    assert json.loads((tmp_path / "metrics.json").read_text())["steps"] == 3
+    assert not (tmp_path / "RESUME.txt").exists(), "it is finished"
+
+
+def test_the_last_state_is_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first of three epochs is the best, and the third the last."""
+    from refseg.module import ReferringSegmentation
+
+    def log_worse_figures(self: ReferringSegmentation, *_: object) -> None:
+        self.log("val/overall_iou", 1 / self.global_step)
+
+    monkeypatch.setattr(ReferringSegmentation, "_log_figures", log_worse_figures)
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
+    assert main([*words, "--trainer.max_epochs=3"]) == 0
+    best, last = (
+        torch.load(tmp_path / "checkpoints" / f"{name}.ckpt", weights_only=True)["global_step"]
+        for name in ("best", "last")
+    )
+    assert (best, last) == (3, 9)
+    assert "how to go on from it stands in" in capsys.readouterr().out
+
+
+def test_nothing_to_go_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--ckpt_path=last"]
+    assert main([*words, "--output", str(tmp_path / "new")]) == 2
+    assert f"in {tmp_path / 'new'}, found no checkpoint" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+    assert main(words) == 2
+    assert "--output" in capsys.readouterr().err
 
 
 def test_training_without_evaluation_leaves_a_checkpoint(tmp_path: Path) -> None:

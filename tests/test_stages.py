@@ -12,6 +12,7 @@ from refseg.__main__ import main
 from refseg.module import ReferringSegmentation
 from refseg.run_lock import locked
 from refseg.stages import run_stages
+from refseg.training.going_on import entered_anywhere
 
 from .test_paper_configs import SMALL_LSTM_CNN
 
@@ -46,9 +47,13 @@ def staged(tmp_path_factory: pytest.TempPathFactory, shapes_root: Path) -> Path:
     assert (folder / "region" / "metrics.json").is_file()
     assert not (folder / "lowres" / "metrics.json").exists()
     assert not (folder / "highres").exists()
+    commands = {path.read_text().splitlines()[1] for path in folder.rglob("RESUME.txt")}
+    assert commands == {entered_anywhere([*FIT, "--output", str(folder)])}
+    assert len([*folder.rglob("RESUME.txt")]) == 2, "of the stage, and of all"
     before = (folder / "region" / "metrics.json").stat().st_mtime_ns
     assert main([*FIT, "--output", str(folder)]) == 0
     assert (folder / "region" / "metrics.json").stat().st_mtime_ns == before
+    assert not [*folder.rglob("RESUME.txt")]
     return folder
 
 
@@ -153,7 +158,7 @@ def test_a_stage_that_is_stopped_in_its_evaluation_has_its_steps(
 def test_a_failed_stage_stops_the_rest(tmp_path: Path) -> None:
     calls: list[list[str]] = []
 
-    def fit(words: list[str]) -> int:
+    def fit(words: list[str], again: str) -> int:
         calls.append(words)
         return 2
 

@@ -96,7 +96,7 @@ def test_a_run_that_is_stopped_in_an_epoch_goes_on_as_if_it_had_not_been(
     stop_at = 6
     assert main([*words, "--output", str(tmp_path / "stopped")]) == 130
     stop_at = -1
-    saved = tmp_path / "stopped" / "checkpoints" / "interrupted.ckpt"
+    saved = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
     rest = [f"--ckpt_path={saved}", "--data.num_workers=2"]
     assert main([*words, *rest, "--output", str(tmp_path / "resumed")]) == 0
     assert seen == uninterrupted

@@ -49,6 +49,8 @@ def loader_options(tokenizer: Tokenizer, batch_size: int, num_workers: int) -> d
         "pin_memory": torch.cuda.is_available(),
         "persistent_workers": num_workers > 0,
         "worker_init_fn": start_worker,
+        # Its own, or each new pass over the data would take from the random numbers of training.
+        "generator": torch.Generator(),
     }
 
 

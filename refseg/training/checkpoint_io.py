@@ -1,0 +1,61 @@
+"""How checkpoints reach the disk: whole, or not at all."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from refseg.errors import CheckpointError
+from refseg.files import remove_leftovers, replacing
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside the old one, and puts it in its place when it is complete.
+
+    Lightning (2.6) writes into the folder of temporary files, often on another disk, and copies
+    from there over the old checkpoint: a kill in the copy, or a full disk, took both. Here the old
+    one stays until the new one is on the disk, whatever happens, and a writer that was killed
+    leaves nothing that the next one does not clear away. It needs room for both, for a moment.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any | None = None,  # noqa: ANN401 - as in Lightning
+    ) -> None:
+        """Write a checkpoint to a file.
+
+        Args:
+            checkpoint: its content.
+            path: of the file; an address (`s3://…`) is left to Lightning.
+            storage_options: for plugins of other kinds; none are known here.
+
+        Raises:
+            CheckpointError: it cannot be written; what was there before is untouched.
+        """
+        if storage_options is not None or "://" in str(path):
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        path = Path(path)
+        try:
+            remove_leftovers(path)
+            with replacing(path, durable=True) as temporary, temporary.open("wb") as file:
+                torch.save(checkpoint, file)
+        except (OSError, RuntimeError) as error:
+            reason = _of_the_system(error)
+            if reason is None:
+                raise
+            before = "; the one that was there before is untouched" if path.is_file() else ""
+            raise CheckpointError(
+                f"Cannot write the checkpoint {path}: {reason.strerror}{before}. Make room or "
+                "choose another folder (--output), then go on."
+            ) from error
+
+
+def _of_the_system(error: BaseException | None) -> OSError | None:
+    """The system's own error behind one of torch's, which says only that it could not go on."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error
