@@ -158,6 +158,7 @@ def maker() -> str:
     """A digest of the code that makes tables: another version of it may make another table."""
     folder = Path(references_module.__file__).parent
     names = (
+        "formats",
         "grouping",
         "references",
         "schema",

@@ -2,7 +2,7 @@
 
 import argparse
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from refseg.data.catalog import ImageSet, KnownDataset, SplitSize
+    from refseg.data.formats import Format
     from refseg.data.presence import ImagesPresent
+
+_MOST_FILES = 4
 
 EXAMPLES = """\
 examples:
   refseg data list
   refseg data list --root data
-  refseg data list refcoco referit --root data"""
+  refseg data list refcoco referit --root data
+  refseg data list mine --root data"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="refseg data list",
         description="List the known data sets with their partitions, splits and published sizes, "
-        "and what of them lies under a folder.",
+        "what of them lies under a folder, and your own sets that lie there.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -43,21 +47,30 @@ def run(arguments: argparse.Namespace) -> int:
     root = arguments.root
     if root is not None and not root.is_dir():
         raise DataError(f"--root {root}: there is no such folder.")
-    chosen = [known(name) for name in dict.fromkeys(arguments.names)]
-    chosen = chosen or [*CATALOG.values(), *IMAGE_SETS.values()]
+    names = list(dict.fromkeys(arguments.names))
+    own = own_datasets(root) if root is not None else {}
+    chosen = [known(name) for name in names if name not in own]
+    chosen = chosen if names else [*CATALOG.values(), *IMAGE_SETS.values()]
     datasets = [item for item in chosen if isinstance(item, KnownDataset)]
-    names = {item.image_set for item in datasets} | {item.name for item in chosen}
-    image_sets = [item for name, item in IMAGE_SETS.items() if name in names]
+    wanted = {item.image_set for item in datasets} | {item.name for item in chosen}
+    image_sets = [item for name, item in IMAGE_SETS.items() if name in wanted]
     console = Console()
     if datasets:
         console.print(sizes(datasets))
     if root is None:
         console.print(terms([*datasets, *image_sets]), highlight=False, soft_wrap=True)
         return 0
-    table, remedies = presence(root, datasets, image_sets)
-    console.print(table)
-    for remedy in remedies:
-        console.print(remedy, highlight=False, soft_wrap=True)
+    if chosen:
+        table, remedies = presence(root, datasets, image_sets)
+        console.print(table)
+        for remedy in remedies:
+            console.print(remedy, highlight=False, soft_wrap=True)
+    shown = {name: form for name, form in own.items() if not names or name in names}
+    if shown:
+        console.print()
+        console.print(own_table(root, shown))
+        check = f"refseg data verify NAME --root {shlex.quote(str(root))}"
+        console.print(f"{check} checks one of them.", highlight=False, markup=False, soft_wrap=True)
     return 0
 
 
@@ -138,6 +151,48 @@ def presence(
     if remedies:
         remedies = ["For what is missing (--from PATH takes what you have):", *remedies]
     return table, remedies
+
+
+def own_datasets(root: Path) -> "dict[str, Format]":
+    """The folders under a root that a reader takes and that are no known data set.
+
+    A folder with the name of a known data set counts where it has none of that set's files, but
+    others that can be read.
+    """
+    from refseg.data.catalog import CATALOG
+    from refseg.data.formats import datasets_under
+    from refseg.data.presence import find_partitions, has_parquet
+
+    def is_known(name: str) -> bool:
+        if name not in CATALOG:
+            return False
+        dataset = CATALOG[name]
+        absent = find_partitions(root, dataset)
+        return has_parquet(root, dataset) or any(
+            len(names) < len(dataset.needs[partition]) for partition, names in absent.items()
+        )
+
+    return {name: form for name, form in datasets_under(root).items() if not is_known(name)}
+
+
+def own_table(root: Path, datasets: "Mapping[str, Format]") -> "Table":
+    """One's own data sets, as `--data.dataset` names them, and what they are read from."""
+    from rich.markup import escape
+
+    from refseg.data.formats import FOLDER, GREFCOCO, REFER
+
+    table = _table(f"Your own sets under {root}", "data set", "format", "annotations")
+    for name, form in datasets.items():
+        files = form.find(root, name)
+        state = escape(", ".join(str(path.relative_to(root)) for path in files[:_MOST_FILES]))
+        if len(files) > _MOST_FILES:
+            state += f" and {len(files) - _MOST_FILES:,} more"
+        if form in (REFER, GREFCOCO) and not (root / name / "instances.json").is_file():
+            state += " [yellow]without instances.json[/yellow]"
+        elif form is FOLDER and len(files) > 1:
+            state += " [yellow](keep one of them)[/yellow]"
+        table.add_row(escape(name), form.title, state)
+    return table
 
 
 def _annotations(needs: "Sequence[str]", absent: "Sequence[str]", parquet: bool) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from refseg.data.formats import TABLES
 from refseg.data.masks import empty, encode
 from refseg.data.readers.folder_images import FolderImage, FolderImages
 from refseg.data.readers.folder_references import (
@@ -21,7 +22,6 @@ from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
-TABLES = ("annotations.csv", "annotations.jsonl")
 _LONGEST_PATH = 1000
 _ID = re.compile(r"[0-9]{1,15}")
 

@@ -89,22 +89,3 @@ class ImageFiles:
     def place(self, name: str) -> str:
         """The path of an image, or the path where it should be."""
         return self.find(name) or str(self._default / name)
-
-
-def folder_with(root: Path, dataset: str, pattern: str, names: Sequence[str]) -> Path | None:
-    """The folder of a data set: `root/dataset`, or `root` itself where its files lie there.
-
-    The files in `root` itself count only if the data set is asked for by the name of its format or
-    of the folder, so that a slip in the name never reads another data set.
-
-    Args:
-        root: the folder of the data.
-        dataset: its name, as the user gave it.
-        pattern: of a file that only this format has.
-        names: what the format's data set is called, in lower case.
-    """
-    if any((root / dataset).glob(pattern)):
-        return root / dataset
-    if dataset.lower() in {*names, root.resolve().name.lower()} and any(root.glob(pattern)):
-        return root
-    return None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from refseg.data.formats import GREFCOCO_REFS
 from refseg.data.masks import check_size, empty, union
 from refseg.data.readers.coco_json import read_json
 from refseg.data.readers.collector import paused_collector
@@ -15,9 +16,6 @@ from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
-
-PATTERNS = ("grefs(*).json", "grefs(*).p")
-"""Names of the file of references; early copies have a pickle."""
 
 _NOTHING = [-1]
 
@@ -49,7 +47,7 @@ def read_grefcoco(
         Liu, Ding, Jiang: GRES: Generalized Referring Expression Segmentation, CVPR 2023, section 3.
         https://arxiv.org/abs/2306.00968
     """
-    refs_path, split_by = find_partition(root, dataset, split_by, PATTERNS)
+    refs_path, split_by = find_partition(root, dataset, split_by, GREFCOCO_REFS)
     bad = BadRecords(on_bad_record)
     instances = read_instances(root / dataset / "instances.json", bad)
     is_pickle = refs_path.suffix == ".p"

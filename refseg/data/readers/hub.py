@@ -1,13 +1,13 @@
 """The reader of the RefCOCO family in parquet, as it lies on the Hugging Face hub."""
 
 import os
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 import pyarrow.parquet as pq
 
+from refseg.data.formats import HUB_FILE, HUB_SPLITS, parquet_files
 from refseg.data.masks import check_size
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
@@ -19,39 +19,14 @@ from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 
-SPLITS = {"train": "train", "validation": "val", "val": "val", "test": "test"} | {
-    name: name for name in ("testA", "testB", "testC")
-}
-"""The hub's names of splits, and REFER's."""
-
 PARTITIONS = {"refcoco": "unc", "refcoco+": "unc", "refcocoplus": "unc", "refcocog": "umd"}
 """Whose splits the hub's `jxu124/refcoco`, `refcocoplus` and `refcocog` have."""
 
-_FILE = re.compile(
-    rf"({'|'.join(SPLITS)})(?:-(?P<part>\d+)-of-(?P<parts>\d+)[^.]*)?\.parquet", re.ASCII
-)
 _IDS = ("ref_id", "ann_id", "image_id", "category_id")
 _TEXTS = ("split", "image_path", "raw_anns", "raw_image_info")
 _COLUMNS = (*_IDS, *_TEXTS, "sentences")
 _MOST_ROWS = 2**20
 _LARGEST_GROUP = 2**28  # bytes, unpacked, of the rows that are stored together
-
-
-def parquet_files(root: Path, dataset: str) -> list[tuple[str, Path]]:
-    """The files of a data set with the split that each belongs to, in the hub's names.
-
-    They lie in `root/dataset`, or in its folder `data` where the hub's repository was cloned.
-
-    Args:
-        root: the folder of the data.
-        dataset: name of the folder with the files.
-    """
-    for folder in (root / dataset, root / dataset / "data"):
-        matches = [(_FILE.fullmatch(path.name), path) for path in sorted(folder.glob("*.parquet"))]
-        found = [(match[1], path) for match, path in matches if match is not None]
-        if found:
-            return found
-    return []
 
 
 @paused_collector()
@@ -82,7 +57,7 @@ def read_hub(
     if not files:
         raise DataError(
             f"{root / dataset} has no files such as train-00000-of-00001.parquet "
-            f"({', '.join(SPLITS)})."
+            f"({', '.join(HUB_SPLITS)})."
         )
     _check_parts(files)
     published = PARTITIONS.get(dataset.lower())
@@ -98,7 +73,7 @@ def read_hub(
     table, bad = TableBuilder(source), BadRecords(on_bad_record)
     images = _Images(root, dataset)
     for hub_split, path in files:
-        split = "testA" if hub_split == "test" and test_is_a else SPLITS[hub_split]
+        split = "testA" if hub_split == "test" and test_is_a else HUB_SPLITS[hub_split]
         for position, ref in enumerate(_records(path)):
             record = _record(path, ref, position)
             with bad.guard():
@@ -171,9 +146,9 @@ def _check_parts(files: list[tuple[str, Path]]) -> None:
     """One file, or all parts of one file, per split: the hub's history has several versions."""
     by_split: dict[str, list[Path]] = {}
     for hub_split, path in files:
-        by_split.setdefault(SPLITS[hub_split], []).append(path)
+        by_split.setdefault(HUB_SPLITS[hub_split], []).append(path)
     for split, paths in by_split.items():
-        parts = [match for path in paths if (match := _FILE.fullmatch(path.name))]
+        parts = [match for path in paths if (match := HUB_FILE.fullmatch(path.name))]
         numbers = [(match["part"] or "0", match["parts"] or "1") for match in parts]
         count = int(numbers[0][1]) if len(numbers[0][1]) < 6 else 0
         if sorted(int(number) for number, _ in numbers) != list(range(count)):
@@ -225,7 +200,7 @@ def _check_extent(path: Path, metadata: pq.FileMetaData) -> None:
 def _check_split(ref: object, split: str, record: str) -> None:
     """The row says itself which split it is in; a file under a wrong name would be a leak."""
     own = get_text(ref, "split", record)
-    if own != split and SPLITS.get(own) != split and not (own == "test" and split == "testA"):
+    if own != split and HUB_SPLITS.get(own) != split and not (own == "test" and split == "testA"):
         raise DataError(
             f"{record}: it says that it is of the split '{own}', and its file says '{split}'."
         )

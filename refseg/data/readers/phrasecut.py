@@ -10,11 +10,12 @@ from typing import NamedTuple, TypeAlias, cast
 import numpy as np
 from PIL import Image, ImageDraw
 
+from refseg.data.formats import PHRASECUT_IMAGES, PHRASECUT_NAMES, folder_with
 from refseg.data.images import read_orientation
 from refseg.data.masks import FAR_OUTSIDE, check_size, encode
 from refseg.data.orientation import Orientation
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.folders import ImageFiles, folder_with
+from refseg.data.readers.folders import ImageFiles
 from refseg.data.readers.json_files import iterate_json_list
 from refseg.data.readers.opened import looked_for
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
@@ -25,8 +26,6 @@ from refseg.errors import DataError
 from refseg.types import RunLengths
 
 SPLITS = ("train", "val", "test", "miniv")
-IMAGE_DATA = "image_data_split3000.json"
-NAMES = ("phrasecut", "vgphrasecut_v0")
 IMAGE_FOLDERS = (
     "images",
     "images2",
@@ -83,9 +82,9 @@ def read_phrasecut(
         C. Wu et al., PhraseCut: Language-based Image Segmentation in the Wild, CVPR 2020,
         https://github.com/ChenyunWu/PhraseCutDataset.
     """
-    folder = folder_with(root, dataset, IMAGE_DATA, NAMES)
+    folder = folder_with(root, dataset, PHRASECUT_IMAGES, PHRASECUT_NAMES)
     if folder is None:
-        raise DataError(f"Neither {root / dataset} nor {root} has a file {IMAGE_DATA}.")
+        raise DataError(f"Neither {root / dataset} nor {root} has a file {PHRASECUT_IMAGES}.")
     if split_by is not None:
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     paths = {split: folder / f"refer_{split}.json" for split in SPLITS}
@@ -101,7 +100,7 @@ def read_phrasecut(
                 task_id = _number(get_text(task, "task_id", record))
                 image_id = get(task, "image_id", int, record)
                 if image_id not in images:
-                    raise DataError(f"{record}: its image {image_id} is not in {IMAGE_DATA}.")
+                    raise DataError(f"{record}: its image {image_id} is not in {PHRASECUT_IMAGES}.")
                 image = images[image_id]
                 raw = get_text(task, "phrase", record)
                 if not has_word(raw):
@@ -123,7 +122,7 @@ def read_phrasecut(
 
 def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _Image], list[str]]:
     """The images by id, and a note for each whose own size is not the published one."""
-    path = folder / IMAGE_DATA
+    path = folder / PHRASECUT_IMAGES
     files = ImageFiles(list(dict.fromkeys((folder, root))), IMAGE_FOLDERS)
     there: list[int] = []
     images: dict[int, _Image] = {}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from refseg.data.formats import REFER_REFS
 from refseg.data.images import image_exists
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
@@ -47,7 +48,7 @@ def read_refer(
     Raises:
         DataError: a file is missing or broken, or a record is not what the format promises.
     """
-    refs_path, split_by = find_partition(root, dataset, split_by, ("refs(*).p",))
+    refs_path, split_by = find_partition(root, dataset, split_by, REFER_REFS)
     bad = BadRecords(on_bad_record)
     instances = read_instances(root / dataset / "instances.json", bad)
     refs = load_python2_pickle(refs_path)

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from refseg.data.formats import REFERIT_NAMES, REFERIT_QUERIES, folder_with
 from refseg.data.masks import check_size, encode, encode_box
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.folders import ImageFiles, existing_folders, folder_with, index_files
+from refseg.data.readers.folders import ImageFiles, existing_folders, index_files
 from refseg.data.readers.json_files import read_json_object
 from refseg.data.readers.matlab import read_mat_mask
 from refseg.data.readers.opened import looked_for
@@ -16,8 +17,6 @@ from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.types import RunLengths
 
-QUERIES = "referit_query_*.json"
-NAMES = ("referit", "referitgame")
 IMAGE_FOLDERS = (
     "images",
     "referit-dataset/images",
@@ -117,9 +116,9 @@ def read_referit(
 
 
 def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
-    folder = folder_with(root, dataset, QUERIES, NAMES)
+    folder = folder_with(root, dataset, REFERIT_QUERIES, REFERIT_NAMES)
     if folder is None:
-        raise DataError(f"Neither {root / dataset} nor {root} has files {QUERIES}.")
+        raise DataError(f"Neither {root / dataset} nor {root} has files {REFERIT_QUERIES}.")
     if split_by not in (None, "berkeley"):
         raise DataError(
             f"{folder} has one partition, 'berkeley', not '{split_by}'; leave --data.split_by out."
@@ -143,8 +142,10 @@ def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
 
 def _queries(folder: Path) -> dict[str, Path]:
     """The files of queries by split, without those that only join others."""
-    prefix, suffix = QUERIES.split("*")
-    paths = {path.name[len(prefix) : -len(suffix)]: path for path in sorted(folder.glob(QUERIES))}
+    prefix, suffix = REFERIT_QUERIES.split("*")
+    paths = {
+        path.name[len(prefix) : -len(suffix)]: path for path in sorted(folder.glob(REFERIT_QUERIES))
+    }
     if {"train", "val"} <= set(paths):
         paths.pop("trainval", None)
     elif "trainval" in paths:

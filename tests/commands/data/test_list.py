@@ -1,5 +1,6 @@
 """`refseg data list`."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,63 @@ def test_wrong_names_and_roots_are_errors(tmp_path: Path, capsys: Capture) -> No
     assert "did you mean refcoco?" in capsys.readouterr().err
     assert main(["data", "list", "--root", str(tmp_path / "absent")]) == 2
     assert "no such folder" in capsys.readouterr().err
+
+
+def test_own_sets_are_listed(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a reader takes, and what is no known data set; images and other files are not."""
+    monkeypatch.setenv("COLUMNS", "120")
+    for name in (
+        "dogs/annotations.csv",
+        "[red] cats/annotations.jsonl",
+        "refcoco_part/refs(unc).p",
+        "refcoco_part/refs(google).p",
+        "refcoco_part/instances.json",
+        "many/grefs(unc).json",
+        "hub/data/train-00000-of-00002.parquet",
+        "hub/data/train-00001-of-00002.parquet",
+        "phrases/image_data_split3000.json",
+        "regions/referit_query_val.json",
+        "refcoco+/annotations.csv",
+        "refcoco/refs(unc).p",
+        "referit/referit_query_train.json",
+        "twice/annotations.csv",
+        "twice/annotations.jsonl",
+        "images/1.jpg",
+        "notes/list.csv",
+        ".hidden/annotations.csv",
+        "annotations.csv",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"{}")
+    assert main(["data", "list", "--root", str(tmp_path)]) == 0
+    table = capsys.readouterr().out.split("Your own sets under")[1]
+    lines = [re.split(r"\s{2,}", line.strip()) for line in table.splitlines()]
+    assert [line for line in lines if len(line) == 3 and "─" not in line[0]] == [
+        ["data set", "format", "annotations"],
+        [".", "one's own data", "annotations.csv"],
+        ["[red] cats", "one's own data", "[red] cats/annotations.jsonl"],
+        ["dogs", "one's own data", "dogs/annotations.csv"],
+        [
+            *("hub", "Hugging Face hub"),
+            "hub/data/train-00000-of-00002.parquet, hub/data/train-00001-of-00002.parquet",
+        ],
+        ["many", "gRefCOCO", "many/grefs(unc).json without instances.json"],
+        ["phrases", "PhraseCut", "phrases/image_data_split3000.json"],
+        ["refcoco+", "one's own data", "refcoco+/annotations.csv"],
+        ["refcoco_part", "REFER", "refcoco_part/refs(google).p, refcoco_part/refs(unc).p"],
+        ["regions", "ReferIt", "regions/referit_query_val.json"],
+        [
+            *("twice", "one's own data"),
+            "twice/annotations.csv, twice/annotations.jsonl (keep one of them)",
+        ],
+    ]
+    assert f"refseg data verify NAME --root {tmp_path}" in " ".join(table.split())
+    assert main(["data", "list", "dogs", "--root", str(tmp_path)]) == 0
+    output = capsys.readouterr().out
+    assert "dogs/annotations.csv" in output
+    assert "twice" not in output
+    assert "refclef" not in output
+    assert main(["data", "list", "dogs"]) == 2
+    assert "Unknown data set 'dogs'" in capsys.readouterr().err
