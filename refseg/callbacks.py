@@ -186,8 +186,15 @@ class PredictionWriter(Callback):
         self._records: list[dict[str, Any]] = []
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell the queue how images are fitted."""
+        """Tell the queue how images are fitted; take away the list of earlier masks.
+
+        The list comes last: who finds it finds all its masks.
+        """
         assert isinstance(pl_module, ReferringSegmentation)
+        if trainer.is_global_zero:
+            for path in self.folder.glob("predictions*.jsonl"):
+                path.unlink(missing_ok=True)
+        trainer.strategy.barrier("no list of earlier masks is left")
         if self.queue is not None:
             self.queue.fill = pl_module.data.transform.fill
 

@@ -123,8 +123,9 @@ class ResultsWriter(Callback):
     def _end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, ReferringSegmentation)
         self.rows.finish(trainer, pl_module)
-        if trainer.is_global_zero:  # of an earlier evaluation; this one's is written afterwards
-            self.rows.path.with_name(CRF_RESULTS_FILE).unlink(missing_ok=True)
+        if trainer.is_global_zero:  # of an earlier evaluation; this one's are written afterwards
+            for name in (CRF_RESULTS_FILE, "words.png"):
+                self.rows.path.with_name(name).unlink(missing_ok=True)
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException

@@ -19,7 +19,13 @@ import refseg
 from refseg.crf import CRFOptions
 from refseg.evaluation import STANDARD
 from refseg.evaluation.figures import figures_of
-from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE, SUMMARY_FILE
+from refseg.evaluation.results import (
+    CRF_RESULTS_FILE,
+    DIGESTS,
+    RESULTS_FILE,
+    SUMMARY_FILE,
+    digest,
+)
 from refseg.evaluation.tables import write_metrics
 from refseg.module import ReferringSegmentation
 
@@ -44,6 +50,9 @@ def write_summary(
 ) -> Path:
     """Write `summary.json` beside `results.parquet`.
 
+    It comes last: who finds it finds all files of the evaluation, and `rows_sha256` tells whether
+    rows are those that it describes.
+
     `metrics` follow from the rows, which are counted by the protocol that `protocol` names, the
     standard one, whatever was asked for. `protocols` has the figures by each protocol that was
     asked for, `--evaluation.protocol`. `crf` has what follows from the rows of
@@ -60,6 +69,7 @@ def write_summary(
         The path of the file.
     """
     path = folder / SUMMARY_FILE
+    files = (folder / RESULTS_FILE, None if crf is None else folder / CRF_RESULTS_FILE)
     table = _counts(folder / RESULTS_FILE)
     counts = pc.value_counts(table["split"].cast("string")).to_pylist()
     splits = [name for group in module.evaluated_groups() for name in group]
@@ -71,6 +81,7 @@ def write_summary(
             "metrics": figures_of(table),
             "protocols": module.protocol_results,
             "crf": None if crf is None else _refined(folder, crf),
+            DIGESTS: {file.name: digest(file) for file in files if file is not None},
             "expressions": {count["values"]: count["counts"] for count in counts},
             "model": _class_names(module),
             "backbone_weights": module.backbone_weights,

@@ -1,9 +1,14 @@
 """Results as data: a row per expression, from one process or several."""
 
 import hashlib
+import itertools
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial, partialmethod
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,9 +19,17 @@ from PIL import Image
 from refseg.__main__ import main
 from refseg.data import decode, read_references
 from refseg.data.objects import read_objects
+from refseg.errors import DataError
 from refseg.evaluation import PROTOCOLS
 from refseg.evaluation.figures import figures_of
-from refseg.evaluation.results import RESULTS_SCHEMA, RLE, Results, read_results
+from refseg.evaluation.results import (
+    RESULTS_SCHEMA,
+    RLE,
+    Results,
+    read_results,
+    write_results,
+    writing_results,
+)
 from refseg.types import RunLengths
 
 from .data.fake_grefcoco import write_fake_grefcoco
@@ -210,6 +223,88 @@ def test_a_broken_evaluation_leaves_neither_rows_nor_parts(
         raise SystemExit(main(["test", "--ckpt_path", checkpoint, "--output", str(tmp_path)]))
     assert not list(tmp_path.glob("*.parquet"))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_rows_that_are_written_anew_take_what_described_the_old_ones_with_them(
+    tested: Results, tmp_path: Path
+) -> None:
+    shutil.copytree(tested.path.parent, tmp_path / "out")
+    path = tmp_path / "out" / "results.parquet"
+    with pytest.raises(DataError), writing_results(path):
+        raise DataError("a full disk, say")
+    assert read_results(path).summary == tested.summary, "nothing has changed"
+    write_results(path, tested.table.slice(1))
+    assert not (path.parent / "summary.json").exists()
+    assert not (path.parent / "metrics.json").exists()
+    assert read_results(path).summary == {}
+
+
+def test_a_summary_of_other_rows_is_refused(
+    tested: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As earlier versions left it when they were killed, or as somebody copied it."""
+    write_results(tmp_path / "results.parquet", tested.table.slice(1))
+    shutil.copy(tested.path.parent / "summary.json", tmp_path)
+    for words in (["compare"], ["report", "--out", str(tmp_path / "page.html")]):
+        assert main([words[0], str(tmp_path), *words[1:], "--resamples", "100"]) == 2
+        message = capsys.readouterr().err
+        assert "got that of other rows" in message
+        assert "write both again with `refseg test`" in message
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_rows_without_a_summary_are_told_of(
+    tested: Results, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(tested.path, tmp_path)
+    assert main(["compare", str(tmp_path), "--resamples", "100"]) == 0
+    assert "rows without their summary.json" in " ".join(capsys.readouterr().out.split())
+
+
+class Killed(BaseException):
+    """As if the process had ended here."""
+
+
+@contextmanager
+def killed_after(changes: int, folder: Path) -> Iterator[None]:
+    """Let that many renames and removals in a folder happen, and end with the next one."""
+    left = iter(range(changes))
+
+    def change(
+        original: Callable[..., object], path: Path, *rest: object, **options: object
+    ) -> object:
+        target = next((one for one in rest if isinstance(one, Path)), path)
+        if target.parent == folder and target.name[0] != "." and next(left, None) is None:
+            raise Killed
+        return original(path, *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("replace", "unlink"):
+            patch.setattr(Path, name, partialmethod(partial(change, getattr(Path, name))))
+        yield
+
+
+@pytest.mark.slow
+def test_an_evaluation_killed_between_any_two_files_leaves_none_that_contradict(
+    checkpoint: str, tested: Results, tmp_path: Path
+) -> None:
+    words = ["test", "--ckpt_path", checkpoint, "--data.test_splits=[testB]"]
+    states = set()
+    for changes in itertools.count():
+        folder = tmp_path / str(changes)
+        shutil.copytree(tested.path.parent, folder)
+        with suppress(Killed), killed_after(changes, folder):
+            assert main([*words, "--output", str(folder)]) == 0
+            break
+        found = read_results(folder)
+        figures = figures_of(found.table)
+        assert not found.summary or found.summary["metrics"] == figures
+        metrics = folder / "metrics.json"
+        assert not metrics.exists() or json.loads(metrics.read_text())["metrics"] == figures
+        states.add(("+".join(figures), metrics.exists(), bool(found.summary)))
+    assert list(figures_of(read_results(folder).table)) == ["testB"]
+    old = "val+testA+testB"
+    assert {(old, True, True), (old, False, False), ("testB", False, False)} <= states
 
 
 def test_results_are_plain_parquet(tested: Results) -> None:

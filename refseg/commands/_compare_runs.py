@@ -61,6 +61,12 @@ def notes_on(contenders: Contenders) -> Iterator[str]:
         leakage = [results.summary.get("leakage") for results in found]
         if any(isinstance(one, dict) and one.get("train_on_evaluation_images") for one in leakage):
             yield f"{name} was trained on images of the evaluation splits."
+        if not all(results.summary for results in found):
+            yield (
+                f"{name} has rows without their summary.json: an evaluation was broken off, or the "
+                "rows were taken elsewhere. Nothing tells what was evaluated, and whether it was "
+                "trained on images of the evaluation splits."
+            )
     if len(contenders) > 1 and min(len(found) for found in contenders.values()) < 2:
         yield (
             "The intervals cover the choice of images, not that of the seed; train several seeds "

@@ -1,9 +1,11 @@
 """What a run predicted, expression by expression, as a file that other programs can read.
 
 `results.parquet` has a row per expression and split, `summary.json` beside it says what was
-evaluated, with what, and the figures that follow from the rows.
+evaluated, with what, and the figures that follow from the rows. The summary knows its rows by their
+digest: an evaluation that is killed between its files leaves none that belongs to other rows.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ from refseg.files import replacing
 RESULTS_FILE = "results.parquet"
 CRF_RESULTS_FILE = "results_crf.parquet"  # the same after DenseCRF, where it was asked for
 SUMMARY_FILE = "summary.json"
+METRICS_FILE = "metrics.json"
+DIGESTS = "rows_sha256"
+"""In the summary: the digest of each file of rows that it describes, by the file's name."""
 
 _NAMES = pa.dictionary(pa.int32(), pa.string())
 
@@ -96,7 +101,8 @@ def write_results(path: Path, table: pa.Table) -> None:
 def writing_results(path: Path, has_masks: bool = False) -> Iterator[Callable[[pa.Table], None]]:
     """A function that writes some rows, to be called once for each part of the table.
 
-    No more than a part is held in memory. The file appears at the end, whole, or not at all.
+    No more than a part is held in memory. The file appears at the end, whole, or not at all; right
+    before, what describes the rows that it replaces goes.
 
     Args:
         path: of the file; folders above it are made.
@@ -106,11 +112,17 @@ def writing_results(path: Path, has_masks: bool = False) -> Iterator[Callable[[p
         DataError: a column of a part is missing, or has another type.
     """
     schema = RESULTS_SCHEMA.append(RLE) if has_masks else RESULTS_SCHEMA
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
-    ):
-        yield lambda part: writer.write_table(_checked(part, f"the table for {path}"))
+    with replacing(path) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            yield lambda part: writer.write_table(_checked(part, f"the table for {path}"))
+        for name in (SUMMARY_FILE, METRICS_FILE):
+            path.with_name(name).unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file of rows."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_results(run: Path) -> Results:
@@ -121,7 +133,8 @@ def read_results(run: Path) -> Results:
             an evaluation in it (`test`, or else `validate`).
 
     Raises:
-        DataError: there are no results, they are damaged, or they contradict themselves.
+        DataError: there are no results, they are damaged, they contradict themselves, or the
+            summary beside them is that of other rows.
     """
     path = _results_path(Path(run))
     try:
@@ -132,7 +145,21 @@ def read_results(run: Path) -> Results:
         ) from None
     table = _checked(table, str(path))
     _check_values(table, path)
-    return Results(table, _summary(path.parent / SUMMARY_FILE), path)
+    summary = _summary(path.parent / SUMMARY_FILE)
+    _check_belongs(path, summary)
+    return Results(table, summary, path)
+
+
+def _check_belongs(path: Path, summary: Mapping[str, Any]) -> None:
+    """Figures of one evaluation beside the rows of another would be believed."""
+    known = summary.get(DIGESTS)
+    is_ours = path.name in {RESULTS_FILE, CRF_RESULTS_FILE}
+    if isinstance(known, dict) and is_ours and known.get(path.name) != digest(path):
+        raise DataError(
+            f"Expected {SUMMARY_FILE} to describe the rows beside it, got that of other rows than "
+            f"those in {path}: an evaluation was broken off, or a file was replaced; write both "
+            "again with `refseg test`."
+        )
 
 
 def _results_path(run: Path) -> Path:
