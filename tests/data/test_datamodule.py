@@ -51,7 +51,7 @@ def test_what_is_cut_off_is_told_once(fake_root: Path, capsys: pytest.CaptureFix
     validation = make(fake_root).mixture.rows(["val"])[0].expressions.to_pylist()
     lengths = [len(re.findall(r"[a-z]+|\d+", text)) for text in [*training, *validation]]
     assert told[0][0].startswith(
-        f"The longest of {len(lengths)} sentences has {max(lengths)} words, and the tokenizer "
+        f"The longest sentence of {len(lengths)} has {max(lengths)} words, and the tokenizer "
         f"reads 2: the end of {sum(length > 2 for length in lengths)} sentences is cut off."
     )
     data = make(fake_root)

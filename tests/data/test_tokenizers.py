@@ -138,7 +138,7 @@ def test_what_is_cut_off_is_told() -> None:
     assert describe_cuts(tokenizer, []) is None
     line = describe_cuts(tokenizer, ["the red box", "a b c d", "a b c d e"])
     assert line is not None
-    assert line.startswith("The longest of 3 sentences has 5 words, and the tokenizer reads 3:")
+    assert line.startswith("The longest sentence of 3 has 5 words, and the tokenizer reads 3:")
     assert "of 2 sentences is cut off" in line
     assert line.endswith("--data.tokenizer WordTokenizer --data.tokenizer.max_words 5.")
 
@@ -246,7 +246,9 @@ def test_transformers_unknown_words(folder: Path) -> None:
 def test_transformers_reads_as_many_pieces_as_it_says(folder: Path) -> None:
     tokenizer = TransformersTokenizer(str(folder), max_words=5)
     long = "the red box zebra"
+    state = tokenizer.state_dict()
     assert tokenizer.lengths([long, "the red box"]).tolist() == [6, 5]
+    assert tokenizer.state_dict() == state
     assert tokenizer.unknown_words(long) == []
     assert describe_cuts(tokenizer, ["the red box"]) is None
     assert "has 6 pieces of words, and the tokenizer reads 5" in (

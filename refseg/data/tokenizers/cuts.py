@@ -15,7 +15,7 @@ def describe_cuts(tokenizer: Tokenizer, expressions: Sequence[str]) -> str | Non
     Example:
         >>> from refseg.data.tokenizers import WordTokenizer
         >>> describe_cuts(WordTokenizer(max_words=3), ["red box", "the box on the left"])
-        'The longest of 2 sentences has 5 words, and the tokenizer reads 3: the end of 1 sentence \
+        'The longest sentence of 2 has 5 words, and the tokenizer reads 3: the end of 1 sentence \
 is cut off. To read all, train with --data.tokenizer WordTokenizer --data.tokenizer.max_words 5.'
     """
     lengths = tokenizer.lengths(expressions)
@@ -24,7 +24,7 @@ is cut off. To read all, train with --data.tokenizer WordTokenizer --data.tokeni
         return None
     name = type(tokenizer).__name__
     return (
-        f"The longest of {len(expressions):,} sentences has {longest} {tokenizer.unit}, and the "
+        f"The longest sentence of {len(expressions):,} has {longest} {tokenizer.unit}, and the "
         f"tokenizer reads {tokenizer.max_words}: the end of {cut:,} "
         f"{'sentence' if cut == 1 else 'sentences'} is cut off. To read all, train with "
         f"--data.tokenizer {name} --data.tokenizer.max_words {longest}."

@@ -1,6 +1,7 @@
 """Tokenizers of pretrained text encoders."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+_AT_ONCE = 1000  # sentences, so that little memory is needed
 
 
 class TransformersTokenizer(Tokenizer):
@@ -88,10 +91,16 @@ class TransformersTokenizer(Tokenizer):
 
     def lengths(self, expressions: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
         """How many pieces each sentence has, special tokens and those after the cut included."""
-        pieces = (
-            self._tokenizer(list(expressions), verbose=False)["input_ids"] if expressions else []
-        )
-        return np.array([len(of_expression) for of_expression in pieces], np.int64)
+        # A copy, as its options are part of the state; twice as fast as the library around it.
+        backend = deepcopy(self._tokenizer.backend_tokenizer)
+        backend.no_truncation()
+        backend.no_padding()
+        counts = [
+            len(pieces)
+            for start in range(0, len(expressions), _AT_ONCE)
+            for pieces in backend.encode_batch_fast([*expressions[start : start + _AT_ONCE]])
+        ]
+        return np.array(counts, np.int64)
 
     @property
     def _unknown(self) -> int | None:
