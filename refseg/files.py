@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -66,6 +67,23 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8, all or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a lock file.
+
+    Args:
+        path: of the lock file; it need not exist.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):  # nobody can tell
+        return False
 
 
 def cache_folder() -> Path:

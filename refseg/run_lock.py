@@ -70,24 +70,6 @@ def is_first_process() -> bool:
     return all(os.environ.get(name, "0") in {"", "0"} for name in _RANKS)
 
 
-def is_running(folder: Path) -> bool:
-    """Whether a process holds the lock of a folder.
-
-    Args:
-        folder: of a run; it need not exist.
-    """
-    path = folder / LOCK_FILE
-    if not path.is_file():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
-    except (OSError, NotImplementedError):
-        return False
-
-
 @contextmanager
 def _made(folder: Path, is_new: bool) -> Iterator[None]:
     """Make the folder and those above it; remove at the end which of them are empty."""
@@ -108,15 +90,18 @@ def _made(folder: Path, is_new: bool) -> Iterator[None]:
 @contextmanager
 def _acquired(folder: Path) -> Iterator[None]:
     lock = FileLock(folder / LOCK_FILE)
-    deadline = time.monotonic() + _PATIENCE
+    began = time.monotonic()
     while True:
         try:
             lock.acquire(timeout=0)
             break
         except Timeout:
-            if not _has_died(folder) or time.monotonic() > deadline:
+            # Of a holder that has died, workers hold the lock until they find out. One without a
+            # name has just begun, or only looks whether the folder is locked.
+            patience = _PATIENCE if _has_died(folder) else 0.0 if _owner(folder) else 1.0
+            if time.monotonic() - began > patience:
                 raise ConfigError(_held_by(folder)) from None
-            time.sleep(0.1)  # its workers hold the lock until they find out
+            time.sleep(0.1)
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
                 raise unwritable(folder, error) from error

@@ -19,7 +19,8 @@ from filelock import FileLock
 
 from refseg.__main__ import main
 from refseg.errors import ConfigError
-from refseg.run_lock import OWNER_FILE, is_running, locked
+from refseg.files import is_locked
+from refseg.run_lock import LOCK_FILE, OWNER_FILE, locked
 from refseg.runs import RunFolder
 
 from .conftest import TINY
@@ -75,19 +76,19 @@ def copy(run: Path, tmp_path: Path) -> Path:
 
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
-    assert not is_running(folder)
+    assert not is_locked(folder / LOCK_FILE)
     holder = hold(folder)
     try:
-        assert is_running(folder)
+        assert is_locked(folder / LOCK_FILE)
         told = rf"`refseg fit`, process {holder.pid} on {socket.gethostname()} since 2"
         with pytest.raises(ConfigError, match=told), locked(folder, "test"):
             pass
     finally:
         holder.kill()
         holder.wait()
-    assert not is_running(folder)
+    assert not is_locked(folder / LOCK_FILE)
     with locked(folder, "test"):
-        assert is_running(folder)
+        assert is_locked(folder / LOCK_FILE)
         assert json.loads((folder / OWNER_FILE).read_text())["pid"] == os.getpid()
     assert not list(folder.iterdir())
     shutil.rmtree(folder.parent)
@@ -120,7 +121,7 @@ def test_only_the_first_process_of_a_run_takes_the_lock(
         monkeypatch.setenv("LOCAL_RANK", "1")
         with locked(tmp_path, "fit"):
             pass
-        assert is_running(tmp_path)
+        assert is_locked(tmp_path / LOCK_FILE)
 
 
 def test_a_file_system_without_locks_is_told_of(

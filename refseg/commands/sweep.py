@@ -24,7 +24,8 @@ plot.
 
 Press Ctrl-C at any time; the same command goes on where it stopped. A run is finished when its
 folder has a metrics.json that was made by the same command; what did not finish starts anew, and
-what the sweep file has changed since runs again. To repeat a run, delete its folder."""
+what the sweep file has changed since runs again. A run that is still at work, because its sweep was
+killed, is waited for. To repeat a run, delete its folder."""
 
 EPILOG = """\
 examples:

@@ -14,6 +14,7 @@ from rich.text import Text
 from refseg.sweeps.interruption import Interruption
 from refseg.sweeps.processes import RunningRun, last_lines, stop
 from refseg.sweeps.runs import Run
+from refseg.sweeps.survivors import Survivor, is_running
 
 POLL_SECONDS = 0.1
 
@@ -45,7 +46,7 @@ class _Display:
             TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )
         self.task = self.progress.add_task("runs", completed=done, total=total)
-        self.running: Sequence[RunningRun] = ()
+        self.running: Sequence[RunningRun | Survivor] = ()
 
     def __rich__(self) -> Group:
         """Drawn anew a few times per second."""
@@ -75,22 +76,28 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
     Raises:
         Interrupted: the user pressed Ctrl-C; all processes have been ended.
     """
-    queue, running, failures = deque(waiting), list[RunningRun](), list[Failure]()
+    # What is at work already comes first, whatever its number.
+    queue = deque(sorted(waiting, key=lambda run: not is_running(run)))
+    running, failures = list[RunningRun | Survivor](), list[Failure]()
     total = done + len(waiting)
     display = _Display(console, done, total)
     live = Live(display, console=console, refresh_per_second=4, transient=True)
     with Interruption() as interruption, live if console.is_terminal else nullcontext():
         try:
             while queue or running:
-                while queue and len(running) < jobs:
-                    running.append(RunningRun(queue.popleft()))
+                while queue and (len(running) < jobs or is_running(queue[0])):
+                    running.append(_start(queue.popleft(), console))
                 display.running = tuple(running)
                 interruption.sleep(POLL_SECONDS)
                 if interruption.count:
                     console.print(Text("Stopping … (Ctrl-C again to kill)", style="yellow"))
                     raise Interrupted
-                for ended in [one for one in running if one.process.poll() is not None]:
+                for ended in [one for one in running if one.poll() is not None]:
                     running.remove(ended)
+                    if isinstance(ended, Survivor) and ended.run.result() is None:
+                        console.print(Text(f"{ended.run.name} ended unfinished; it starts anew"))
+                        queue.appendleft(ended.run)
+                        continue
                     done += 1
                     display.progress.update(display.task, completed=done)
                     failures += _report(ended, f"[{done}/{total}]", console)
@@ -99,9 +106,21 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
     return failures
 
 
-def _report(ended: RunningRun, place: str, console: Console) -> list[Failure]:
+def _start(run: Run, console: Console) -> RunningRun | Survivor:
+    """Start a run, unless it is at work: two processes would overwrite each other's files."""
+    if not is_running(run):
+        return RunningRun(run)
+    survivor = Survivor(run)
+    who = f" (process {survivor.pid})" if survivor.pid else ""
+    console.print(
+        Text(f"{run.name} is at work already{who}, though its sweep has ended; waiting for it")
+    )
+    return survivor
+
+
+def _report(ended: RunningRun | Survivor, place: str, console: Console) -> list[Failure]:
     """Print how a run ended; the failure, if it is one."""
-    run, code = ended.run, ended.process.returncode
+    run, code = ended.run, ended.poll()
     time_taken = duration(ended.seconds)
     if code == 0 and run.result() is not None:
         console.print(Text(f"{place} {run.name}: done in {time_taken}"))

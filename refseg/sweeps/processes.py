@@ -14,6 +14,7 @@ from refseg.errors import ConfigError
 from refseg.sweeps.command import on_this_machine
 from refseg.sweeps.interruption import Interruption
 from refseg.sweeps.runs import Run
+from refseg.sweeps.survivors import Survivor, lock_for, note_process
 
 # What a stopped run gets after each request before the next, harsher one: to close its logger and
 # workers, then to die. Seconds.
@@ -24,7 +25,8 @@ class RunningRun:
     """The process of a run.
 
     It leads a process group of its own: Ctrl-C reaches the sweep only, which then stops the run and
-    all that the run has started (workers of data loaders, say).
+    all that the run has started (workers of data loaders, say). A sweep that is killed cannot stop
+    it: it works on, holds a lock on its folder, and is a `Survivor` for the next sweep.
 
     Args:
         run: what to run; its folder is made anew.
@@ -38,7 +40,7 @@ class RunningRun:
         self.started = time.monotonic()
         run.prepare()
         words = [*on_this_machine(run.command), "--output", str(run.folder)]
-        with run.log.open("wb") as log:
+        with run.log.open("wb") as log, lock_for(run) as handles:
             try:
                 self.process = subprocess.Popen(
                     words,
@@ -47,14 +49,29 @@ class RunningRun:
                     stderr=subprocess.STDOUT,
                     env={**os.environ, "PYTHONUNBUFFERED": "1"},
                     start_new_session=True,
+                    pass_fds=handles,
                 )
             except OSError as error:
                 raise ConfigError(f"Cannot start {words[0]}: {error.strerror}.") from error
+        note_process(run, self.process.pid)
 
     @property
     def seconds(self) -> float:
         """Time since the start."""
         return time.monotonic() - self.started
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self.process.pid
+
+    def poll(self) -> int | None:
+        """The exit code; None while it is at work."""
+        return self.process.poll()
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        self.process.wait()
 
     def signal(self, name: str) -> None:
         """Send a signal to the run and all that it has started."""
@@ -65,28 +82,29 @@ class RunningRun:
                 self.process.terminate()
 
 
-def stop(running: Sequence[RunningRun], interruption: Interruption) -> None:
+def stop(running: Sequence[RunningRun | Survivor], interruption: Interruption) -> None:
     """End processes: ask as Ctrl-C does, then insist, then kill; at once after another Ctrl-C.
 
     Args:
         running: the processes, which may have ended already.
         interruption: counts the times that the user has asked.
     """
+    running = [run for run in running if run.pid is not None]  # else it is out of reach
     asked = interruption.count
     for name, patience in PATIENCE.items():
         deadline = time.monotonic() + patience
         if interruption.count > asked:
             break
         for run in running:
-            if run.process.poll() is None:
+            if run.poll() is None:
                 run.signal(name)
         while time.monotonic() < deadline and interruption.count == asked:
-            if all(run.process.poll() is not None for run in running):
+            if all(run.poll() is not None for run in running):
                 break
             interruption.sleep(0.05)
     for run in running:  # also what an ended process has left behind in its group
         run.signal("SIGKILL")
-        run.process.wait()
+        run.wait()
 
 
 def last_lines(log: Path, count: int) -> list[str]:

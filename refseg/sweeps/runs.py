@@ -14,6 +14,9 @@ from refseg.files import write_text
 from refseg.sweeps.command import expand
 from refseg.sweeps.definition import Sweep
 
+LOCK_FILES = (".sweep.lock", ".run.lock")
+"""In the folder of a run: the lock that a sweep's process inherits, and that of `refseg fit`."""
+
 
 @dataclass(frozen=True)
 class Result:

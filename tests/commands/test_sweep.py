@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,12 @@ if (here / "hangs").exists():
     (folder / "half.ckpt").write_text("half")
     (here / "pids").write_text(f"{os.getpid()} {worker.pid}")
     time.sleep(120)
+if (here / "waits").exists():
+    (here / "pid").write_text(str(os.getpid()))
+    while not (here / "go").exists():
+        time.sleep(0.01)
+    if (here / "go").read_text() == "and fail":
+        sys.exit(3)
 if (here / "together").exists():
     (here / f"here-{fusion}-{seed}").touch()
     deadline = time.monotonic() + 10
@@ -272,6 +279,84 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(place: Place) -> None
     assert subprocess.run(command, stdout=subprocess.PIPE, check=False).returncode == 0
     assert place.calls() == ALL[:2]
     assert not list(place.output.rglob("half.ckpt"))
+
+
+class Killed:
+    """A sweep that was killed while its first run was at work, and the one that comes next."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        place.save(run_cap=2)
+        (place.folder / "waits").touch()
+        self.command = [sys.executable, "-u", "-m", "refseg", "sweep", *place.words()]
+        with subprocess.Popen(self.command, stdout=subprocess.DEVNULL) as sweep:
+            pid = place.folder / "pid"
+            _wait_for(lambda: pid.exists() and pid.read_text() != "")
+            self.child = int(pid.read_text())
+            sweep.kill()
+        assert _alive(self.child)
+
+    def next_sweep(self) -> subprocess.Popen[str]:
+        """Start it, and wait until it has found the run at work."""
+        sweep = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
+        output = iter(sweep.stdout)  # type: ignore[arg-type]  # asked for
+        assert any(f"at work already (process {self.child})" in line for line in output)
+        return sweep
+
+
+def test_a_run_whose_sweep_was_killed_is_waited_for(place: Place) -> None:
+    killed = Killed(place)
+    sweep = killed.next_sweep()
+    (place.folder / "go").touch()
+    shown, _ = sweep.communicate(timeout=30)
+    assert sweep.returncode == 0
+    assert "[1/2]" in shown
+    assert place.calls() == ALL[:2], "each once"
+    assert [row["runs"] for row in place.results()] == ["1", "1"]
+
+
+def test_a_run_whose_sweep_was_killed_starts_anew_when_it_fails(place: Place) -> None:
+    killed = Killed(place)
+    sweep = killed.next_sweep()
+    (place.folder / "waits").unlink()
+    (place.folder / "go").write_text("and fail")
+    shown, _ = sweep.communicate(timeout=30)
+    assert sweep.returncode == 0
+    assert "ended unfinished; it starts anew" in shown
+    assert place.calls() == [ALL[0], *ALL[:2]]
+
+
+def test_a_run_whose_sweep_was_killed_is_stopped_with_the_next_sweep(place: Place) -> None:
+    killed = Killed(place)
+    sweep = killed.next_sweep()
+    sweep.send_signal(signal.SIGINT)
+    shown, _ = sweep.communicate(timeout=30)
+    assert sweep.returncode == 130
+    assert "0 of 2 runs finished" in shown
+    assert not _alive(killed.child)
+
+
+def test_a_run_that_died_with_its_sweep_starts_anew(place: Place) -> None:
+    killed = Killed(place)
+    os.kill(killed.child, signal.SIGKILL)
+    (place.folder / "waits").unlink()
+    _wait_for(lambda: not _alive(killed.child))
+    assert place.sweep() == 0
+    assert place.calls() == [ALL[0], *ALL[:2]]
+
+
+def test_a_run_that_the_user_has_started_there_is_waited_for_too(place: Place) -> None:
+    place.save(run_cap=1)
+    (place.folder / "silent").touch()
+    assert place.sweep() == 1
+    (folder,) = (path for path in place.output.iterdir() if path.is_dir())
+    (place.folder / "silent").unlink()
+    lock = FileLock(folder / ".run.lock", thread_local=False)
+    lock.acquire()
+    threading.Timer(1.0, lock.release).start()
+    began = time.monotonic()
+    assert place.sweep() == 0
+    assert time.monotonic() - began > 0.9
 
 
 def test_refuses_a_folder_that_is_no_run(place: Place) -> None:
