@@ -167,18 +167,30 @@ _SLIPS = frozenset(
 def is_frequent(word: str) -> bool:
     """Whether a word, or the one that it is derived from by one or two endings, is in the list.
 
-    A long word with one slip of the pen counts too.
-
     Args:
         word: in lower case.
 
     Example:
         >>> [is_frequent(word) for word in ("zebras", "sunniest", "elephnt", "zebre", "links")]
-        [True, True, True, False, False]
+        [True, True, False, False, False]
     """
     roots = [word, *_bases(word)]
     roots += [root for base in roots[1:] for root in _bases(base)]
-    if any(root in _WORDS for root in roots):
+    return any(root in _WORDS for root in roots)
+
+
+@lru_cache(maxsize=100_000)
+def is_nearly_frequent(word: str) -> bool:
+    """Whether a word is frequent, or a long word of the list with one slip of the pen.
+
+    Args:
+        word: in lower case.
+
+    Example:
+        >>> is_nearly_frequent("elephnt")
+        True
+    """
+    if is_frequent(word):
         return True
     return len(word) >= _LONG and not _SLIPS.isdisjoint([word, *_shorter(word)])
 

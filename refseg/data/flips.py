@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from refseg.data.english import is_frequent
+from refseg.data.english import is_frequent, is_nearly_frequent
 from refseg.data.foreign_sides import is_foreign_side
 from refseg.types import Sample
 
@@ -200,7 +200,8 @@ def _may_be_english(words: Sequence[str]) -> bool:
     if any(map(is_foreign_side, words)):
         return False
     longer = [word for word in words if len(word) > 1]
-    known = sum(word in _SWAPPED or word in _OTHER_WORDS or is_frequent(word) for word in longer)
+    own = _SWAPPED.keys() | _OTHER_WORDS
+    known = sum(word in own or is_nearly_frequent(word) for word in longer)
     return 2 * known >= len(longer)
 
 
@@ -219,7 +220,8 @@ def _looks_misspelt(word: str) -> bool:
     nearest = min(_slips(word, side) for side in ("left", "right", "leftmost", "rightmost"))
     if nearest < 2 or is_frequent(word):
         return nearest < 2
-    return nearest == 2 or _SLIP_INSIDE.search(word) is not None
+    shortened = any(_slips(word, side) == 1 for side in ("lft", "rgt"))
+    return nearest == 2 or shortened or _SLIP_INSIDE.search(word) is not None
 
 
 def _slips(word: str, other: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from refseg.data.english import is_frequent
 from refseg.data.flips import flip, swap_left_right
 from refseg.data.masks import encode
 from refseg.data.readers import read_references
@@ -216,6 +217,18 @@ def test_one_slip_of_the_pen_is_noticed() -> None:
         slips |= {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
         for slip in slips - {word, "lefty", "righty", "lft"} - genuine:
             assert swap_left_right(f"man on the {slip} side") is None, slip
+
+
+def test_two_slips_of_the_pen_are_noticed() -> None:
+    """Two letters replaced, for a sample of all ways; words that there are may stay."""
+    generator = np.random.default_rng(0)
+    alphabet = np.array([*"abcdefghijklmnopqrstuvwxyz"])
+    for _ in range(500):
+        letters = np.array([*generator.choice(["left", "right"])])
+        letters[generator.choice(len(letters), 2, replace=False)] = generator.choice(alphabet, 2)
+        word = "".join(letters)
+        expression = f"man on the {word} side"
+        assert swap_left_right(expression) != expression or is_frequent(word), word
 
 
 def sample(*expressions: str) -> Sample:
