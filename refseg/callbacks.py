@@ -1,7 +1,7 @@
 """Side effects of training and evaluation: complete checkpoints, pictures, predicted masks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from jaxtyping import UInt8
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger, WandbLogger
 from numpy import ndarray
 from torch import Tensor
@@ -45,6 +46,33 @@ class CompleteCheckpoint(Callback):
             "trained_on_evaluation_images": pl_module.data.trained_on_evaluation_images,
             "backbone_weights": pl_module.backbone_weights,
         }
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Forget which checkpoints were best, unless they lie beside this one or in the run.
+
+        Lightning would read those files, and remove them once there are better ones.
+        """
+        folders = {Path(str(trainer.ckpt_path)).absolute().parent}
+        folders |= {
+            Path(callback.dirpath).absolute()
+            for callback in trainer.checkpoint_callbacks
+            if isinstance(callback, ModelCheckpoint) and callback.dirpath is not None
+        }
+        states = checkpoint["callbacks"]
+        for key in [key for key, state in states.items() if not _stays_inside(state, folders)]:
+            del states[key]
+
+
+def _stays_inside(state: object, folders: Collection[Path]) -> bool:
+    """Whether the files that the state of a callback names lie in some folders."""
+    if not isinstance(state, dict):
+        return False
+    names = [value for name, value in state.items() if str(name).endswith("_path") and value]
+    best = state.get("best_k_models", {})
+    names += best if isinstance(best, dict) else [best]
+    return all(isinstance(n, str) and Path(n).absolute().parent in folders for n in names)
 
 
 class FolderTaken(Callback):

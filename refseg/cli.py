@@ -3,11 +3,13 @@
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from jsonargparse import set_parsing_settings
+from jsonargparse.typing import register_type
 from lightning.fabric.plugins import CheckpointIO
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
@@ -19,21 +21,24 @@ import refseg.models.fusion
 import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
 from refseg.callbacks import CompleteCheckpoint, FolderTaken
-from refseg.checkpoint import read_checkpoint
+from refseg.checkpoint import import_packages, read_checkpoint
+from refseg.checkpoint.packages import OPTION
 from refseg.command_line import (
+    imported_packages,
     in_order,
     log_to_sweep,
     resolve_configs,
     with_config_of_checkpoint,
 )
 from refseg.data import ReferringDataModule
-from refseg.errors import ConfigError
+from refseg.errors import CheckpointError, ConfigError, RefsegError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
-from refseg.explanations import explain, refusal
+from refseg.explanations import explain, refusal, unfit_state
 from refseg.loggers import WeightsAndBiases
 from refseg.models.comparison import check_description
-from refseg.models.trust import check_classes
+from refseg.models.transformers_models import Architecture
 from refseg.module import ReferringSegmentation
+from refseg.restoring import described_model, model_config
 from refseg.run_lock import check_vacant, leftovers, locked
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
@@ -117,6 +122,13 @@ class RefsegCLI(LightningCLI):
             help="Folder of the run. Default: runs/CONFIG-DATE-TIME for fit, "
             "a folder beside the checkpoint for the other verbs.",
         )
+        parser.add_argument(
+            OPTION,
+            action="append",
+            default=None,
+            help="Import a package of your own, whose classes a checkpoint may then name; may be "
+            "repeated.",
+        )
         parser.link_arguments("data.vocab_size", "model.vocab_size", apply_on="instantiate")
 
     def _prepare_subcommand_parser(
@@ -139,17 +151,20 @@ class RefsegCLI(LightningCLI):
         return parser
 
     def _parse_ckpt_path(self) -> None:
-        """Check what the checkpoint names before Lightning takes the model's options from it."""
+        """Take the model's options from the checkpoint, once they are known to be harmless."""
         config = self.config[self.config.subcommand]
         if config.get("ckpt_path") == "last" and self.config.subcommand == "fit":
             config.ckpt_path = str(last_checkpoint(config.output))
         checkpoint = config.get("ckpt_path")
-        if checkpoint and (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
-            described = read_checkpoint(checkpoint)["hyper_parameters"]
-            check_classes(described, checkpoint)
-            asked = self.config[self.config.subcommand].model.as_dict()
-            check_description(described, asked, checkpoint)
-        super()._parse_ckpt_path()
+        if not checkpoint or not (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
+            return
+        asked = config.model.as_dict()
+        known = frozenset(_class_paths(asked))
+        described = described_model(read_checkpoint(checkpoint), checkpoint, known)
+        model = model_config(described)
+        check_description(model, asked, checkpoint)
+        described = {self.config.subcommand: {"model": model}}
+        self.config = self.parser.parse_object(described, self.config)
 
     def before_instantiate_classes(self) -> None:
         """Give everything that is written its place in the folder of the run."""
@@ -163,6 +178,7 @@ class RefsegCLI(LightningCLI):
         needed = (value for value in config.values() if isinstance(value, str | Path))
         check_vacant(folder, verb, checkpoint, overwrite, needed)
         self.leftovers = leftovers(folder, overwrite) if verb == "fit" else []
+        config.pop(OPTION.lstrip("-"), None)  # said anew each time
         config.output = None  # the saved config makes a new run, it does not overwrite this one
         config.ckpt_path = None
         self._dump_config()
@@ -246,6 +262,7 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
     """
     quieten()
     words = in_order(words)
+    trust_nothing_unasked(words)
     stages = stages_of(words) if verb == "fit" else None
     if stages is not None:
         return run_stages(
@@ -272,8 +289,14 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
         if isinstance(ending.__context__, KeyboardInterrupt):  # which the trainer makes exit(1) of
             raise KeyboardInterrupt from None
         raise
-    except (MisconfigurationException, TypeError, ValueError) as error:
-        message = refusal(error)
+    except RefsegError:
+        raise
+    except Exception as error:
+        unfit = unfit_state(error)
+        if unfit is not None:
+            raise CheckpointError(unfit) from error
+        is_option = isinstance(error, (MisconfigurationException, TypeError, ValueError))
+        message = refusal(error) if is_option else None
         if message is None:
             raise
         raise ConfigError(message) from error
@@ -281,6 +304,29 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
         if isinstance(logger, WeightsAndBiases):
             logger.close()
     return 0
+
+
+def trust_nothing_unasked(words: Sequence[str]) -> None:
+    """Import what the user names, and have the parser make objects where a type asks for them only.
+
+    Args:
+        words: after the verb.
+    """
+    set_parsing_settings(instantiate_subclass_spec_in_any=False)
+    register_type(Architecture, dict, Architecture, fail_already_registered=False)
+    import_packages(imported_packages(words))
+
+
+def _class_paths(config: object) -> Iterator[str]:
+    """The classes that options name, wherever they stand."""
+    if isinstance(config, dict):
+        if isinstance(config.get("class_path"), str):
+            yield config["class_path"]
+        for value in config.values():
+            yield from _class_paths(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _class_paths(value)
 
 
 def quieten() -> None:

@@ -7,11 +7,14 @@ import os
 import re
 import shutil
 import tempfile
+from argparse import ArgumentParser
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
 
+from refseg.checkpoint.packages import OPTION
 from refseg.config_bases import YAML, locate, named_files, read_yaml, with_bases
 from refseg.config_files import find_config
 from refseg.errors import CheckpointError
@@ -66,6 +69,9 @@ def _options(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 def _is_part(name: str, whole: str) -> bool:
     """Whether an option is a part of another; what is appended to a list (`+`) is one, too."""
     return name.startswith(f"{whole}.") or name == f"{whole}+"
+
+
+_DATA = "--data."
 
 
 def resolve_configs(words: Sequence[str]) -> list[str]:
@@ -153,25 +159,47 @@ def _from_python(word: str) -> str:
 
 
 def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
-    """Take the config from the checkpoint where none is named: it is complete.
+    """Take model and data from the checkpoint where no config is named: it is complete.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, or was made without a config.
+        CheckpointError: the checkpoint cannot be read, was made without a config, or has one that
+            is refused.
     """
     checkpoint = value_of("--ckpt_path", words)
     named = value_of("--config", words) or value_of("-c", words)
     if checkpoint is None or named is not None:
         return list(words)
     from refseg.checkpoint import read_checkpoint  # imports torch
-    from refseg.models.trust import check_classes
+    from refseg.checkpoint_config import config_of
 
-    config = read_checkpoint(checkpoint).get("refseg", {}).get("config")
-    if config is None:
+    given = {word.partition("=")[0].removeprefix(_DATA) for word in words if word.startswith(_DATA)}
+    content = config_of(read_checkpoint(checkpoint), checkpoint, given & {"root", "stream"})
+    if content is None:
         raise CheckpointError(
             f"{checkpoint} was made without the command line and holds no config; "
             "name one with --config."
         )
-    content = yaml.safe_load(config)
-    check_classes(content, checkpoint)
-    content.get("data", {}).pop("features", None)  # the checkpoint does without; one may name some
     return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
+
+
+def add_import_option(parser: ArgumentParser) -> None:
+    """Add the option for packages of the user's own.
+
+    Args:
+        parser: of a verb that opens checkpoints.
+    """
+    parser.add_argument(
+        OPTION,
+        action="append",
+        default=[],
+        dest="packages",
+        metavar="PACKAGE",
+        help="import a package of your own, whose classes the checkpoint may then name; may be "
+        "repeated",
+    )
+
+
+def imported_packages(words: Sequence[str]) -> list[str]:
+    """The packages that a command line of the trainer asks to import, all of them."""
+    names = [word.partition("=")[2] for word in words if word.startswith(f"{OPTION}=")]
+    return [*names, *(name for option, name in pairwise(words) if option == OPTION)]

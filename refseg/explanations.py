@@ -6,6 +6,8 @@ import inspect
 import re
 import traceback
 
+_RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
+
 
 def explain(message: str) -> str:
     """What jsonargparse has to say, in one short message with a remedy.
@@ -50,6 +52,23 @@ def refusal(error: Exception) -> str | None:
         if origin.startswith(package):
             return f"{name} refuses an option: {' '.join(str(error).split())}"
     return None
+
+
+def unfit_state(error: Exception) -> str | None:
+    """What is wrong where Lightning restores the state of a run; None for errors elsewhere.
+
+    Args:
+        error: as it was raised, with its traceback.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    if all(frame.f_globals.get("__name__") != _RESTORING for frame, _ in frames):
+        return None
+    reason = " ".join(str(error).split())[:300]
+    return (
+        f"The state in the checkpoint does not fit this run ({type(error).__name__}: {reason}). Go "
+        "on from a checkpoint as `refseg fit` wrote it, with the config of its run; or start anew "
+        "with its weights alone: --model.start_from CHECKPOINT."
+    )
 
 
 def _wrong_value(message: str) -> str | None:

@@ -10,7 +10,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
-from torch import Tensor, nn
+from torch import Tensor
 
 from refseg.checkpoint import read_checkpoint
 from refseg.counting import PixelCounts, count_pixels, decoded_truths, predict
@@ -18,7 +18,7 @@ from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
 from refseg.kept_features import check_features
-from refseg.losses import WeightedLogisticLoss
+from refseg.losses import Loss, WeightedLogisticLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups
@@ -74,7 +74,7 @@ class ReferringSegmentation(LightningModule):
         fusion: FusionFactory,
         vocab_size: int,
         decoder: DecoderFactory = BilinearDecoder,
-        loss: nn.Module = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
+        loss: Loss = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = Schedule,
         exact_evaluation: bool = True,

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, UInt8
-from lightning.pytorch.cli import instantiate_module
 from PIL import Image
 from torch import Tensor
 
+from refseg.checkpoint import import_packages as import_own
 from refseg.checkpoint import read_checkpoint
 from refseg.crf import CRFOptions
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
@@ -23,10 +23,9 @@ from refseg.data.tokenizers import split_words
 from refseg.errors import CheckpointError, DataError
 from refseg.geometry import Geometry, Resampling
 from refseg.models.segmenter import Segmenter
-from refseg.models.trust import check_classes
-from refseg.module import ReferringSegmentation
 from refseg.reading import Reading, read
 from refseg.refinement import refine_in_own_size
+from refseg.restoring import build_module, transform_of
 from refseg.scoring import check_logits
 from refseg.types import Batch
 
@@ -175,43 +174,36 @@ class Pipeline:
             self._told.append(line)
 
 
-def load(path: str | Path, device: str = "cpu") -> Pipeline:
+def load(path: str | Path, device: str = "cpu", import_packages: Sequence[str] = ()) -> Pipeline:
     """Make a pipeline from a checkpoint; nothing else is needed, and nothing in it is executed.
 
     Args:
         path: of a checkpoint that `refseg fit` wrote.
         device: where to compute, `cpu` or `cuda`, say.
+        import_packages: packages of your own that are imported, and whose classes checkpoints may
+            name from then on.
 
     Raises:
         CheckpointError: the file is no complete checkpoint of refseg, or names foreign classes.
+        ConfigError: there is no such package.
     """
+    import_own(import_packages)
     checkpoint = read_checkpoint(path)
     module = build_module(checkpoint, path)
     data: dict[str, Any] = checkpoint["ReferringDataModule"]
+    tokenizer = tokenizer_from_state(data["tokenizer"])
+    vocab_size = checkpoint["hyper_parameters"]["vocab_size"]
+    if tokenizer.vocab_size > vocab_size:
+        raise CheckpointError(
+            f"The vocabulary in {path} has {tokenizer.vocab_size:,} words, and its model knows "
+            f"{vocab_size:,}; use a checkpoint as `refseg fit` wrote it."
+        )
     return Pipeline(
         module.segmenter,
-        tokenizer_from_state(data["tokenizer"]),
+        tokenizer,
         device=device,
-        **data["transform"],
+        **transform_of(data["transform"], path).state_dict(),
     )
-
-
-def build_module(checkpoint: dict[str, Any], path: str | Path) -> ReferringSegmentation:
-    """The module of a checkpoint with its weights.
-
-    Raises:
-        CheckpointError: it names classes that are not refseg's, or the weights do not fit.
-    """
-    parts = ("backbone", "text_encoder", "fusion", "decoder", "vocab_size")
-    arguments = {part: checkpoint["hyper_parameters"][part] for part in parts}
-    check_classes(arguments, path)
-    module = instantiate_module(ReferringSegmentation, arguments)
-    try:
-        module.load_state_dict(checkpoint["state_dict"])
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(f"The weights in {path} do not fit its own model: {reason}") from None
-    return module
 
 
 def as_pixels(image: Picture) -> UInt8[np.ndarray, " height width 3"]:

@@ -8,7 +8,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 
 from refseg.checkpoint import read_checkpoint
-from refseg.cli import RefsegCLI, RefsegParser, quieten
+from refseg.cli import RefsegCLI, RefsegParser, quieten, trust_nothing_unasked
 from refseg.command_line import in_order, resolve_configs, with_config_of_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
@@ -38,6 +38,7 @@ class _PreparingCLI(RefsegCLI):
         config = self.config[str(self.subcommand)]
         config.trainer.logger, config.trainer.callbacks = False, None
         config.trainer.devices, config.trainer.num_nodes, config.trainer.strategy = 1, 1, "auto"
+        config.pop("import", None)
         config.data.features = None
         if config.ckpt_path:
             config.data.vocabulary_from = config.ckpt_path
@@ -61,6 +62,7 @@ def prepare_run(words: Sequence[str]) -> PreparedRun:
     """
     quieten()
     words = in_order(words)
+    trust_nothing_unasked(words)
     stages = stages_of(words)
     if stages is not None:
         raise ConfigError(

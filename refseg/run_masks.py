@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from refseg.checkpoint import read_checkpoint
+from refseg.checkpoint.config import config_in
+from refseg.checkpoint_config import data_of
 from refseg.crf import CRFOptions
 from refseg.data import decode
 from refseg.errors import CheckpointError, ConfigError, DataError, PredictionError
@@ -60,10 +62,12 @@ class RunMasks:
             return _mapping(self.config_file)
         try:
             found = read_checkpoint(self.checkpoint) if self.checkpoint else {}
+            config = config_in(found, self.checkpoint) or {}
+            if config:
+                config["data"] = data_of(config, self.checkpoint)
         except CheckpointError:
             return {}
-        about = found.get("refseg")
-        return _mapping(str(about.get("config")) if isinstance(about, dict) else "")
+        return config
 
     @property
     def config_file(self) -> Path | None:
@@ -190,11 +194,10 @@ class RunMasks:
         return notes
 
 
-def _mapping(source: str | Path) -> Mapping[str, Any]:
-    """What YAML says, in a text or a file; nothing where it is damaged."""
+def _mapping(source: Path) -> Mapping[str, Any]:
+    """What YAML says in a file; nothing where it is damaged."""
     try:
-        text = source if isinstance(source, str) else source.read_text(encoding="utf-8")
-        content = yaml.safe_load(text)
+        content = yaml.safe_load(source.read_text(encoding="utf-8"))
     except (yaml.YAMLError, OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

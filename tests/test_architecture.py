@@ -14,7 +14,7 @@ FLOORS = {
     "data": 1, "models": 1, "losses": 1, "evaluation": 1, "visualization": 1, "schedules": 1,
     "crf": 1,
     "counting": 2,
-    "kept_features": 2, "feature_extraction": 2,
+    "kept_features": 2, "restoring": 2, "checkpoint_config": 2, "feature_extraction": 2,
     "module": 2, "callbacks": 2, "pipeline": 2, "loggers": 2, "sweeps": 2, "benchmarks": 2,
     "training": 2,
     "true_masks": 2, "run_masks": 2, "reading": 2, "refinement": 2, "crf_evaluation": 2,

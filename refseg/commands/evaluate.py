@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from refseg.checkpoint.packages import OPTION
+from refseg.command_line import add_import_option
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--output", type=Path, help="folder for the figures; default: `evaluate` in each run"
     )
+    add_import_option(options)
     return options
 
 
@@ -99,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         if checkpoint.resolve() in seen[:place]:
             raise ConfigError(f"{checkpoint} is given twice; name each checkpoint once.")
     labels = labels_of(arguments.checkpoints)
-    words = list(arguments.handed_on)
+    words = [*arguments.handed_on, *(f"{OPTION}={name}" for name in arguments.packages)]
     if arguments.splits:
         words.append(f"--data.test_splits=[{','.join(arguments.splits)}]")
     console = Console()

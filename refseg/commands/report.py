@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refseg.checkpoint import import_packages
+from refseg.command_line import add_import_option
 from refseg.commands._compare_options import add_comparison_options, add_run_options, number_from
 from refseg.errors import ConfigError
 
@@ -65,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
         "--root", metavar="DIR", type=Path, help="folder of the data, if they lie elsewhere now"
     )
     options.add_argument("--device", default="cpu", help="cpu, cuda, …; default: cpu")
+    add_import_option(options)
     return options
 
 
@@ -75,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.commands._report_page import write_report
     from refseg.evaluation.breakdowns import BREAKDOWNS
 
+    import_packages(arguments.packages)
     contenders = read_contenders(arguments.runs, arguments.against)
     arguments.by, arguments.examples = BREAKDOWNS, 0
     found = find(contenders, arguments)

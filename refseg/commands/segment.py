@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from refseg.command_line import add_import_option
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         help="what DenseCRF sees: the image as the network sees it, or in its own size; "
         "default: network",
     )
+    add_import_option(options)
     options.add_argument("--device", default="cpu", help="cpu, cuda, …; default: cpu")
     return options
 
@@ -65,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.pipeline import as_pixels, load
 
     crf = _crf(arguments.crf_on) if arguments.crf else None
-    pipeline = load(arguments.checkpoint, arguments.device)
+    pipeline = load(arguments.checkpoint, arguments.device, arguments.packages)
     if arguments.words and not pipeline.segmenter.reads_word_by_word:
         raise ConfigError(
             f"--words needs a model that reads word by word, but {arguments.checkpoint} has a "

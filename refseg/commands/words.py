@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refseg.command_line import add_import_option
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--columns", type=int, default=6, help="panels in a row of the strip; default: 6"
     )
+    add_import_option(options)
     options.add_argument("--device", default="cpu", help="cpu, cuda, …; default: cpu")
     return options
 
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.pipeline import as_pixels, load
     from refseg.visualization import word_frames, word_page, word_strip, write_gif, write_png
 
-    pipeline = load(arguments.checkpoint, arguments.device)
+    pipeline = load(arguments.checkpoint, arguments.device, arguments.packages)
     if not pipeline.segmenter.reads_word_by_word:
         raise ConfigError(
             f"`refseg words` needs a model that reads word by word, but {arguments.checkpoint} has "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from refseg.checkpoint.packages import OPTION, is_own
 from refseg.errors import ConfigError
 from refseg.models.weight_files import loading_errors
 
@@ -22,6 +23,35 @@ _FOLDER = "a folder that save_pretrained wrote"
 # `name` or `owner/name`; anything else is a path.
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _SUFFIXES = {".bin", ".ckpt", ".h5", ".json", ".npz", ".pt", ".pth", ".safetensors"}
+
+
+_TEXTS = (
+    "albert", "bert", "camembert", "chinese_clip_text_model", "clip", "clip_text_model",
+    "clipseg_text_model", "convbert", "deberta", "deberta-v2", "distilbert", "electra", "ernie",
+    "esm", "flaubert", "funnel", "gpt2", "longformer", "megatron-bert", "mobilebert", "modernbert",
+    "mpnet", "mt5", "nomic_bert", "roberta", "roberta-prelayernorm", "roformer", "siglip",
+    "siglip_text_model", "siglip2_text_model", "squeezebert", "t5", "umt5", "xlm", "xlm-roberta",
+    "xlm-roberta-xl", "xlnet",
+)  # fmt: skip
+_IMAGES = (
+    "beit", "bit", "convnext", "convnextv2", "dinov2", "dinov2_with_registers", "dinov3_convnext",
+    "dinov3_vit", "focalnet", "hgnet_v2", "hiera", "maskformer-swin", "pvt_v2", "resnet",
+    "rt_detr_resnet", "swin", "swinv2", "textnet", "vitdet", "vitpose_backbone",
+)  # fmt: skip
+# Options that make the library fetch code or weights, or choose them by a name.
+_FETCHING = re.compile(
+    r"_?(attn|experts)_implementation.*|auto_map|trust_remote_code|custom_\w+|quantization_config"
+    r"|.*kernel_config|use_kernels|backbone\w*|use_pretrained_backbone|use_timm_backbone"
+)
+_LARGEST = 2**24
+_LARGEST_IN_LIST = 2**16  # depths and widths of stages
+
+
+class Architecture(dict[str, Any]):
+    """A configuration of transformers as a checkpoint keeps it: plain numbers and texts.
+
+    It is a type of its own so that no parser of configs looks for classes in it.
+    """
 
 
 def import_transformers() -> ModuleType:
@@ -43,10 +73,11 @@ def load_config(name: str, architecture: Mapping[str, Any] | None) -> PreTrained
     """The configuration of a transformers model, from a checkpoint's copy or else from its name.
 
     Raises:
-        ConfigError: there is no such model, or no network to get it.
+        ConfigError: there is no such model, no network to get it, or the copy is none.
     """
     transformers = import_transformers()
     if architecture is not None:
+        check_architecture(architecture)
         return transformers.AutoConfig.for_model(**architecture)
     if _is_absent(name):
         raise ConfigError(
@@ -55,6 +86,42 @@ def load_config(name: str, architecture: Mapping[str, Any] | None) -> PreTrained
         )
     with explained(name):
         return transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+
+
+def check_architecture(architecture: Mapping[str, Any]) -> None:
+    """Make sure that a checkpoint's copy of a configuration makes a network and nothing else.
+
+    Raises:
+        ConfigError: it is of a kind that is not known to load nothing by itself, has options that
+            load something, or sizes that no network has.
+    """
+    kind = architecture.get("model_type")
+    if kind not in {*_TEXTS, *_IMAGES} and not is_own("transformers"):
+        raise ConfigError(
+            f"The architecture of a checkpoint is of kind {kind!r}, which is not known to be made "
+            f"without loading anything (known: {', '.join((*_TEXTS, *_IMAGES))}). If you trust "
+            f"it: {OPTION} transformers (in Python: import_packages)."
+        )
+    for name, value in _entries(architecture):
+        if _FETCHING.fullmatch(name):
+            raise ConfigError(
+                f"The architecture of a checkpoint sets {name}, which can load other files; "
+                "`refseg fit` writes none of that kind."
+            )
+        numbers, most = ([value], _LARGEST) if isinstance(value, int) else (value, _LARGEST_IN_LIST)
+        for number in numbers if isinstance(numbers, list) else ():
+            if isinstance(number, int) and abs(number) > most:
+                raise ConfigError(
+                    f"The architecture of a checkpoint has {name} = {number:,}; expected at most "
+                    f"{most:,}."
+                )
+
+
+def _entries(architecture: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in architecture.items():
+        yield str(name), value
+        if isinstance(value, Mapping):
+            yield from _entries(value)
 
 
 def plain_config(config: PreTrainedConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from refseg.checkpoint.reading import check_file
 from refseg.errors import ConfigError
 
 
@@ -24,6 +25,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             from safetensors.torch import load_file
 
             return load_file(path)
+        check_file(path, and_older=True)
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
         raise ConfigError(f"Reading {path} needs the package safetensors; install it.") from error

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
+from refseg.checkpoint import read_checkpoint
 from refseg.errors import CheckpointError
 from refseg.files import remove_leftovers, replacing
 
@@ -52,6 +53,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 f"Cannot write the checkpoint {path}: {reason.strerror}{before}. Make room or "
                 "choose another folder (--output), then go on."
             ) from error
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Any | None = None,  # noqa: ANN401 - as in Lightning
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Read a checkpoint, executing nothing in it.
+
+        Args:
+            path: of the file; an address (`s3://…`) is left to Lightning.
+            map_location: for addresses.
+            weights_only: of files it is always true.
+
+        Raises:
+            CheckpointError: it is no checkpoint of refseg.
+        """
+        if "://" in str(path):
+            return super().load_checkpoint(path, map_location, weights_only=True)
+        return read_checkpoint(path)
 
 
 def _of_the_system(error: BaseException | None) -> OSError | None:

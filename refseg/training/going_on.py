@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from refseg.checkpoint.packages import OPTION, named_packages
+from refseg.checkpoint.reading import check_file
 from refseg.errors import ConfigError
 from refseg.files import write_text
 
@@ -40,6 +42,7 @@ def newest_checkpoint(folder: Path) -> Path | None:
 
 def _steps(path: Path) -> int | None:
     try:
+        check_file(path)
         # Mapped, not read: the weights stay on the disk.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         return int(content["global_step"])
@@ -85,6 +88,7 @@ def resume_command(folder: Path, checkpoint: Path, options: Sequence[str] = ()) 
         options: further words.
     """
     words = ["--config", str(folder / "config.yaml"), "--output", str(folder)]
+    words += [f"{OPTION}={name}" for name in named_packages()]
     return entered_anywhere(["fit", *words, "--ckpt_path", str(checkpoint), *options])
 
 

@@ -4,6 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from refseg.checkpoint import import_packages
+from refseg.command_line import add_import_option
 from refseg.errors import ConfigError
 
 EXAMPLES = """\
@@ -41,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="whose network is timed, on the CPU"
     )
+    add_import_option(options)
     options.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
     return options
 
@@ -59,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.benchmarks.forward_passes import image_size, measure_overhead
     from refseg.files import write_text
 
+    import_packages(arguments.packages)
     checkpoint = arguments.checkpoint
     side = SIDE if checkpoint is None else image_size(checkpoint)
     height, width = arguments.picture

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from refseg.errors import CheckpointError, ConfigError
+from refseg.checkpoint.packages import OPTION, is_own
+from refseg.checkpoint.values import shown
+from refseg.errors import CheckpointError, ConfigError, RefsegError
+
+_MOST = 1_000_000
 
 
 class Tokenizer(ABC):
@@ -84,7 +88,8 @@ class Tokenizer(ABC):
 def tokenizer_from_state(state: Mapping[str, Any]) -> Tokenizer:
     """Make the tokenizer again that `state_dict` described, whichever of the classes it is.
 
-    Only classes that are already defined are considered: a checkpoint cannot import anything.
+    Only classes of refseg, and those of packages that the user has imported for checkpoints, are
+    considered, and of these the ones that are already defined: a checkpoint imports nothing.
 
     Args:
         state: as `Tokenizer.state_dict` returned it.
@@ -99,19 +104,52 @@ def tokenizer_from_state(state: Mapping[str, Any]) -> Tokenizer:
         >>> tokenizer_from_state(tokenizer.state_dict()).vocab_size
         5
     """
-    classes = {kind.__name__: kind for kind in _subclasses(Tokenizer)}
+    classes = {kind.__name__: kind for kind in _subclasses(Tokenizer) if _is_trusted(kind)}
     name = state.get("class")
-    if name not in classes:
+    if not isinstance(name, str) or name not in classes:
         raise CheckpointError(
-            f"The checkpoint's tokenizer is of class {name!r}; known are {', '.join(classes)}. "
-            "Import the module that defines it first."
+            f"The checkpoint's tokenizer is of class {shown(name)}; known are "
+            f"{', '.join(classes)}. If it is yours and you trust it, name its package: {OPTION} "
+            "PACKAGE (in Python: import_packages)."
         )
     try:
         return classes[name].from_state(state)
-    except (KeyError, TypeError, ValueError) as error:
+    except RefsegError as error:
+        raise CheckpointError(f"The checkpoint's {name} cannot be made: {error}") from None
+    except Exception as error:  # the state is of unknown origin, and libraries fail in their ways
+        reason = " ".join(str(error).split())[:200]
         raise CheckpointError(
-            f"The state of the checkpoint's {name} is incomplete ({type(error).__name__}: {error})."
+            f"The state of the checkpoint's {name} is incomplete or damaged "
+            f"({type(error).__name__}: {reason})."
         ) from None
+
+
+def listed(state: Mapping[str, Any], name: str) -> list[str]:
+    """A list of texts in the state of a tokenizer.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    texts = state[name]
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"expected texts as {name}")
+    return texts
+
+
+def counted(state: Mapping[str, Any], name: str) -> int:
+    """A number in the state of a tokenizer.
+
+    Raises:
+        TypeError: it is something else, or larger than any number of words.
+    """
+    number = state[name]
+    if type(number) is not int or abs(number) > _MOST:
+        raise TypeError(f"expected a number of words as {name}")
+    return number
+
+
+def _is_trusted(kind: type[Tokenizer]) -> bool:
+    return kind.__module__.partition(".")[0] == "refseg" or is_own(kind.__module__)
 
 
 def _subclasses(kind: type[Any]) -> list[type[Tokenizer]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from refseg.data.tokenizers.base import Tokenizer
+from refseg.data.tokenizers.base import Tokenizer, counted, listed
 from refseg.errors import ConfigError, DataError
 
 _SEPARATORS = re.compile(r"(\W+)", re.ASCII)
@@ -160,8 +160,11 @@ class OriginalTokenizer(Tokenizer):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "OriginalTokenizer":
         """The tokenizer that gave this state."""
-        tokenizer = cls(max_words=state["max_words"])
-        tokenizer._set_lines(state["lines"])
+        tokenizer = cls(max_words=counted(state, "max_words"))
+        lines = listed(state, "lines")
+        if UNKNOWN not in lines:
+            raise ValueError(f"its vocabulary lacks {UNKNOWN}")
+        tokenizer._set_lines(lines)
         return tokenizer
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from refseg.data.tokenizers.base import Tokenizer
+from refseg.data.tokenizers.base import Tokenizer, counted
 from refseg.data.tokenizers.words import split_words, words_of
 from refseg.errors import ConfigError
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _AT_ONCE = 1000  # sentences, so that little memory is needed
+
+
+_SPECIAL = {
+    *(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")),
+    *(f"{kind}_special_tokens" for kind in ("additional", "extra")),
+}
 
 
 class TransformersTokenizer(Tokenizer):
@@ -123,12 +129,15 @@ class TransformersTokenizer(Tokenizer):
         from tokenizers import Tokenizer as Backend
         from transformers import PreTrainedTokenizerFast
 
-        tokenizer = cls(state["name"], state["max_words"])
+        special = state["special_tokens"]
+        if not set(special) <= _SPECIAL or not all(isinstance(v, str) for v in special.values()):
+            raise TypeError(f"expected texts as {', '.join(sorted(_SPECIAL))}")
+        tokenizer = cls(str(state["name"]), counted(state, "max_words"))
         tokenizer._loaded = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # theirs
             tokenizer_object=Backend.from_str(state["serialised"]),
             padding_side="right",
             truncation_side="right",
-            **state["special_tokens"],
+            **special,
         )
         return tokenizer
 

@@ -9,7 +9,7 @@ import numpy as np
 import regex
 from jaxtyping import Bool, Int64
 
-from refseg.data.tokenizers.base import Tokenizer
+from refseg.data.tokenizers.base import Tokenizer, counted, listed
 from refseg.errors import ConfigError, DataError
 
 # A letter with the marks that belong to it (vowel signs, points, accents). A joiner between two
@@ -153,6 +153,6 @@ class WordTokenizer(Tokenizer):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "WordTokenizer":
         """The tokenizer that gave this state."""
-        tokenizer = cls(state["max_words"], state["min_count"])
-        tokenizer._set_words(state["words"])
+        tokenizer = cls(counted(state, "max_words"), counted(state, "min_count"))
+        tokenizer._set_words(listed(state, "words"))
         return tokenizer

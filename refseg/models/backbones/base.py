@@ -1,7 +1,7 @@
 """What every backbone promises, and how pixels become its input."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -105,6 +105,14 @@ class Backbone(nn.Module, ABC):
     ) -> Float[Tensor, " crops image_dim 1 1"]:
         """One vector per crop of an image: the mean of its map, unless a backbone knows better."""
         return self(crops).mean((2, 3), keepdim=True)
+
+    @classmethod
+    def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether these constructor arguments ask for no file and no download.
+
+        Those of a checkpoint do not (`portable_arguments`), and one whose do is not opened.
+        """
+        return arguments.get("weights") is None
 
     def portable_arguments(self) -> dict[str, Any]:
         """Constructor arguments that make this backbone again without any file but a checkpoint.

@@ -1,5 +1,6 @@
 """Backbones from the transformers library: Swin, DINOv2, ConvNeXt, ResNet and others."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.trunk import Levels, TrunkBackbone
 from refseg.models.provenance import of_hub
 from refseg.models.transformers_models import (
+    Architecture,
     PreTrainedConfig,
     explained,
     import_transformers,
@@ -56,7 +58,7 @@ class TransformersBackbone(TrunkBackbone):
         pyramid_dim: int | None = None,
         normalization: NormalizationName | None = None,
         pretrained: bool = True,
-        architecture: dict[str, Any] | None = None,
+        architecture: Architecture | None = None,
     ) -> None:
         super().__init__()
         self.config = config = load_config(name, architecture and architecture["config"])
@@ -105,6 +107,11 @@ class TransformersBackbone(TrunkBackbone):
             key: value for key, value in plain_config(self.config).items() if key not in _NAMES
         }
         return {"architecture": architecture, "stride": self.stride, "whole": self.whole}
+
+    @classmethod
+    def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether the architecture is given, in place of the files behind `name`."""
+        return arguments.get("architecture") is not None
 
     def portable_arguments(self) -> dict[str, Any]:
         """The architecture and the normalisation in place of the files behind `name`."""

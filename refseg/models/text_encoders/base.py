@@ -1,6 +1,7 @@
 """What every text encoder promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 from jaxtyping import Bool, Int64
@@ -29,6 +30,14 @@ class TextEncoder(nn.Module, ABC):
         token_mask: Bool[Tensor, " expressions words"],
     ) -> TextFeatures:
         """Encode a batch of tokenised expressions."""
+
+    @classmethod
+    def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether these constructor arguments ask for no file and no download.
+
+        Those of a checkpoint do not (`portable_arguments`), and one whose do is not opened.
+        """
+        return arguments.get("weights") is None
 
     def portable_arguments(self) -> dict[str, Any]:
         """Constructor arguments that make this encoder again without any file but a checkpoint.

@@ -1,5 +1,6 @@
 """Text encoders from the transformers library: BERT, RoBERTa, CLIP's text tower and others."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from refseg.errors import ConfigError
 from refseg.models.freezing import Pretrained
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.models.transformers_models import (
+    Architecture,
     explained,
     import_transformers,
     load_config,
@@ -49,7 +51,7 @@ class TransformersEncoder(Pretrained, TextEncoder):
         frozen: bool = True,
         sentence: Literal["mean", "pooler"] = "mean",
         pretrained: bool = True,
-        architecture: dict[str, Any] | None = None,
+        architecture: Architecture | None = None,
     ) -> None:
         super().__init__()
         self.name, self.sentence = name, sentence
@@ -98,6 +100,11 @@ class TransformersEncoder(Pretrained, TextEncoder):
             sentence = output.pooler_output * (lengths > 0)[:, None]
         words = functional.pad(words, (0, 0, 0, tokens.shape[1] - longest))
         return TextFeatures(words, sentence, token_mask)
+
+    @classmethod
+    def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether the architecture is given, in place of the files behind `name`."""
+        return arguments.get("architecture") is not None
 
     def portable_arguments(self) -> dict[str, Any]:
         """The architecture in place of the files behind `name`."""

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.backbones import TransformersBackbone
+from refseg.models.transformers_models import Architecture
 
 transformers = pytest.importorskip("transformers")
 IMAGES = torch.randint(
@@ -78,6 +79,7 @@ def test_checkpoint_needs_no_folder(transformers_models: Path, tmp_path: Path, n
     backbone = TransformersBackbone(**arguments).eval()
     torch.save(backbone.portable_arguments(), tmp_path / "arguments.pt")
     portable = torch.load(tmp_path / "arguments.pt", weights_only=True)
+    portable["architecture"] = Architecture(portable["architecture"])
     again = TransformersBackbone(**arguments | {"name": "./gone"} | portable).eval()
     again.load_state_dict(backbone.state_dict())
     assert torch.equal(again(IMAGES), backbone(IMAGES))

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.text_encoders import TransformersEncoder
+from refseg.models.transformers_models import Architecture
 
 transformers = pytest.importorskip("transformers")
 VOCAB_SIZE = 50
@@ -60,6 +61,7 @@ def test_checkpoint_needs_no_folder(transformers_models: Path, tmp_path: Path, n
     encoder = TransformersEncoder(VOCAB_SIZE, str(transformers_models / name)).eval()
     torch.save(encoder.portable_arguments(), tmp_path / "arguments.pt")
     portable = torch.load(tmp_path / "arguments.pt", weights_only=True)
+    portable["architecture"] = Architecture(portable["architecture"])
     again = TransformersEncoder(VOCAB_SIZE, "./gone", **portable).eval()
     again.load_state_dict(encoder.state_dict())
     assert torch.equal(again(TOKENS, MASK).words, encoder(TOKENS, MASK).words)

@@ -1,0 +1,59 @@
+"""The config in a checkpoint, read without believing it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from refseg.checkpoint.values import shown
+from refseg.errors import CheckpointError
+
+_LONGEST = 2**17  # characters; that of `rmi.yaml` has 4,500
+_DEEPEST = 40
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what stands for more than is written, and what is nested without an end."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - as in yaml
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it has aliases (*), which `refseg fit` never writes")
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def config_in(checkpoint: Mapping[str, Any], source: object) -> dict[str, Any] | None:
+    """The whole config of the run that wrote a checkpoint; None where it holds none.
+
+    Args:
+        checkpoint: as it was read.
+        source: of it, for the message.
+
+    Raises:
+        CheckpointError: what stands there is no config.
+    """
+    text = checkpoint.get("refseg", {}).get("config")
+    if text is None:
+        return None
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        got = "a longer text" if isinstance(text, str) else shown(text)
+        raise _no_config(source, f"expected a text of at most {_LONGEST:,} characters, got {got}")
+    try:
+        content = yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _no_config(source, " ".join(str(error).split())[:300]) from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise _no_config(source, f"expected options by their names, got {shown(content)}")
+    return content
+
+
+def _no_config(source: object, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"The config in {source} cannot be read ({reason}); name one with --config."
+    )
