@@ -6,6 +6,7 @@ answer at once.
 
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -61,8 +62,11 @@ def _page(usage: str, purpose: str, verbs: Mapping[str, str], examples: str) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb and return the exit code: 0 done, 1 partly failed, 2 wrong input."""
-    from refseg.errors import RefsegError
+    """Run one verb and return the exit code.
+
+    0: done. 1: partly failed. 2: wrong input. 128 and more: ended by a signal.
+    """
+    from refseg.errors import RefsegError, Stopped
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -78,6 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("refseg: interrupted", file=sys.stderr)
         return 130
+    except Stopped as stopped:
+        if stopped.code:
+            print(f"refseg: stopped by {signal.Signals(stopped.number).name}", file=sys.stderr)
+        return int(stopped.code or 0)
     except BrokenPipeError:  # the reader of our output has gone: `refseg ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141

@@ -45,6 +45,7 @@ from refseg.stages import run_stages, stages_of
 from refseg.trainer_options import turn_off
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
 from refseg.training.going_on import ResumeFile, last_checkpoint
+from refseg.training.signals import STOP_SIGNALS
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
 
 EXAMPLES = {
@@ -260,6 +261,11 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
         words: the rest of the command line.
         again: the command that goes on with a training; None: the one of its run alone.
     """
+    with STOP_SIGNALS.obeyed():
+        return _run_trainer(verb, words, again)
+
+
+def _run_trainer(verb: str, words: Sequence[str], again: str | None) -> int:
     quieten()
     words = in_order(words)
     trust_nothing_unasked(words)

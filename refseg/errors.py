@@ -26,3 +26,16 @@ class TrainingError(RefsegError):
 
 class PredictionError(RefsegError):
     """What a network answers is not a number."""
+
+
+class Stopped(SystemExit):
+    """A signal asked the program to end; no error, and nothing to put right.
+
+    Args:
+        number: of the signal; the exit code is 128 more, as shells have it.
+        is_failure: whether the exit code says so; without, it is 0.
+    """
+
+    def __init__(self, number: int, is_failure: bool = True) -> None:
+        super().__init__(128 + number if is_failure else 0)
+        self.number = number

@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import signal
 from typing import Any
 
 import cv2
@@ -74,7 +75,21 @@ def start_worker(worker_id: int) -> None:
     A search for garbage writes to every object, and so would copy what the worker shares with the
     main process: what there is at the start is exempt from it.
     """
+    _leave_signals_to_the_main_process()
     gc.freeze()
     cv2.setNumThreads(0)
     if int(os.environ.get("PL_SEED_WORKERS", "0")):
         pl_worker_init_function(worker_id)
+
+
+def _leave_signals_to_the_main_process() -> None:
+    """Ctrl-C, a terminal that is closed, a cluster: they signal to all processes at once.
+
+    The main process ends its workers when it has done with them; without them it could not end the
+    step that it is in. If it has died, they end by themselves.
+    """
+    for name in ("SIGINT", "SIGHUP", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # The main process itself uses this one, for a worker that hangs.
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))

@@ -10,10 +10,11 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from refseg.errors import ConfigError, RefsegError
+from refseg.errors import ConfigError, RefsegError, Stopped
 from refseg.files import remove_leftovers
 from refseg.training.going_on import ResumeFile
 from refseg.training.progress import Point, TrainingProgress, set_random_state
+from refseg.training.signals import STOP_SIGNALS
 
 _FIRST_SECONDS = 10.0  # what may be lost in the beginning
 _SHARE = 50.0  # saving takes at most the fiftieth part of the time
@@ -68,6 +69,8 @@ class LastCheckpoint(Checkpoint):
         if self._random is not None:
             set_random_state(self._random)
             self._random = None
+        if self._progress is not None:
+            STOP_SIGNALS.defer()
 
     def on_train_batch_start(
         self,
@@ -76,11 +79,11 @@ class LastCheckpoint(Checkpoint):
         batch: Any,  # noqa: ANN401 - as in Lightning
         batch_idx: int,
     ) -> None:
-        """Save when it is time.
+        """Save when it is time; end the training when that was asked for.
 
         Here, and not at the end of a batch, it is known whether a validation followed it.
         """
-        self._save_if_due(trainer, pl_module)
+        self._save_or_stop(trainer, pl_module)
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: torch.optim.Optimizer
@@ -105,7 +108,20 @@ class LastCheckpoint(Checkpoint):
         """Note that going on begins with this validation."""
         if self._progress is not None and _is_training(trainer):
             self._progress.note_validation_start()
-            self._save_if_due(trainer, pl_module)
+            self._save_or_stop(trainer, pl_module)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401 - as in Lightning
+        batch: Any,  # noqa: ANN401 - as in Lightning
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """End the training when that was asked for; it will begin with this validation."""
+        if self._progress is not None and _is_training(trainer):
+            self._stop_if_asked(trainer, pl_module, self._agreed(trainer, STOP_SIGNALS.request)[0])
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, after Lightning's own checkpoints: their best score is part of the state."""
@@ -121,8 +137,12 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save what came out."""
-        if self._progress is not None and self._progress.point is not self._saved:
+        if self._progress is None:
+            return
+        if self._progress.point is not self._saved:
             self._save(trainer, pl_module)
+        self._stop_if_asked(trainer, pl_module, self._agreed(trainer, STOP_SIGNALS.request)[0])
+        STOP_SIGNALS.obey()
 
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
@@ -133,6 +153,8 @@ class LastCheckpoint(Checkpoint):
         # Of several processes one may have failed while the others wait for it in a step: saving
         # would wait for them.
         can_save = trainer.state.fn == TrainerFn.FITTING and trainer.world_size == 1
+        if STOP_SIGNALS.request is not None and isinstance(exception, KeyboardInterrupt | Stopped):
+            can_save = False  # it has been saved for that, or is to stop at once
         if can_save and not self._is_stepping and self._progress.point is not self._saved:
             try:
                 self._save(trainer, pl_module)
@@ -166,15 +188,35 @@ class LastCheckpoint(Checkpoint):
         """Keep them until the training starts."""
         self._random = state_dict.get("random")
 
-    def _save_if_due(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        now = time.monotonic()
+    def _save_or_stop(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        progress = self._progress
+        if progress is None or (progress.point is not None and not progress.is_current):
+            return  # gradients are being accumulated
+        is_due, request = self._agreed(trainer, self._is_due(), STOP_SIGNALS.request)
+        self._stop_if_asked(trainer, pl_module, request)
+        if is_due and progress.point is not self._saved:
+            self._save(trainer, pl_module)
+
+    def _is_due(self) -> bool:
         longest = 60 * self.minutes
         shortest = min(longest, max(_FIRST_SECONDS, self._saved_at - self._began))
-        is_due = now - self._saved_at >= max(shortest, _SHARE * self._cost)
-        if trainer.strategy.reduce_boolean_decision(is_due, all=False):
-            progress = self._progress
-            if progress is not None and progress.is_current and progress.point is not self._saved:
+        return time.monotonic() - self._saved_at >= max(shortest, _SHARE * self._cost)
+
+    def _stop_if_asked(self, trainer: Trainer, pl_module: LightningModule, request: int) -> None:
+        if request and self._progress is not None:
+            if self._progress.point is not self._saved:
                 self._save(trainer, pl_module)
+            STOP_SIGNALS.answer(request, trainer.is_global_zero)
+
+    @staticmethod
+    def _agreed(trainer: Trainer, *numbers: int | None) -> list[int]:
+        """The largest of each number over all processes, so that all of them do the same."""
+        if trainer.world_size == 1:
+            return [int(number or 0) for number in numbers]
+        ours = torch.tensor([int(n or 0) for n in numbers], device=trainer.strategy.root_device)
+        theirs = trainer.strategy.reduce(ours, reduce_op="max")
+        assert isinstance(theirs, Tensor)
+        return [int(number) for number in theirs.tolist()]
 
     def _save(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._progress is not None
