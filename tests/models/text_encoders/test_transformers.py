@@ -110,7 +110,9 @@ def test_absent_models_are_one_message(
         (transformers_models / "bert" / "config.json").read_bytes()
     )
     (broken / "model.safetensors").write_bytes(b"\0" * 100)
-    for name in ("./absent", "nobody/no-such-model", str(empty), str(broken)):
+    with pytest.raises(ConfigError, match=r"^There is no folder '\./absent'; expected a folder"):
+        TransformersEncoder(VOCAB_SIZE, "./absent")
+    for name in ("nobody/no-such-model", str(empty), str(broken)):
         with pytest.raises(ConfigError) as error:
             TransformersEncoder(VOCAB_SIZE, name)
         message = str(error.value)
