@@ -42,6 +42,28 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             have to be executed, or it was not written by refseg.
     """
     path = Path(path)
+    checkpoint = read_plain(path)
+    missing = (
+        [part for part in PARTS if part not in checkpoint]
+        if isinstance(checkpoint, dict)
+        else list(PARTS)
+    )
+    if missing:
+        raise CheckpointError(
+            f"{path} is no complete checkpoint of refseg: it lacks {', '.join(missing)}. "
+            "Use one that `refseg fit` wrote (RUN/checkpoints/*.ckpt)."
+        )
+    _check_parts(checkpoint, path)
+    return checkpoint
+
+
+def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
+    """Read the tensors and plain values of a file, whichever they are.
+
+    Raises:
+        CheckpointError: there is no such file, it is not one of `torch.save`, or it holds objects
+            that would have to be executed.
+    """
     if not path.is_file():
         raise CheckpointError(f"Expected a checkpoint file, found none at {path}.")
     try:
@@ -60,17 +82,6 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path} cannot be read as a checkpoint; it is truncated or something else: "
             f"{str(error).splitlines()[0][:300] if str(error) else type(error).__name__}"
         ) from error
-    missing = (
-        [part for part in PARTS if part not in checkpoint]
-        if isinstance(checkpoint, dict)
-        else list(PARTS)
-    )
-    if missing:
-        raise CheckpointError(
-            f"{path} is no complete checkpoint of refseg: it lacks {', '.join(missing)}. "
-            "Use one that `refseg fit` wrote (RUN/checkpoints/*.ckpt)."
-        )
-    _check_parts(checkpoint, path)
     return checkpoint
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from refseg.checkpoint import read_checkpoint
+from refseg.checkpoint.reading import read_plain
 from refseg.errors import CheckpointError
 from refseg.files import remove_leftovers, replacing
 
@@ -68,11 +68,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             weights_only: of files it is always true.
 
         Raises:
-            CheckpointError: it is no checkpoint of refseg.
+            CheckpointError: it holds more than tensors and plain values, or is no checkpoint.
         """
         if "://" in str(path):
             return super().load_checkpoint(path, map_location, weights_only=True)
-        return read_checkpoint(path)
+        content: dict[str, Any] = read_plain(Path(path))
+        return content
 
 
 def _of_the_system(error: BaseException | None) -> OSError | None:
