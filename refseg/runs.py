@@ -11,8 +11,7 @@ from typing import Any
 from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 from refseg.callbacks import ExamplePictures
 from refseg.crf_evaluation import CRFEvaluation
@@ -220,7 +219,9 @@ def place_in(folder: Path, trainer: Namespace) -> None:
 
 @rank_zero_only
 def _show(
-    results: dict[str, dict[str, float]], paths: dict[str, Path], tables: Sequence[Table] = ()
+    results: dict[str, dict[str, float]],
+    paths: dict[str, Path],
+    tables: Sequence[RenderableType] = (),
 ) -> None:
     console = Console()
     for table in (*([metric_table(results)] if results else []), *tables):
@@ -231,7 +232,7 @@ def _show(
 
 def _protocol_tables(
     results: Mapping[str, dict[str, dict[str, float]]], protocols: Sequence[Protocol]
-) -> Iterator[Table]:
+) -> Iterator[RenderableType]:
     """What is to be said of other ways of counting than the standard one."""
     for split in next(iter(results.values()), {}):
         rows = {name: splits[split] for name, splits in results.items()}

@@ -191,17 +191,13 @@ def _show(console: "Console", label: str, figures: Figures) -> None:
 
 def _compare(console: "Console", found: dict[str, Figures]) -> None:
     """Overall IoU of each checkpoint under each protocol, in one table for each split."""
-    from rich import box
-    from rich.table import Table
-
+    from refseg.evaluation.figure_table import FigureTable
     from refseg.evaluation.figure_texts import percent
 
     splits = dict.fromkeys(s for figures in found.values() for s in next(iter(figures.values())))
     for split in splits:
-        table = Table(title=f"overall IoU in %, {split}", box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("")
-        for name in next(iter(found.values())):
-            table.add_column(name, justify="right")
+        names = next(iter(found.values()))
+        table = FigureTable("", [*names], f"overall IoU in %, {split}")
         for label, figures in found.items():
             rows = [splits_of.get(split, {}) for splits_of in figures.values()]
             table.add_row(label, *(percent(row.get("overall_iou", math.nan)) for row in rows))

@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rich import box
 from rich.table import Table
 
+from refseg.evaluation.figure_table import FigureTable
 from refseg.evaluation.protocols import STANDARD, Protocol
 from refseg.files import write_text
 
@@ -17,12 +17,12 @@ _PRECISION = "precision@"
 _UNKNOWN = "–"
 
 
-def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = None) -> Table:
+def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = None) -> FigureTable:
     """Lay metrics out as the papers print them: in percent, with two decimals.
 
     Columns are overall IoU, mean IoU and every precision@X that a row has, by rising X, and, where
     expressions name nothing, N-acc and T-acc; other keys are left out. A figure that is absent or
-    undefined is a dash.
+    undefined is a dash. On a narrow terminal rows become columns, and figures stay whole.
 
     Args:
         rows: the metrics of each split or model, in [0, 1], by the keys of `ReferringMetrics`.
@@ -40,19 +40,16 @@ def metric_table(rows: Mapping[str, Mapping[str, float]], title: str | None = No
     """
     present = {key for metrics in rows.values() for key in metrics if key.startswith(_PRECISION)}
     precisions = sorted(present, key=lambda key: float(key.removeprefix(_PRECISION)))
-    table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column("in %", no_wrap=True)
     accuracies = [key for key in _ACCURACIES if any(key in metrics for metrics in rows.values())]
     keys = [*_TITLES, *precisions, *accuracies]
-    for key in keys:
-        table.add_column(metric_title(key), justify="right", overflow="fold")
+    table = FigureTable("in %", [*map(metric_title, keys)], title)
     for name, metrics in rows.items():
         values = [metrics.get(key, math.nan) for key in keys]
         table.add_row(name, *(_percent(value) for value in values))
     return table
 
 
-def word_table(curves: Mapping[str, Mapping[int, float]]) -> Table:
+def word_table(curves: Mapping[str, Mapping[int, float]]) -> FigureTable:
     """Lay out how overall IoU grows while the sentences are read, in percent.
 
     Args:
@@ -68,11 +65,9 @@ def word_table(curves: Mapping[str, Mapping[int, float]]) -> Table:
          val                           40.00  61.23
         <BLANKLINE>
     """
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column("overall IoU in %, words read", overflow="fold")
     percentages = sorted({percentage for points in curves.values() for percentage in points})
-    for percentage in percentages:
-        table.add_column(f"{percentage} %", justify="right", no_wrap=True)
+    headings = [f"{percentage} %" for percentage in percentages]
+    table = FigureTable("overall IoU in %, words read", headings)
     for split, points in curves.items():
         values = (points.get(percentage, math.nan) for percentage in percentages)
         table.add_row(split, *map(_percent, values))
@@ -83,7 +78,7 @@ def protocol_table(
     rows: Mapping[str, Mapping[str, float]],
     protocols: Mapping[str, Protocol],
     title: str | None = None,
-) -> Table:
+) -> FigureTable:
     """Lay out what the same predictions are worth under several protocols, in percent.
 
     Figures that a protocol's own code does not print have a star.
@@ -107,11 +102,8 @@ def protocol_table(
         <BLANKLINE>
     """
     keys = list(dict.fromkeys(key for metrics in rows.values() for key in metrics))
-    table = Table(title=title, box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    table.add_column("in %", no_wrap=True)
+    table = FigureTable("in %", [*map(metric_title, keys)], title)
     starred = {key for key in keys for name in rows if key not in protocols[name].reported}
-    for key in keys:
-        table.add_column(metric_title(key), justify="right", overflow="fold")
     for name, metrics in rows.items():
         cells = [_percent(metrics.get(key, math.nan)) for key in keys]
         # A space where others have a star, so that the digits stand below each other.
