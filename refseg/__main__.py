@@ -79,6 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             message = original_message(error)
         print(f"refseg: error: {message}", file=sys.stderr)
         return 2
+    except RuntimeError as error:
+        from refseg.explanations import missing_kernel
+
+        explained = missing_kernel(error)
+        if explained is None:
+            raise
+        print(f"refseg: error: {explained}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("refseg: interrupted", file=sys.stderr)
         return 130

@@ -153,7 +153,9 @@ class ExamplePictures(Callback):
                 self._example(batch, expression, outputs["predictions"][expression])
             )
             if len(self._strips) < self.strips and pl_module.segmenter.reads_word_by_word:
-                self._strips.append(self._strip(pl_module, batch, expression))
+                with trainer.precision_plugin.forward_context():  # as the prediction was computed
+                    strip = self._strip(pl_module, batch, expression)
+                self._strips.append(strip)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Draw the sheet and hand the pictures to the loggers."""

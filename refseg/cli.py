@@ -349,6 +349,7 @@ def quieten() -> None:
         r"The dirpath has changed.*",  # evaluating into another folder than the training's
         r"You're resuming from a checkpoint that ended before the epoch.*",  # our loaders go on
         r".*Checkpoint directory .* exists and is not empty.*",  # going on with a run
+        r"Detected call of `lr_scheduler.step\(\)` before.*",  # 16-mixed skips its first steps
         r"Be aware that when using `ckpt_path`, callbacks used to create.*",  # some are turned off
         r"You are trying to `self.log\(\)` but `Trainer\(barebones.*",  # we show the figures
     )

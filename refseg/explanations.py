@@ -71,6 +71,22 @@ def unfit_state(error: Exception) -> str | None:
     )
 
 
+def missing_kernel(error: RuntimeError) -> str | None:
+    """What torch cannot compute in a precision on this machine; None for errors of other kinds.
+
+    Args:
+        error: as torch raised it.
+    """
+    message = " ".join(str(error).split())
+    refused = r"not implemented for '(Half|BFloat16|Double)'|path needs the cpu support"
+    if not re.search(refused, message):
+        return None
+    return (
+        f"This build of torch cannot compute in this precision on this device ({message}); use "
+        "--trainer.precision 32-true, or bf16-mixed."
+    )
+
+
 def _wrong_value(message: str) -> str | None:
     """Which kinds of values an option takes, where it was given another one."""
     key = re.search(r'Parser key "([^"]+)"', message)

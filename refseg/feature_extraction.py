@@ -71,9 +71,9 @@ def extract_features(
             small.
         DataError: an image is missing or broken, or the disk has become full.
     """
-    key = feature_key(backbone, data, str(trainer.precision))
-    assert isinstance(backbone, TrunkBackbone)
     network = _Network(backbone, trainer)
+    # As a run tells its own: of the weights in the trainer's precision.
+    key = feature_key(backbone, data, str(trainer.precision))
     made = {
         "refseg": __version__,
         "torch": torch.__version__,
@@ -99,7 +99,7 @@ def extract_features(
 class _Network:
     """The frozen trunk on its device, in the trainer's precision."""
 
-    def __init__(self, backbone: TrunkBackbone, trainer: Trainer) -> None:
+    def __init__(self, backbone: Backbone, trainer: Trainer) -> None:
         self.device = trainer.strategy.root_device
         self.precision = trainer.precision_plugin
         self.backbone = cast("TrunkBackbone", self.precision.convert_module(backbone))

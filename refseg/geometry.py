@@ -1,14 +1,13 @@
 """How an image is fitted into the network's square, and the exact way back."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from refseg.precision import full_precision
 from refseg.resampling import resize
 
 Resampling = Literal["antialiased", "original"]
@@ -17,9 +16,11 @@ Resampling = Literal["antialiased", "original"]
 _ORIGINAL_THRESHOLD = 1e-9
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(NamedTuple):
     """A letterbox: the image scaled to fit a square, centred, with a border around it.
+
+    A named tuple, which Lightning takes apart and puts together again where it converts batches to
+    another precision; a frozen dataclass it refuses.
 
     Args:
         height: of the image in its own size, pixels.
@@ -118,8 +119,7 @@ class Geometry:
         Returns:
             maps on the CPU.
         """
-        values = maps.detach().cpu()
-        values = values if values.dtype == torch.float64 else values.float()
+        values = full_precision(maps.detach().cpu())
         own = values.new_empty(len(values), self.height, self.width)
         for value, target in zip(values.numpy(), own.numpy(), strict=True):
             target[:] = self.to_own_size(value)

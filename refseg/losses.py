@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
+from refseg.precision import full_precision
 from refseg.targets import subsampled, touched
 
 
@@ -92,7 +93,7 @@ class WeightedLogisticLoss(Loss):
         masks: Bool[Tensor, " expressions height width"],
     ) -> Float[Tensor, ""]:
         """Return the weighted cross-entropy of a batch."""
-        logits = _full_precision(logits)
+        logits = full_precision(logits)
         foreground = logits.new_tensor(self.positive_weight)
         weights = torch.where(masks, foreground, self.negative_weight)
         per_expression = self.reduction == "expression_sum"
@@ -140,7 +141,7 @@ class DiceLoss(Loss):
         masks: Bool[Tensor, " expressions height width"],
     ) -> Float[Tensor, ""]:
         """Return the mean Dice loss of a batch."""
-        probabilities = _full_precision(logits).sigmoid()
+        probabilities = full_precision(logits).sigmoid()
         shared = (probabilities * masks).sum(dim=(1, 2))
         total = probabilities.sum(dim=(1, 2)) + masks.sum(dim=(1, 2))
         # Without smoothing, an empty mask and probabilities that underflow to 0 give 0 / 0.
@@ -242,7 +243,3 @@ class WeightedSum(Loss):
             for loss, weight in zip(self.losses, self.weights, strict=True)
         ]
         return torch.stack(terms).sum()
-
-
-def _full_precision(logits: Tensor) -> Tensor:
-    return logits if logits.dtype == torch.float64 else logits.float()

@@ -32,6 +32,7 @@ from refseg.models.segmenter import (
     TextEncoderFactory,
 )
 from refseg.models.weight_files import load_weights
+from refseg.precision import check_optimizer, check_weights
 from refseg.schedules import Schedule
 from refseg.scoring import check_logits, predict_with_scores
 from refseg.types import Batch
@@ -135,25 +136,31 @@ class ReferringSegmentation(LightningModule):
     def _remember_origin(self, checkpoint: dict[str, Any]) -> None:
         self.backbone_weights = checkpoint.get("refseg", {}).get("backbone_weights")
 
-    def _check_features(self) -> None:
-        """See whether the features that stand for images are this backbone's, once it has weights.
+    def _check_weights(self) -> None:
+        """See whether weights are numbers, and kept features those of the backbone's weights.
 
         Raises:
             ConfigError: they are not.
-            DataError: an image has none.
+            DataError: an image has no features.
         """
+        check_weights(self.segmenter)
         check_features(self.segmenter.backbone, self.data, self.trainer, self.regions is not None)
 
-    on_fit_start = on_test_start = on_predict_start = _check_features
+    on_fit_start = on_test_start = on_predict_start = _check_weights
 
     def on_validation_start(self) -> None:
         """As before a test; while training it has been done."""
         if self.trainer.state.fn == TrainerFn.VALIDATING:
-            self._check_features()
+            self._check_weights()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimiser over what is trained, and its schedule, told the number of steps."""
+        """The optimiser over what is trained, and its schedule, told the number of steps.
+
+        Raises:
+            ConfigError: the optimiser cannot work in the precision of the weights.
+        """
         optimizer = self.make_optimizer(parameter_groups(self.segmenter, self.decayed))
+        check_optimizer(optimizer)
         schedule = self.make_schedule(optimizer)
         if isinstance(schedule, Schedule):
             planned = int(self.trainer.estimated_stepping_batches)

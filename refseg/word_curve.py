@@ -128,7 +128,8 @@ class WordCurve(Callback):
     ) -> None:
         """Read the sentences of the batch again, word by word."""
         assert isinstance(pl_module, ReferringSegmentation)
-        partly = self.read_partly(pl_module, batch, outputs["predictions"])
+        with trainer.precision_plugin.forward_context():  # as the predictions were computed
+            partly = self.read_partly(pl_module, batch, outputs["predictions"])
         truths = decoded_truths(batch)
         for percentage, predictions in partly.items():
             counts = count_pixels(batch, predictions, STANDARD, truths)

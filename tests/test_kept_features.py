@@ -191,6 +191,21 @@ def test_what_does_not_fit_is_said(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+def test_features_in_half_precision(weights: str, tmp_path: Path) -> None:
+    """Weights and features are rounded in the same way where they are kept and where they are used.
+
+    The statistics of the pixels are not, nor is what a checkpoint says of them.
+    """
+    chosen = [weights, "--trainer.precision=bf16-true"]
+    store = tmp_path / "features"
+    assert main(["data", "features", *BASE, *chosen, "--out", str(store)]) == 0
+    words = [*FIT, *chosen, *LOGGED, "--trainer.limit_train_batches=2"]
+    for run, options in {"seen": [], "read": [f"--data.features={store}"]}.items():
+        assert main([*words, *options, "--output", str(tmp_path / run)]) == 0
+    curves = [(tmp_path / run / "logs" / "metrics.csv").read_text() for run in ("seen", "read")]
+    assert curves[0] == curves[1]
+
+
 NETWORK = {"name": "squeezenet1_1", "stride": 8, "frozen": True, "pyramid_dim": 8}
 
 

@@ -1,6 +1,8 @@
 """Batches: choosing expressions, moving, and the way back to own sizes."""
 
+import pytest
 import torch
+from lightning.pytorch.plugins import DoublePrecision, HalfPrecision, Precision
 
 from refseg.geometry import Geometry
 from refseg.types import Batch, RunLengths
@@ -60,3 +62,26 @@ def test_moving_keeps_ids_and_sentences() -> None:
     assert moved.images.device.type == moved.token_mask.device.type == "meta"
     assert moved.expression_ids == (10, 11, 12)
     assert len(moved) == 3
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [
+        (HalfPrecision("bf16-true"), torch.bfloat16),
+        (HalfPrecision("16-true"), torch.float16),
+        (DoublePrecision(), torch.float64),
+    ],
+)
+def test_the_trainer_converts_features_and_leaves_the_rest(
+    precision: Precision, dtype: torch.dtype
+) -> None:
+    batch = make_batch()
+    batch.features = (torch.rand(2, 4, 3, 3), torch.rand(2, 8, 2, 2))
+    converted = precision.convert_input(batch)
+    assert type(converted) is Batch
+    assert [level.dtype for level in converted.features] == [dtype, dtype]
+    for name in ("geometries", "truths", "expressions", "expression_ids", "image_paths"):
+        assert getattr(converted, name) == getattr(batch, name)
+    assert all(type(geometry) is Geometry for geometry in converted.geometries)
+    for name in ("images", "tokens", "token_mask", "image_index", "masks"):
+        assert torch.equal(getattr(converted, name), getattr(batch, name))

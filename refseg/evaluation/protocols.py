@@ -11,7 +11,7 @@ what is not 1 for background (`lavt`), and samples that a distributed sampler re
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -139,14 +139,14 @@ def touched(
         >>> touched(logits, Geometry.letterbox(height=6, width=6, size=3)).int()[2]
         tensor([0, 1, 1, 1, 1, 0], dtype=torch.int32)
     """
-    return replace(geometry, resampling="original").predictions(logits[None])[0]
+    return geometry._replace(resampling="original").predictions(logits[None])[0]
 
 
 def above_half_squashed(
     logits: Float[Tensor, " size size"], geometry: Geometry
 ) -> Bool[Tensor, " side side"]:
     """Foreground where the logit is above 0, in a square into which the image is squashed."""
-    return above_half(logits, replace(geometry, height=_LAVT_SIDE, width=_LAVT_SIDE))
+    return above_half(logits, geometry._replace(height=_LAVT_SIDE, width=_LAVT_SIDE))
 
 
 def above_cubic(

@@ -9,10 +9,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.models.parameters import start_normal, start_xavier
+from refseg.precision import in_full_precision
 
 
 class Decoder(nn.Module, ABC):
-    """Turns fused features into logits in network size; built from `(fused_dim)`."""
+    """Turns fused features into logits in network size; built from `(fused_dim)`.
+
+    The logits are float32 (float64, if the weights are) in any precision of the trainer, and so is
+    what is between the classifier and them: loss, prediction and score depend on their last bits.
+    """
 
     @abstractmethod
     def forward(
@@ -67,7 +72,7 @@ class BilinearDecoder(Decoder):
         self, fused: Float[Tensor, " expressions fused_dim h w"]
     ) -> Float[Tensor, " expressions h w"]:
         """One logit per cell of the feature grid."""
-        return self.classifier(self.dropout(fused))[:, 0]
+        return in_full_precision(self.classifier, self.dropout(fused))[:, 0]
 
 
 class DeconvolutionDecoder(Decoder):
@@ -123,14 +128,14 @@ class DeconvolutionDecoder(Decoder):
         """The logits of pixels, `stride` times as many on each side as cells."""
         height, width = (size * self.stride for size in cells.shape[-2:])
         start = self.stride // 2
-        full = self.upsampling(cells[:, None])[:, 0]
+        full = in_full_precision(self.upsampling, cells[:, None])[:, 0]
         return full[:, start : start + height, start : start + width]
 
     def cells(
         self, fused: Float[Tensor, " expressions fused_dim h w"]
     ) -> Float[Tensor, " expressions h w"]:
         """One logit per cell of the feature grid."""
-        return self.classifier(fused)[:, 0]
+        return in_full_precision(self.classifier, fused)[:, 0]
 
 
 def bilinear_filter(stride: int) -> Float[Tensor, " taps taps"]:

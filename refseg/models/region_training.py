@@ -12,6 +12,7 @@ from refseg.geometry import Geometry
 from refseg.models.coordinates import box_coordinates
 from refseg.models.region import RegionModel
 from refseg.models.segmenter import Segmenter
+from refseg.precision import full_precision
 from refseg.types import Batch
 
 Boxes = Int64[Tensor, " boxes 4"]  # left, top, right, bottom pixel, the last two inclusive
@@ -74,7 +75,10 @@ class RegionTraining:
         asked = regions.expression
         if not len(asked):  # no object is as large as a pixel
             return (
-                torch.stack([p.sum() for p in segmenter.parameters() if p.requires_grad]).sum() * 0
+                torch.stack(
+                    [full_precision(p).sum() for p in segmenter.parameters() if p.requires_grad]
+                ).sum()
+                * 0
             )
         every = torch.arange(len(asked), device=asked.device)
         scores = RegionModel(segmenter)(
@@ -109,14 +113,14 @@ class RegionTraining:
         device = batch.images.device
         expression = torch.tensor([row[0] for row in rows], dtype=torch.int64)
         images = batch.image_index.cpu()[expression]
-        places, corners = torch.zeros(len(rows), 8), torch.zeros(len(rows), 5)
+        places, corners = (torch.zeros(len(rows), n, dtype=torch.float32) for n in (8, 5))
         for row, (_, box, _) in enumerate(rows):
             image = int(images[row])
             geometry = batch.geometries[image]
             inside = box - torch.tensor([geometry.left, geometry.top] * 2)
             size = geometry.scaled_width, geometry.scaled_height
             places[row] = box_coordinates(inside[None], *size)[0].float()
-            corners[row] = torch.tensor([image, *_edges(box[None])[0].tolist()])
+            corners[row, 0], corners[row, 1:] = image, _edges(box[None])[0]
         pixels = roi_align(batch.images.float(), corners.to(device), self.crop_size, aligned=True)
         labels = torch.tensor([row[2] for row in rows], dtype=torch.bool, device=device)
         crops = pixels.round().clamp(0, 255).to(torch.uint8)
@@ -125,7 +129,7 @@ class RegionTraining:
     def _positive(self, own: Tensor, geometry: Geometry) -> Tensor:
         """The box, or one of those that it was shaken to and that still show the object."""
         width, height = (own[2:] - own[:2] + 1).tolist()
-        moves = (2 * torch.rand(_CANDIDATES, 4) - 1) * self.shake
+        moves = (2 * _random(_CANDIDATES, 4) - 1) * self.shake
         moves *= torch.tensor([width, height, width, height])
         shaken = _inside((own + moves.round()).long(), geometry)
         enough = _iou(shaken, own) >= self.least_iou
@@ -138,18 +142,23 @@ def _negative(
 ) -> Tensor | None:
     """Another object of the image or, as often, a place with none of the object named."""
     others = neighbours[_iou(neighbours, own) < _DISJOINT]
-    if len(others) and torch.rand(()) < 0.5:
+    if len(others) and _random() < 0.5:
         return others[int(torch.randint(len(others), ()))]
     sizes = (objects[:, 2:] - objects[:, :2])[torch.randint(len(objects), (_CANDIDATES,))]
     room = torch.tensor([geometry.scaled_width, geometry.scaled_height])
     sizes = torch.minimum(sizes, room - 1)
     start = torch.tensor([geometry.left, geometry.top])
-    corner = start + (torch.rand(_CANDIDATES, 2) * (room - sizes)).long()
+    corner = start + (_random(_CANDIDATES, 2) * (room - sizes)).long()
     moved = torch.cat([corner, corner + sizes], dim=1)
     moved = moved[_iou(moved, own) < _DISJOINT]
     if len(moved):
         return moved[0]
     return others[int(torch.randint(len(others), ()))] if len(others) else None
+
+
+def _random(*shape: int) -> Tensor:
+    """Evenly distributed in [0, 1), whatever type the trainer has made torch's default."""
+    return torch.rand(shape, dtype=torch.float32)
 
 
 def _inside(boxes: Tensor, geometry: Geometry) -> Tensor:

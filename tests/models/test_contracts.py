@@ -83,6 +83,13 @@ DECODERS = {
     "legacy": partial(BilinearDecoder, grid="legacy"),
     "deconvolution": partial(DeconvolutionDecoder, stride=4),
 }
+PRECISIONS = {
+    "bf16-mixed": (torch.bfloat16, True),
+    "16-mixed": (torch.float16, True),
+    "bf16-true": (torch.bfloat16, False),
+    "16-true": (torch.float16, False),
+    "64-true": (torch.float64, False),
+}
 # Each part occurs at least once with a pretrained and once with an untrained neighbour.
 NETWORKS = {
     "rmi-paper": ("atrous-resnet", "lstm-paper", "mlstm-projection", "legacy"),
@@ -430,14 +437,20 @@ class TestSegmenter:
             alone.tokens, alone.token_mask = alone.tokens[[row]], alone.token_mask[[row]]
             assert_close(segmenter(alone), together[[row]], rtol=1e-4, atol=1e-5)
 
-    def test_bfloat16_stays_finite_and_close(
-        self, segmenter: Segmenter, make_batch: MakeBatch
+    @pytest.mark.parametrize("precision", PRECISIONS)
+    def test_every_precision_stays_finite_and_close(
+        self, segmenter: Segmenter, make_batch: MakeBatch, precision: str
     ) -> None:
         batch = make_batch()
         exact = segmenter.eval()(batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        dtype, is_mixed = PRECISIONS[precision]
+        segmenter = segmenter if is_mixed else segmenter.to(dtype)
+        with torch.autocast("cpu", dtype if is_mixed else None, enabled=is_mixed):
             rough = segmenter(batch)
-            rough.float().square().mean().backward()
-        assert (rough.float() - exact).abs().mean() < 0.1 * exact.std() + 0.05
+            alone = segmenter.one_by_one(batch)
+        assert rough.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+        rough.square().mean().backward()
+        assert (rough - exact).abs().mean() < 0.1 * exact.std() + 0.05
+        assert (alone - exact).abs().mean() < 0.1 * exact.std() + 0.05
         gradients = [p.grad for p in segmenter.parameters() if p.grad is not None]
         assert all(gradient.isfinite().all() for gradient in gradients)

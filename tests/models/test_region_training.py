@@ -119,6 +119,41 @@ def test_every_part_but_the_upsampling_learns(batch: Batch) -> None:
     assert training(segmenter, empty, WeightedLogisticLoss()) == 0
 
 
+def test_boxes_do_not_depend_on_the_precision(batch: Batch) -> None:
+    """Half precision makes its type torch's default, whose places of pixels are multiples of 2."""
+    drawn = []
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        torch.set_default_dtype(dtype)
+        try:
+            drawn.append(RegionTraining(crop_size=16).draw(batch))
+        finally:
+            torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_boxes_are_learned_in_every_precision(batch: Batch, dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    segmenter = Segmenter(
+        partial(SmallBackbone, width=8, image_dim=12, colour_dim=4),
+        partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
+        partial(ConcatFusion, hidden_dim=5),
+        BilinearDecoder,
+        50,
+    )
+    training, losses = RegionTraining(crop_size=16), []
+    for network in (segmenter, segmenter.to(dtype)):
+        torch.manual_seed(1)
+        losses.append(training(network, batch, WeightedLogisticLoss()).item())
+    assert losses[1] == pytest.approx(losses[0], abs=0.02)
+    with torch.no_grad():
+        segmenter.decoder.classifier.weight.fill_(3e4)  # their sum is beyond float16
+    assert batch.masks is not None
+    empty = replace(batch, masks=torch.zeros_like(batch.masks))
+    assert training(segmenter, empty, WeightedLogisticLoss()) == 0
+
+
 def test_shares_are_checked() -> None:
     with pytest.raises(ConfigError, match="least_iou"):
         RegionTraining(least_iou=0.0)

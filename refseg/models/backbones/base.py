@@ -1,7 +1,7 @@
 """What every backbone promises, and how pixels become its input."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -28,6 +28,8 @@ class Normalization(nn.Module):
     """Turns 8-bit RGB pixels into what a set of weights was trained on.
 
     It belongs to the backbone, because it belongs to the weights: the same batch serves them all.
+    Statistics and arithmetic stay float32 (bfloat16 makes 123.5 of a mean of 123.68); the result
+    has the type of the weights that follow.
 
     Args:
         name: `imagenet` is torchvision's; `caffe_bgr` is BGR, 0–255, minus the channel means;
@@ -42,12 +44,14 @@ class Normalization(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    typed: Tensor
 
     def __init__(self, name: NormalizationName) -> None:
         super().__init__()
         self.bgr, self.unit, mean, deviation = _STATISTICS[name]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.register_buffer("typed", torch.empty(0), persistent=False)  # as the weights are
 
     @classmethod
     def from_statistics(cls, mean: Sequence[float], deviation: Sequence[float]) -> "Normalization":
@@ -62,7 +66,15 @@ class Normalization(nn.Module):
     ) -> Float[Tensor, " images 3 height width"]:
         """Normalise a batch of images."""
         pixels = images.flip(1) if self.bgr else images
-        return (pixels / self.unit - self.mean) / self.deviation
+        exact = pixels.to(torch.promote_types(self.typed.dtype, torch.float32))
+        return ((exact / self.unit - self.mean) / self.deviation).to(self.typed.dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Normalization":
+        """Go along to another device, but not to another type."""
+        kept = self.mean, self.deviation
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's has no annotations
+        self.mean, self.deviation = (statistic.to(self.typed.device) for statistic in kept)
+        return self
 
 
 class Classifier(NamedTuple):

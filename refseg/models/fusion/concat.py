@@ -10,6 +10,7 @@ from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import Fusion
 from refseg.models.fusion.projection import ProjectionStart, VisualProjection
 from refseg.models.parameters import start_normal, start_xavier
+from refseg.precision import full_precision
 from refseg.types import TextFeatures
 
 
@@ -94,8 +95,8 @@ class ConcatFusion(Fusion):
         """
         sentence = text.sentence
         if self.normalize:
-            sentence = functional.normalize(sentence, dim=1, eps=1e-6)
-        said = self.sentence(sentence)[:, :, None, None]
-        return self.further(
-            functional.relu(self.visual(image_features, cells).index_select(0, image_index) + said)
-        )
+            sentence = functional.normalize(full_precision(sentence), dim=1, eps=1e-6)
+        dtype = self.sentence.weight.dtype  # of all layers, not of what is between them
+        said = self.sentence(sentence.to(dtype))[:, :, None, None]
+        seen = self.visual(image_features, cells).index_select(0, image_index)
+        return self.further(functional.relu(seen + said).to(dtype))

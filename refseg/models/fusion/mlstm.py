@@ -13,6 +13,7 @@ from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import RecurrentFusion
 from refseg.models.fusion.projection import ProjectionStart, VisualProjection
 from refseg.models.parameters import start_xavier
+from refseg.precision import full_precision
 from refseg.types import TextFeatures
 
 
@@ -26,6 +27,10 @@ class MultimodalLSTM(RecurrentFusion):
 
     Unlike the paper's text, and like its code, the result is not the state h but ReLU(atanh(h)),
     which undoes the squashing of the output; `output="state"` gives h.
+
+    State, memory and result are float32 (float64, if the weights are) in any precision of the
+    trainer: rounding would add up from word to word, and the atanh ends in it. The matrix products
+    have the trainer's precision.
 
     Args:
         image_dim: channels of the image features; supplied by the backbone.
@@ -131,7 +136,8 @@ class MultimodalLSTM(RecurrentFusion):
         return functional.relu(cells) if self.output == "atanh" else cells
 
     def _cells(self, image_features: Tensor) -> Float[Tensor, " images cells gates"]:
-        return self.visual(image_features).flatten(2).transpose(1, 2).contiguous()
+        visual = full_precision(self.visual(image_features))
+        return visual.flatten(2).transpose(1, 2).contiguous()
 
     def _read(
         self,
@@ -156,7 +162,7 @@ class MultimodalLSTM(RecurrentFusion):
             # Before the first word there is nothing to remember. (Where no expression has a second
             # one it is computed all the same: distributed training wants every weight used.)
             if step or words.shape[1] == 1:
-                gates = gates + self.recurrent(state)
+                gates = gates + self.recurrent(state.to(self.recurrent.weight.dtype))
             write, keep, content, show = gates.chunk(4, dim=-1)
             written = write.sigmoid() * content.tanh()
             memory = keep.sigmoid() * memory + written if step else written
@@ -178,4 +184,5 @@ def unsquash(states: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:
         >>> unsquash(torch.tensor([0.0, 0.5, 1.0]))
         tensor([0.0000, 0.5486, 3.8007])
     """
+    states = full_precision(states)  # to bfloat16, 1.001 is 1, and the second logarithm infinite
     return 0.5 * (torch.log(1.001 + states) - torch.log(1.001 - states))

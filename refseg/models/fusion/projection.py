@@ -11,6 +11,7 @@ from refseg.errors import ConfigError
 from refseg.models.backbones.base import Backbone
 from refseg.models.coordinates import coordinates
 from refseg.models.provenance import RANDOM, in_words
+from refseg.precision import full_precision, in_full_precision
 
 ProjectionStart = Literal["xavier", "classifier"]
 
@@ -93,7 +94,9 @@ class VisualProjection(nn.Module):
         image_features: Float[Tensor, " images image_dim h w"],
         cells: Float[Tensor, " images 8 h w"] | None = None,
     ) -> Float[Tensor, " images output_dim h w"]:
-        """Project every image once, however many expressions look at it.
+        """Project every image once, however many expressions look at it; in float32.
+
+        Positions are added in full precision: neighbouring cells differ little.
 
         Args:
             image_features: of the backbone.
@@ -101,8 +104,10 @@ class VisualProjection(nn.Module):
         """
         image_features = self.projection(image_features)
         if self.normalize:
-            image_features = functional.normalize(image_features, dim=1, eps=1e-6)
+            exact = full_precision(image_features)
+            image_features = functional.normalize(exact, dim=1, eps=1e-6)
         if cells is None:
             h, w = image_features.shape[-2:]
             cells = coordinates(h, w, image_features.device)[None]
-        return self.image(image_features) + self.coordinates(cells.to(image_features.dtype))
+        seen = self.image(image_features.to(self.image.weight.dtype))
+        return seen + in_full_precision(self.coordinates, cells)

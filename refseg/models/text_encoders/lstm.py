@@ -10,6 +10,7 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.models.text_encoders.padding import pad_left, pad_right
+from refseg.precision import full_precision
 from refseg.types import TextFeatures
 
 
@@ -104,11 +105,13 @@ class LSTMEncoder(TextEncoder):
 
     def _read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         embedded = self.dropout(self.embedding(tokens))
-        states, _ = self.lstm(embedded)
+        # Next to a fusion it costs nothing, and rounding would add up from word to word.
+        with torch.autocast(embedded.device.type, enabled=False):
+            states, _ = self.lstm(embedded)
         return embedded, states
 
     def _words(self, embedded: Tensor, states: Tensor) -> Tensor:
-        so_far = functional.normalize(states, dim=-1, eps=1e-6)
+        so_far = functional.normalize(full_precision(states), dim=-1, eps=1e-6).to(states.dtype)
         return so_far if self.word_features == "state" else torch.cat([embedded, so_far], dim=-1)
 
 

@@ -19,6 +19,7 @@ from refseg.models.transformers_models import (
     load_pretrained,
     plain_config,
 )
+from refseg.precision import full_precision
 from refseg.types import TextFeatures
 
 
@@ -95,7 +96,8 @@ class TransformersEncoder(Pretrained, TextEncoder):
             output = self.trunk(input_ids=known, attention_mask=attended.long())
         words = output.last_hidden_state
         if self.sentence == "mean":
-            sentence = (words * mask[:, :, None]).sum(1) / lengths.clamp(min=1)[:, None]
+            total = (full_precision(words) * mask[:, :, None]).sum(1)
+            sentence = (total / lengths.clamp(min=1)[:, None]).to(words.dtype)
         else:
             sentence = output.pooler_output * (lengths > 0)[:, None]
         words = functional.pad(words, (0, 0, 0, tokens.shape[1] - longest))

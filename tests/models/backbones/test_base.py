@@ -28,3 +28,14 @@ def test_statistics_of_a_model() -> None:
     normalization = Normalization.from_statistics([0.5, 0.1, 0.0], [0.5, 0.1, 2.0])
     assert_close(normalization(PIXEL).flatten(), torch.tensor([1.0, 1.0, 0.0]))
     assert not normalization.state_dict()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_statistics_stay_exact_in_any_precision(dtype: torch.dtype) -> None:
+    """`caffe_bgr` of a pixel: 255 - 123.68 is 131.5 with the mean that bfloat16 makes of it."""
+    normalization = Normalization("caffe_bgr").to(dtype).to("cpu")
+    found = normalization(PIXEL).flatten()
+    assert found.dtype == dtype
+    assert_close(found, torch.tensor([-103.939, 51 - 116.779, 255 - 123.68]).to(dtype))
+    assert_close(normalization.mean.flatten(), torch.tensor([103.939, 116.779, 123.68]))
+    assert normalization.to(torch.float32)(PIXEL).equal(Normalization("caffe_bgr")(PIXEL))

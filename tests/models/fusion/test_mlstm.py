@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from refseg.models.coordinates import coordinates
 from refseg.models.fusion import MultimodalLSTM
+from refseg.models.fusion.mlstm import unsquash
 from refseg.types import TextFeatures
 
 IMAGE_DIM, WORD_DIM, HIDDEN_DIM, H, W = 6, 7, 5, 3, 4
@@ -147,3 +148,35 @@ def test_padding_costs_nothing(make_text: Callable[..., TextFeatures]) -> None:
     with torch.no_grad():
         fusion(torch.randn(1, IMAGE_DIM, H, W), text, torch.zeros(10, dtype=torch.int64))
     assert recurrent == [10] + [1] * 10
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_atanh_of_a_full_state_is_finite_in_any_precision(dtype: torch.dtype) -> None:
+    states = torch.tensor([-1.0, 0.0, 0.5, 1.0], dtype=dtype, requires_grad=True)
+    found = unsquash(states)
+    assert_close(found, torch.tensor([-3.8007, 0.0, 0.5486, 3.8007]), rtol=0, atol=1e-4)
+    found.sum().backward()
+    assert_close(states.grad, torch.tensor([500.25, 0.999, 1.3324, 500.25]).to(dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("is_mixed", [True, False])
+def test_states_are_kept_in_float32(
+    dtype: torch.dtype, is_mixed: bool, make_text: Callable[..., TextFeatures]
+) -> None:
+    """Gates that are wide open fill the states up to ±1 within a few of many words."""
+    fusion = _random_fusion()
+    nn.init.constant_(fusion.visual.image.bias, 8.0)
+    features, text = torch.randn(1, IMAGE_DIM, H, W), make_text([40], WORD_DIM)
+    index = torch.tensor([0])
+    exact = list(fusion.read(features, text, index))
+    assert exact[-1].abs().max() > 3.7
+    if not is_mixed:
+        fusion, features, text.words = fusion.to(dtype), features.to(dtype), text.words.to(dtype)
+    with torch.autocast("cpu", dtype, enabled=is_mixed):
+        found = list(fusion.read(features, text, index))
+        fusion(features, text, index).square().mean().backward()
+    assert {cells.dtype for cells in found} == {torch.float32}
+    far = [(a - b).abs().mean().item() for a, b in zip(found, exact, strict=True)]
+    assert max(far) < 0.02, "gates are rounded, but nothing adds up"
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in fusion.parameters())
