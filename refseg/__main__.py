@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     from refseg.errors import RefsegError, Stopped
 
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = with_home_in_words(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words[0] if words else "", words[1:])
     except RefsegError as error:
@@ -97,6 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone: `refseg ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def with_home_in_words(words: Sequence[str]) -> list[str]:
+    """Words with the home folder for `~`, also where a shell leaves it: `--data.root=~/data`."""
+    from refseg.files import with_home
+
+    parts = (word.partition("=") if word.startswith("-") else ("", "", word) for word in words)
+    return [f"{name}{equals}{with_home(value)}" for name, equals, value in parts]
 
 
 def _run(verb: str, words: list[str]) -> int:

@@ -21,6 +21,7 @@ _PRECISION = "precision"  # the only option of the trainer that figures depend o
 _MODEL = ("loss", "exact_evaluation", "decayed", "regions")  # beside what the checkpoint describes
 # The checkpoint has the vocabulary itself, and features are the user's to name.
 _NOT_DATA = ("tokenizer", "vocabulary_from", "features")
+_NOT_TAKEN = ("outside_files",)  # which files of this machine a table may name is the user's to say
 _MOST_PIXELS = 2**28  # of a batch: 2,600 images of 320 × 320
 _MOST_SHAPES = 100_000
 
@@ -77,7 +78,7 @@ def data_of(
         CheckpointError: as `config_of`.
     """
     section = _section(content, "data", source)
-    described = {k: v for k, v in section.items() if k not in {*_NOT_DATA, *given}}
+    described = {k: v for k, v in section.items() if k not in {*_NOT_DATA, *_NOT_TAKEN, *given}}
     data: dict[str, Any] = dict.fromkeys(_NOT_DATA)
     data |= as_config(check_arguments(ReferringDataModule, described, source))
     stream = data.get("stream")

@@ -34,6 +34,7 @@ from refseg.data import ReferringDataModule
 from refseg.errors import CheckpointError, ConfigError, RefsegError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.explanations import explain, refusal, unfit_state
+from refseg.files import with_home
 from refseg.loggers import WeightsAndBiases
 from refseg.models.comparison import check_description
 from refseg.models.transformers_models import Architecture
@@ -152,7 +153,11 @@ class RefsegCLI(LightningCLI):
         return parser
 
     def _parse_ckpt_path(self) -> None:
-        """Take the model's options from the checkpoint, once they are known to be harmless."""
+        """Take the model's options from the checkpoint, once they are known to be harmless.
+
+        Before that, `~` becomes the home folder in all options, also in those of config files.
+        """
+        with_home(self.config)
         config = self.config[self.config.subcommand]
         if config.get("ckpt_path") == "last" and self.config.subcommand == "fit":
             config.ckpt_path = str(last_checkpoint(config.output))

@@ -4,6 +4,7 @@ import difflib
 from pathlib import Path
 
 from refseg.errors import ConfigError
+from refseg.files import as_path
 
 _HERE = Path(__file__).resolve().parent
 # A wheel carries the folder inside the package; a checkout has it beside the package.
@@ -20,7 +21,7 @@ def find_config(name: str | Path) -> Path:
     Raises:
         ConfigError: there is no such file in either place.
     """
-    path = Path(name)
+    path = as_path(name)
     if path.is_file():
         return path.absolute()
     packaged = PACKAGE_CONFIGS / path

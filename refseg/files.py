@@ -3,12 +3,46 @@
 import os
 import re
 import tempfile
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 from filelock import FileLock, Timeout
+
+_HOME = re.compile(r"~(?:$|/|[\w.-]+/)")  # and that of another user
+
+
+def as_path(path: Path | str) -> Path:
+    """A path as users write it: `~` is their home folder, as in a shell."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # that of Path raises for unknown users
+
+
+def with_home(value: Any) -> Any:  # noqa: ANN401  # options of any kind
+    """Options with the user's home folder in place of the `~` at the beginning of texts and paths.
+
+    A shell does so for words that begin with it, and neither in `--data.root=~/data` nor in a file.
+
+    Args:
+        value: a text, a path, or lists, mappings and namespaces of them; the latter are changed.
+
+    Example:
+        >>> with_home({"root": "~/data"})["root"] == str(Path.home() / "data"), with_home(["a ~ b"])
+        (True, ['a ~ b'])
+    """
+    if isinstance(value, str | Path):
+        text = str(value)
+        return type(value)(os.path.expanduser(text)) if _HOME.match(text) else value  # noqa: PTH111
+    if isinstance(value, dict):
+        return {key: with_home(item) for key, item in value.items()}
+    if isinstance(value, Namespace):
+        for name, item in vars(value).items():
+            setattr(value, name, with_home(item))
+    if isinstance(value, list):
+        return [with_home(item) for item in value]
+    return value
 
 
 @contextmanager
@@ -88,4 +122,4 @@ def is_locked(path: Path) -> bool:
 
 def cache_folder() -> Path:
     """Where what can be made again is kept: `REFSEG_CACHE`, else the user's cache folder."""
-    return Path(os.environ.get("REFSEG_CACHE") or platformdirs.user_cache_dir("refseg"))
+    return as_path(os.environ.get("REFSEG_CACHE") or platformdirs.user_cache_dir("refseg"))

@@ -14,6 +14,7 @@ from refseg.data.mixtures import Mixture, read_mixture, sources_of
 from refseg.data.references import References
 from refseg.data.streaming.source import open_stream
 from refseg.errors import DataError, RefsegError
+from refseg.files import as_path
 
 Mask = Bool[np.ndarray, "height width"]
 Pixels = UInt8[np.ndarray, "height width 3"]
@@ -67,7 +68,7 @@ def _mixture(config: Mapping[str, Any], root: Path | None) -> Mixture:
         sources = sources_of([_source(entry) for entry in entries], data.get("split_by"))
         if data.get("stream") and root is None:
             return open_stream(data["stream"], sources[0])
-        folder = root or (Path(data["root"]) if data.get("root") else None)
+        folder = root or (as_path(data["root"]) if data.get("root") else None)
         shapes = ShapesOptions(**data.get("shapes") or {})
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
@@ -80,7 +81,7 @@ def _mixture(config: Mapping[str, Any], root: Path | None) -> Mixture:
                 f"the run's config does not say where {source.title} is; name its folder with "
                 "`--root DIR`."
             )
-    return read_mixture(sources, folder, "skip", shapes)
+    return read_mixture(sources, folder, "skip", shapes, bool(data.get("outside_files")))
 
 
 def _source(entry: str | Mapping[str, Any]) -> str | DataSource:

@@ -22,6 +22,7 @@ from torch import Tensor
 from refseg.checkpoint.archive import NotAnArchiveError, is_archive, open_archive
 from refseg.checkpoint.program import NotPlainError, follow
 from refseg.errors import CheckpointError
+from refseg.files import as_path
 
 PARTS = ("state_dict", "hyper_parameters", "ReferringDataModule")
 
@@ -41,7 +42,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: there is no such file, it is not a checkpoint, it holds objects that would
             have to be executed, or it was not written by refseg.
     """
-    path = Path(path)
+    path = as_path(path)
     checkpoint = read_plain(path)
     missing = (
         [part for part in PARTS if part not in checkpoint]

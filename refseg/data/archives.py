@@ -136,7 +136,8 @@ def _packed(file: BinaryIO, offset: int, packed_size: int, name: str) -> bytes:
     header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
     signature, flags, name_size, extra_size = header[0], header[3], header[-2], header[-1]
     encoding = "utf-8" if flags & 0x800 else "cp437"
-    if signature != b"PK\x03\x04" or file.read(name_size).decode(encoding) != name:
+    stored = file.read(name_size).decode(encoding)
+    if signature != b"PK\x03\x04" or name not in (stored, stored.replace("\\", "/")):
         raise ValueError("its header is not where the archive says")
     file.seek(extra_size, os.SEEK_CUR)
     return file.read(packed_size)
@@ -161,14 +162,17 @@ def _read_index(archive: Path, size: int, modified: int) -> ArchiveIndex:
     try:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
-        keys = np.array([_key(member.filename) for member in members], np.uint64)
-        entries = np.array([_entry(member) for member in members], np.int64).reshape(-1, 6)
+        named = {member.filename: member for member in members}
+        for name in [name for name in named if "\\" in name]:  # as some programs of Windows do
+            named.setdefault(name.replace("\\", "/"), named[name])
+        keys = np.array([_key(name) for name in named], np.uint64)
+        entries = np.array([_entry(member) for member in named.values()], np.int64).reshape(-1, 6)
     except Exception as error:  # whatever a broken directory makes zipfile stumble over
         raise DataError(
             f"{archive} is not a complete zip file ({error}); download or copy it again."
         ) from None
     order = np.argsort(keys, kind="stable")
-    folders = dict.fromkeys(member.filename.rpartition("/")[0] or "." for member in members)
+    folders = dict.fromkeys(name.rpartition("/")[0] or "." for name in named)
     return ArchiveIndex(keys[order], entries[order], tuple(folders)[:_FOLDERS])
 
 

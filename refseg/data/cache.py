@@ -20,7 +20,7 @@ from refseg.data.readers.opened import watching
 from refseg.data.references import References
 from refseg.data.relative_paths import relative_to_root
 from refseg.data.sources import Sources
-from refseg.files import cache_folder
+from refseg.files import as_path, cache_folder
 
 BESIDE = ".refseg"
 """Name of the folder of cached tables, in the folder of the annotations."""
@@ -29,10 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 def open_references(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
+    outside_files: bool = False,
 ) -> References:
     """Read a data set as `read_references` does, from the second time on at once.
 
@@ -50,11 +51,12 @@ def open_references(
         split_by: who made the splits, such as `unc`; may be left out where there is one partition.
         on_bad_record: `error` raises at the first bad record, `skip` leaves bad records out and
             lists them in `References.skipped`.
+        outside_files: take files outside of its folder that one's own table names, too.
 
     Raises:
         DataError: a file is missing or broken, or a record is not what the format promises.
     """
-    request = Request(root, dataset, split_by, on_bad_record)
+    request = Request(as_path(root), dataset, split_by, on_bad_record, outside_files)
     entries = [CacheEntry(folder, request) for folder in _folders(request)]
     for entry in entries:
         if (found := entry.open()) is not None:
@@ -105,7 +107,11 @@ def _make(request: Request) -> tuple[References, Sources | None]:
     before = Sources.before(request.root, request.dataset)
     with watching(request.root) as opened, _busy(request.dataset), _collector_paused():
         references = read_references(
-            request.root, request.dataset, request.split_by, request.on_bad_record
+            request.root,
+            request.dataset,
+            request.split_by,
+            request.on_bad_record,
+            request.outside_files,
         )
     picture = None
     if len(references):

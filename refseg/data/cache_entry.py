@@ -34,6 +34,7 @@ class Request:
     dataset: str
     split_by: str | None
     on_bad_record: OnBadRecord
+    outside_files: bool = False
 
     @staticmethod
     def slug(text: str) -> str:
@@ -48,7 +49,7 @@ class Request:
     @property
     def stem(self) -> str:
         """How the names of its files begin; different for different arguments."""
-        arguments = (self.dataset, self.split_by, self.on_bad_record)
+        arguments = (self.dataset, self.split_by, self.on_bad_record, self.outside_files)
         digest = sha256(repr(arguments).encode(errors="surrogateescape")).hexdigest()[:8]
         return f"{self.slug(self.split_by or 'only')}-{self.on_bad_record}-{digest}"
 

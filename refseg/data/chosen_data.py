@@ -28,6 +28,7 @@ from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.streaming.source import open_stream
 from refseg.data.tokenizers import Tokenizer, describe_cuts
 from refseg.errors import ConfigError, DataError
+from refseg.files import as_path
 
 
 class ChosenData(LightningDataModule):
@@ -43,6 +44,7 @@ class ChosenData(LightningDataModule):
         val_splits: to validate on.
         test_splits: to test on; none means all but those of training.
         on_bad_record: what becomes of a bad record.
+        outside_files: take files outside of its folder that a table of one's own names.
         shapes: what the built-in set contains.
         train_on_evaluation_images: train on the images of evaluation splits too.
         protected_datasets: data sets whose evaluation images are left out of training.
@@ -55,13 +57,14 @@ class ChosenData(LightningDataModule):
     def __init__(
         self,
         *,
-        root: Path | None,
+        root: Path | str | None,
         dataset: list[DataSource | str] | str,
         split_by: str | None,
         train_splits: Sequence[str],
         val_splits: Sequence[str],
         test_splits: Sequence[str] | None,
         on_bad_record: OnBadRecord,
+        outside_files: bool,
         shapes: ShapesOptions,
         train_on_evaluation_images: bool,
         protected_datasets: Sequence[str] | None,
@@ -80,11 +83,12 @@ class ChosenData(LightningDataModule):
                     f"The data set '{source.name}' needs a folder: give it with --data.root (only "
                     "the built-in set 'shapes' does without)."
                 )
-        self.root = root
+        self.root = None if root is None else as_path(root)
         self.train_splits = list(train_splits)
         self.val_splits = list(val_splits)
         self.test_splits = None if test_splits is None else list(test_splits)
         self.on_bad_record: OnBadRecord = on_bad_record
+        self.outside_files = outside_files
         self.shapes = shapes
         self.train_on_evaluation_images = train_on_evaluation_images
         self.protected_datasets = protected_datasets
@@ -105,7 +109,9 @@ class ChosenData(LightningDataModule):
         if self._mixture is None and self.stream is not None:
             self._mixture = open_stream(self.stream, self.sources[0])
         if self._mixture is None:
-            self._mixture = read_mixture(self.sources, self.root, self.on_bad_record, self.shapes)
+            self._mixture = read_mixture(
+                self.sources, self.root, self.on_bad_record, self.shapes, self.outside_files
+            )
             for part in self._mixture.parts:
                 for line in (part.skipped, part.notes):
                     if line:
@@ -117,7 +123,11 @@ class ChosenData(LightningDataModule):
         """What is trained on of each data set, chosen when it is first needed."""
         if self._training is None:
             protected, problems = protected_parts(
-                self.mixture, self.root, self.protected_datasets, self.on_bad_record
+                self.mixture,
+                self.root,
+                self.protected_datasets,
+                self.on_bad_record,
+                self.outside_files,
             )
             self._training = choose_training(
                 self.mixture,

@@ -21,6 +21,7 @@ from refseg.data.streaming.source import cache_advice, shard_order
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError
+from refseg.files import as_path
 from refseg.geometry import Resampling
 from refseg.types import Batch
 
@@ -75,6 +76,8 @@ class ReferringDataModule(ChosenData):
             in the papers' code, for parity with published models.
         on_bad_record: `error` stops at the first bad record of the annotations, `skip` leaves bad
             records out and says how many.
+        outside_files: take files that lie outside of the folder of a table of one's own
+            (`../photo.jpg`, an absolute path), too; by default they are bad records.
         shapes: what the built-in set contains.
         vocabulary_from: a checkpoint whose tokenizer is used instead of building one.
         train_on_evaluation_images: train on the images of evaluation splits too. Checkpoint and
@@ -93,7 +96,7 @@ class ReferringDataModule(ChosenData):
 
     def __init__(
         self,
-        root: Path | None = None,
+        root: Path | str | None = None,
         dataset: list[DataSource | str] | str = "shapes",
         split_by: str | None = None,
         train_splits: Sequence[str] = ("train",),
@@ -109,12 +112,13 @@ class ReferringDataModule(ChosenData):
         fill: int = 0,
         resampling: Resampling = "antialiased",
         on_bad_record: OnBadRecord = "error",
+        outside_files: bool = False,
         shapes: ShapesOptions = _DEFAULT_SHAPES,
-        vocabulary_from: Path | None = None,
+        vocabulary_from: Path | str | None = None,
         train_on_evaluation_images: bool = False,
         protected_datasets: Sequence[str] | None = None,
         stream: str | None = None,
-        features: Path | None = None,
+        features: Path | str | None = None,
     ) -> None:
         super().__init__(
             root=root,
@@ -124,6 +128,7 @@ class ReferringDataModule(ChosenData):
             val_splits=val_splits,
             test_splits=test_splits,
             on_bad_record=on_bad_record,
+            outside_files=outside_files,
             shapes=shapes,
             train_on_evaluation_images=train_on_evaluation_images,
             protected_datasets=protected_datasets,
@@ -139,7 +144,7 @@ class ReferringDataModule(ChosenData):
                 "Features are of images that lie on this machine; leave out data.features or "
                 "data.stream."
             )
-        self.features = None if features is None else FeatureStore.open(features)
+        self.features = None if features is None else FeatureStore.open(as_path(features))
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.expressions_per_image = expressions_per_image

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from refseg.data.images import read_image
 from refseg.data.masks import decode, encode_segmentation
+from refseg.data.readers.named_files import image_in
 from refseg.data.readers.records import get, shown
 from refseg.data.refer_index import Record, ReferIndex
 from refseg.errors import DataError
@@ -160,7 +161,7 @@ class REFER(ReferIndex):
         image = self._image_of(ref)
         record = f"{self._refs_path}, ref_id {ref['ref_id']}: its image"
         size = get(image, "height", int, record), get(image, "width", int, record)
-        axes.imshow(read_image(Path(self.IMAGE_DIR, image["file_name"]), size))
+        axes.imshow(read_image(image_in(Path(self.IMAGE_DIR), image["file_name"]), size))
         for number, sentence in enumerate(ref["sentences"], start=1):
             print(f"{number}. {sentence['sent']}")
         if seg_box == "seg":

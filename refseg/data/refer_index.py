@@ -13,6 +13,7 @@ from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import as_unicode, get, shown
 from refseg.data.readers.refer_records import record_name
 from refseg.errors import DataError
+from refseg.files import as_path
 
 Record: TypeAlias = dict[str, Any]
 
@@ -32,7 +33,7 @@ class ReferIndex:
     def __init__(
         self, data_root: str | Path, dataset: str = "refcoco", splitBy: str = "unc"
     ) -> None:
-        root = Path(data_root)
+        root = as_path(data_root)
         self.ROOT_DIR = os.path.abspath(os.path.dirname(__file__))  # noqa: PTH100, PTH120 - text
         self.DATA_DIR = str(root / dataset)
         self._refs_path, _ = find_partition(root, dataset, splitBy, ("refs(*).p",))

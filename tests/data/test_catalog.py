@@ -68,7 +68,7 @@ def test_a_data_set_lies_in_the_folder_of_its_name(name: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_can_be_got(file: KnownFile) -> None:
-    assert file.mirrors
+    assert file.mirrors or "drive.google.com" in file.pages[0]  # which no address gives as a file
     assert file.pages
     assert all(re.fullmatch(r"https?://[^\s]+", url) for url in (*file.mirrors, *file.pages))
     assert file.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", file.sha256)

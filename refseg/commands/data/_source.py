@@ -26,6 +26,22 @@ def add_source_options(options: argparse.ArgumentParser) -> None:
         metavar="WHO",
         help="who made the splits, as unc; needed where there are several partitions",
     )
+    add_outside_option(options)
+
+
+def add_outside_option(options: argparse.ArgumentParser) -> None:
+    """Whether a table of one's own may name any file."""
+    options.add_argument(
+        "--outside_files",
+        choices=["true", "false"],
+        default="false",
+        help="take files outside of its folder that a table of one's own names; default: false",
+    )
+
+
+def outside_files(arguments: argparse.Namespace) -> bool:
+    """Whether files outside of the folder are taken."""
+    return bool(arguments.outside_files == "true")
 
 
 def add_split_option(options: argparse.ArgumentParser) -> None:
@@ -87,7 +103,11 @@ def read_source(arguments: argparse.Namespace) -> "References":
 
     with options_named():
         references = open_references(
-            root_of(arguments), arguments.name, arguments.split_by, on_bad_record="skip"
+            root_of(arguments),
+            arguments.name,
+            arguments.split_by,
+            "skip",
+            outside_files(arguments),
         )
     if references.skipped:
         print(

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refseg.commands.data._source import add_outside_option, outside_files
+
 if TYPE_CHECKING:
     from refseg.data.mixtures.overlap import Overlap
 
@@ -33,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         help="data sets, with who made the splits where there are several; default: all under root",
     )
     options.add_argument("--root", type=Path, required=True, help="the folder of the data")
+    add_outside_option(options)
     options.add_argument(
         "--fail", action="store_true", help="exit with code 1 if any image is shared (for CI)"
     )
@@ -66,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.root} has no folder with annotations (refs(*).p); give the folder of the "
             "data with --root."
         )
-    mixture = read_mixture(sources, arguments.root, "skip")
+    mixture = read_mixture(sources, arguments.root, "skip", outside_files=outside_files(arguments))
     overlaps = find_overlaps(mixture)
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(as_records(overlaps), indent=2) + "\n")

@@ -3,7 +3,12 @@
 import argparse
 from pathlib import Path
 
-from refseg.commands.data._source import add_source_options, options_named, root_of
+from refseg.commands.data._source import (
+    add_source_options,
+    options_named,
+    outside_files,
+    root_of,
+)
 
 DESCRIPTION = """\
 Pack a data set into tar files of about one size, to be put on a web server or into an object store
@@ -58,7 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     with options_named():
         references = open_references(
-            root_of(arguments), arguments.name, arguments.split_by, arguments.on_bad_record
+            root_of(arguments),
+            arguments.name,
+            arguments.split_by,
+            arguments.on_bad_record,
+            outside_files(arguments),
         )
     index = write_shards(
         references, arguments.out, arguments.name, arguments.splits, arguments.shard_size

@@ -5,7 +5,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.commands.data._source import add_source_options, options_named, positive, root_of
+from refseg.commands.data._source import (
+    add_source_options,
+    options_named,
+    outside_files,
+    positive,
+    root_of,
+)
 
 if TYPE_CHECKING:
     from refseg.data.verification import Verification
@@ -78,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
             root,
             arguments.name,
             arguments.split_by,
+            outside_files=outside_files(arguments),
             pixels=arguments.pixels,
             counts=arguments.counts,
             jobs=arguments.jobs,

@@ -43,6 +43,11 @@ class Member:
     name: str
     size: int
 
+    @property
+    def path(self) -> str:
+        """Its name with slashes, also where a program of Windows wrote backslashes."""
+        return self.name.replace("\\", "/")
+
 
 class Archive(ABC):
     """What zip and tar have in common here."""
@@ -139,7 +144,7 @@ def find_content(members: Sequence[Member], patterns: Sequence[str]) -> str | No
         >>> find_content([Member(name, 1) for name in names], ["instances.json", "refs(*).p"])
         'refcoco'
     """
-    paths = [PurePosixPath(member.name) for member in members]
+    paths = [PurePosixPath(member.path) for member in members]
     folders = Counter(
         str(path.parent)
         for path in paths
@@ -165,11 +170,11 @@ def checked_members(archive: Archive) -> list[Member]:
     members = archive.members()
     seen: set[str] = set()
     for member in members:
-        if not _is_inside(member.name):
+        if not _is_inside(member.path):
             raise refused(archive.path, f"the path {member.name!r} leads out of the folder")
-        if member.name in seen:
-            raise refused(archive.path, f"it contains {member.name!r} twice")
-        seen.add(member.name)
+        if member.path in seen:
+            raise refused(archive.path, f"it contains {member.path!r} twice")
+        seen.add(member.path)
     declared = sum(member.size for member in members)
     if len(members) > MOST_MEMBERS or declared > _limit(archive.path):
         raise _too_large(archive.path)
@@ -179,11 +184,7 @@ def checked_members(archive: Archive) -> list[Member]:
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
     return not (
-        path.is_absolute()
-        or ".." in path.parts
-        or "\\" in name
-        or "\0" in name
-        or re.match(r"[A-Za-z]:", name)
+        path.is_absolute() or ".." in path.parts or "\0" in name or re.match(r"[A-Za-z]:", name)
     )
 
 

@@ -45,9 +45,9 @@ def unpack(path: Path, patterns: Sequence[str], folder: Path, listener: Listener
                 f"{path} has no folder with {', '.join(patterns)}; is it the right archive?"
             )
         chosen = {
-            member: _relative(member.name, inside)
+            member: _relative(member.path, inside)
             for member in members
-            if PurePosixPath(member.name).is_relative_to(inside)
+            if PurePosixPath(member.path).is_relative_to(inside)
         }
         chosen = {member: name for member, name in chosen.items() if not (folder / name).exists()}
         total = sum(member.size for member in chosen)

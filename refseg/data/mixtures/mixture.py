@@ -238,6 +238,7 @@ def read_mixture(
     root: Path | None,
     on_bad_record: OnBadRecord = "error",
     shapes: ShapesOptions | None = None,
+    outside_files: bool = False,
 ) -> Mixture:
     """Read the data sets of a mixture.
 
@@ -246,6 +247,7 @@ def read_mixture(
         root: the folder of those that name none.
         on_bad_record: as for `open_references`.
         shapes: what the built-in set contains.
+        outside_files: as for `open_references`.
 
     Raises:
         ConfigError: two sets cannot be told apart.
@@ -256,22 +258,26 @@ def read_mixture(
         folder = source.root or root
         if folder is None or is_built_in(source, root, len(sources)):
             folder = prepare_shapes(shapes or ShapesOptions())
-        parts.append(Part(label, source, read_source(source, folder, on_bad_record)))
+        parts.append(Part(label, source, read_source(source, folder, on_bad_record, outside_files)))
     return Mixture(parts)
 
 
-def read_source(source: DataSource, root: Path, on_bad_record: OnBadRecord) -> References:
+def read_source(
+    source: DataSource, root: Path, on_bad_record: OnBadRecord, outside_files: bool = False
+) -> References:
     """Read one data set.
 
     Args:
         source: the data set.
         root: the folder of its data, unless it names one itself.
         on_bad_record: as for `open_references`.
+        outside_files: as for `open_references`.
 
     Raises:
         DataError: as `open_references`.
     """
-    return open_references(source.root or root, source.name, source.split_by, on_bad_record)
+    folder = source.root or root
+    return open_references(folder, source.name, source.split_by, on_bad_record, outside_files)
 
 
 def is_built_in(source: DataSource, root: Path | None, count: int) -> bool:

@@ -79,6 +79,7 @@ def protected_parts(
     root: Path | None,
     names: Sequence[str] | None = None,
     on_bad_record: OnBadRecord = "error",
+    outside_files: bool = False,
 ) -> tuple[list[Part], list[str]]:
     """The data sets that are not in the mixture, but whose evaluation images are not trained on.
 
@@ -88,6 +89,7 @@ def protected_parts(
         names: of data sets, as `NAME` or `NAME:SPLIT_BY`. None means, for a mixture with images of
             COCO, all sets of COCO images that lie beside it; for a single set, none.
         on_bad_record: as for `open_references`.
+        outside_files: as for `open_references`.
 
     Returns:
         the data sets, and a line for each one that cannot be read though nobody asked for it.
@@ -100,7 +102,8 @@ def protected_parts(
         if root is None:
             raise ConfigError("data.protected_datasets needs a folder: give it with --data.root.")
         sources = [parse_source(name) for name in names]
-        return [Part(s.name, s, read_source(s, root, on_bad_record)) for s in sources], []
+        tables = [read_source(s, root, on_bad_record, outside_files) for s in sources]
+        return [Part(s.name, s, rows) for s, rows in zip(sources, tables, strict=True)], []
     if names is not None or mixture.is_single:
         return [], []
     if not any(part.lies_on_coco for part in mixture.parts):

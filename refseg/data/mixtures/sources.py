@@ -3,10 +3,11 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refseg.errors import ConfigError
+from refseg.files import as_path
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ def sources_of(
     sources = [
         parse_source(entry, split_by)
         if isinstance(entry, str)
-        else DataSource(entry.name, entry.split_by or split_by, entry.share, entry.root)
+        else replace(
+            entry,
+            split_by=entry.split_by or split_by,
+            root=None if entry.root is None else as_path(entry.root),
+        )
         for entry in given
     ]
     if not sources:

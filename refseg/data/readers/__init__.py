@@ -25,6 +25,7 @@ from refseg.data.readers.refer import read_refer
 from refseg.data.readers.referit import read_referit
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 
 __all__ = [
     "BadRecords",
@@ -51,10 +52,11 @@ _READERS: Mapping[Format, Callable[[Path, str, str | None, OnBadRecord], Referen
 
 
 def read_references(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
+    outside_files: bool = False,
 ) -> References:
     """Read a data set in whichever of the known formats its folder is.
 
@@ -69,16 +71,20 @@ def read_references(
         split_by: who made the splits, such as `unc`; may be left out where there is one partition.
         on_bad_record: `error` raises at the first bad record, `skip` leaves bad records out and
             lists them in `References.skipped`.
+        outside_files: take files outside of its folder that one's own table names, too.
 
     Raises:
         DataError: no format fits, a file is missing or broken, or a record is not what the format
             promises.
     """
+    root = as_path(root)
     if not root.is_dir():
         raise DataError(
             f"The folder {root} is absent; give the folder of the data with --data.root."
         )
     form = format_of(root, dataset)
+    if form is FOLDER:
+        return read_folder(root, dataset, split_by, on_bad_record, outside_files)
     if form is not None:
         return _READERS[form](root, dataset, split_by, on_bad_record)
     looked_for = "; ".join(f"{form.described} ({form.title})" for form in FORMATS)

@@ -14,12 +14,14 @@ from refseg.data.readers.folder_references import (
 )
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.mask_files import read_mask_file
+from refseg.data.readers.named_files import NamedFiles
 from refseg.data.readers.records import BadRecords, OnBadRecord, shown
 from refseg.data.readers.segmentations import encode_object
 from refseg.data.readers.table_builder import TableBuilder, has_word
 from refseg.data.readers.tables import Line, read_csv, read_jsonl
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 from refseg.types import RunLengths
 
 _LONGEST_PATH = 1000
@@ -27,10 +29,11 @@ _ID = re.compile(r"[0-9]{1,15}")
 
 
 def read_folder(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
+    outside_files: bool = False,
 ) -> References:
     """Read one's own data: images, and a table with a line for each object that is described.
 
@@ -39,7 +42,8 @@ def read_folder(
     form, are expressions of one reference: they must agree in split and category. Its columns:
 
     - `image`: path of the image, relative to the folder or to its `images`. A photograph is turned
-      upright as its EXIF orientation says, unless its masks have the size as stored.
+      upright as its EXIF orientation says, unless its masks have the size as stored. In paths, of
+      masks too, a backslash separates folders, as Windows writes it.
     - `expression`: a sentence; or, in JSON, `expressions`: a list of sentences for the same object.
     - `mask`: path of a PNG of the image's size, in which the object is what is not black; or COCO
       run lengths `{"size": [height, width], "counts": …}`; or polygons `[[x, y, x, y, …], …]` in
@@ -61,11 +65,13 @@ def read_folder(
         dataset: name of the folder under `root` that has the table; `.` for `root` itself.
         split_by: there is one partition, so there is nothing to choose.
         on_bad_record: `error` raises at the first bad line, `skip` leaves it out.
+        outside_files: take files that lie outside of the folder, too (`../photo.jpg`, an absolute
+            path, `~/photo.jpg`): only where the table is trusted.
 
     Raises:
         DataError: a file is missing or broken, or a line is not as described; names the line.
     """
-    folder = root / dataset
+    folder = as_path(root) / dataset
     paths = [folder / name for name in TABLES if (folder / name).is_file()]
     if len(paths) != 1:
         raise DataError(
@@ -76,12 +82,13 @@ def read_folder(
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     (path,) = paths
     table = TableBuilder(folder.resolve().name)
-    bad, masks = BadRecords(on_bad_record), _Masks(folder)
+    files = NamedFiles(folder, outside_files)
+    bad, masks = BadRecords(on_bad_record), _Masks(files)
     if path.suffix == ".csv":
         lines = read_csv(path, ("image", "expression", "mask"), bad)
     else:
         lines = read_jsonl(path, bad)
-    images, references = FolderImages(folder, lines), FolderReferences(_has_places(lines))
+    images, references = FolderImages(files, lines), FolderReferences(_has_places(lines))
     for line in lines:
         record, values = line.record, line.values
         with bad.guard():
@@ -109,8 +116,8 @@ def read_folder(
 class _Masks:
     """The masks of the lines; files that are black are counted."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, files: NamedFiles) -> None:
+        self._files = files
         self._black: list[str] = []
         self._read: dict[tuple[str, str], RunLengths] = {}
 
@@ -133,7 +140,8 @@ class _Masks:
     def _from_file(self, name: str, image: FolderImage, record: str) -> RunLengths:
         key = (name, image.path)
         if key not in self._read:  # the lines of an object name the same file
-            pixels = read_mask_file(self._folder / name, image.height, image.width, record)
+            path = self._files.find(name, record)
+            pixels = read_mask_file(path, image.height, image.width, record)
             self._read[key] = encode(pixels)
         if self._read[key] == empty(image.height, image.width):
             self._black.append(f"{record}: the mask {name}")

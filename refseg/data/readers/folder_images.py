@@ -9,6 +9,7 @@ from refseg.data.images import read_orientation
 from refseg.data.masks import check_size
 from refseg.data.orientation import Orientation, Size, orientation_of
 from refseg.data.readers.json_files import parse_json
+from refseg.data.readers.named_files import NamedFiles
 from refseg.data.readers.tables import Line
 from refseg.errors import DataError
 
@@ -36,13 +37,14 @@ class FolderImages:
     its masks have the size as stored and none has the upright one (`Orientation`).
 
     Args:
-        folder: that has the table.
+        files: that the table names.
         lines: of the table.
     """
 
-    def __init__(self, folder: Path, lines: Sequence[Line]) -> None:
-        self._folder, self._lines = folder, lines
+    def __init__(self, files: NamedFiles, lines: Sequence[Line]) -> None:
+        self._files, self._lines = files, lines
         self._found: dict[str, FolderImage] = {}
+        self._by_path: dict[Path, FolderImage] = {}  # which may have several names
         self._masks: dict[str, list[object]] | None = None
 
     def find(self, name: str, record: str) -> FolderImage:
@@ -53,19 +55,23 @@ class FolderImages:
             record: file and line, for messages.
 
         Raises:
-            DataError: there is no such file, or it is no image.
+            DataError: there is no such file, it is no image, or its name leads out of the folder.
         """
         if name not in self._found:
-            places = (self._folder / name, self._folder / "images" / name)
-            try:
-                path = next((place for place in places if place.is_file()), places[0])
-                orientation = read_orientation(path)
-            except (DataError, OSError, ValueError) as error:
-                raise DataError(f"{record}: {error}") from None
-            height, width = self._annotated_size(name, orientation)
-            check_size(height, width, f"{record}: {path}")
-            self._found[name] = FolderImage(len(self._found), str(path), height, width)
+            path = self._files.find(name, record, ("", "images"))
+            if path not in self._by_path:
+                self._by_path[path] = self._read(name, path, record)
+            self._found[name] = self._by_path[path]
         return self._found[name]
+
+    def _read(self, name: str, path: Path, record: str) -> FolderImage:
+        try:
+            orientation = read_orientation(path)
+        except (DataError, OSError, ValueError) as error:
+            raise DataError(f"{record}: {error}") from None
+        height, width = self._annotated_size(name, orientation)
+        check_size(height, width, f"{record}: {path}")
+        return FolderImage(len(self._by_path), str(path), height, width)
 
     def _annotated_size(self, name: str, orientation: Orientation) -> Size:
         if orientation.upright == orientation.stored:
@@ -86,7 +92,7 @@ class FolderImages:
             if isinstance(mask, str) and mask.strip()[:1] in ("[", "{"):
                 mask = parse_json(mask, "a mask")
             if isinstance(mask, str):
-                with open_image(self._folder / mask.strip()) as image:
+                with open_image(self._files.find(mask.strip(), "a mask")) as image:
                     return orientation_of(image).upright
         except (DataError, OSError, SyntaxError, ValueError):
             return None  # reading the mask will say what is wrong

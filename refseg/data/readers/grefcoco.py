@@ -8,6 +8,7 @@ from refseg.data.readers.coco_json import read_json
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.instances import Instances, read_instances
+from refseg.data.readers.named_files import image_in
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
@@ -15,6 +16,7 @@ from refseg.data.readers.refer_records import record_name, sentences_of, splits_
 from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 from refseg.types import RunLengths
 
 _NOTHING = [-1]
@@ -22,7 +24,7 @@ _NOTHING = [-1]
 
 @paused_collector()
 def read_grefcoco(
-    root: Path,
+    root: Path | str,
     dataset: str = "grefcoco",
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
@@ -47,6 +49,7 @@ def read_grefcoco(
         Liu, Ding, Jiang: GRES: Generalized Referring Expression Segmentation, CVPR 2023, section 3.
         https://arxiv.org/abs/2306.00968
     """
+    root = as_path(root)
     refs_path, split_by = find_partition(root, dataset, split_by, GREFCOCO_REFS)
     bad = BadRecords(on_bad_record)
     instances = read_instances(root / dataset / "instances.json", bad)
@@ -72,7 +75,7 @@ def read_grefcoco(
                 category_ids=_ids(ref, "category_id", record),
                 image_id=image_id,
                 split=splits_of(ref, record),
-                image_path=folder / image.file_name,
+                image_path=image_in(folder, image.file_name),
                 mask=_mask(instances, annotation_ids, image_id, record),
             )
     return table.build(bad)

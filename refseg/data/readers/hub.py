@@ -12,12 +12,14 @@ from refseg.data.masks import check_size
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.json_files import parse_json
+from refseg.data.readers.named_files import spellings
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.refer_records import sentences_of
 from refseg.data.readers.segmentations import encode_object
 from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 
 PARTITIONS = {"refcoco": "unc", "refcoco+": "unc", "refcocoplus": "unc", "refcocog": "umd"}
 """Whose splits the hub's `jxu124/refcoco`, `refcocoplus` and `refcocog` have."""
@@ -31,7 +33,7 @@ _LARGEST_GROUP = 2**28  # bytes, unpacked, of the rows that are stored together
 
 @paused_collector()
 def read_hub(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
@@ -53,6 +55,7 @@ def read_hub(
     Raises:
         DataError: a file is missing or broken, or a record is not what the format promises.
     """
+    root = as_path(root)
     files = parquet_files(root, dataset)
     if not files:
         raise DataError(
@@ -132,13 +135,15 @@ class _Images:
         if Path(name).name != name or not name.strip(".") or "\0" in name or len(name) > 255:
             raise DataError(f"{record}: expected the name of an image file, got {shown(name)}.")
         if self._place is None:
-            told = PurePosixPath(get_text(ref, "image_path", record).replace("\0", "")).parent
-            there = self._root / told / name
+            path = get_text(ref, "image_path", record).replace("\0", "")
+            told = [PurePosixPath(spelling).parent for spelling in spellings(path)]
             # os.path, as Path raises where a name is too long
-            if ".." not in told.parts and os.path.isfile(there):  # noqa: PTH113
-                self._place = self._root / told
-            else:
-                self._place = find_images(self._root, self._dataset, [name])
+            places = (
+                self._root / place
+                for place in told
+                if ".." not in place.parts and os.path.isfile(self._root / place / name)  # noqa: PTH113
+            )
+            self._place = next(places, None) or find_images(self._root, self._dataset, [name])
         return str(self._place / name)
 
 

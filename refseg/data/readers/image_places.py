@@ -6,6 +6,7 @@ from pathlib import Path
 
 from refseg.data.archives import index_of
 from refseg.data.images import image_exists
+from refseg.data.readers.named_files import image_in
 from refseg.errors import DataError
 
 IMAGE_FOLDERS = (
@@ -14,6 +15,7 @@ IMAGE_FOLDERS = (
     "train2014",
     "images/saiapr_tc-12",
     "images/{dataset}",
+    "images/{dataset}/JPEGImages",  # of RRSIS-D
     "images",
 )
 """Where images are looked for, relative to the root: the layouts in which people keep them. Each
@@ -39,7 +41,7 @@ def find_images(root: Path, dataset: str, file_names: Iterable[str]) -> Path:
     examples = list(islice(dict.fromkeys(file_names), _EXAMPLES))
     best, most = None, -1
     for place in _places(root, dataset):
-        found = sum(image_exists(place / name) for name in examples)
+        found = sum(image_exists(image_in(place, name)) for name in examples)
         if found > most:
             best, most = place, found
         if found == len(examples):

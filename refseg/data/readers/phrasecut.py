@@ -23,6 +23,7 @@ from refseg.data.readers.segmentations import check_polygons
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 from refseg.types import RunLengths
 
 SPLITS = ("train", "val", "test", "miniv")
@@ -51,7 +52,7 @@ class _Image(NamedTuple):
 
 @paused_collector()
 def read_phrasecut(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
@@ -82,6 +83,7 @@ def read_phrasecut(
         C. Wu et al., PhraseCut: Language-based Image Segmentation in the Wild, CVPR 2020,
         https://github.com/ChenyunWu/PhraseCutDataset.
     """
+    root = as_path(root)
     folder = folder_with(root, dataset, PHRASECUT_IMAGES, PHRASECUT_NAMES)
     if folder is None:
         raise DataError(f"Neither {root / dataset} nor {root} has a file {PHRASECUT_IMAGES}.")

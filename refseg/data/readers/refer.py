@@ -7,6 +7,7 @@ from refseg.data.images import image_exists
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.instances import Instances, read_instances
+from refseg.data.readers.named_files import image_in
 from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
@@ -14,6 +15,7 @@ from refseg.data.readers.refer_records import record_name, sentences_of, splits_
 from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 from refseg.types import RunLengths
 
 ABSENT_PHOTOGRAPHS = frozenset({"19579", "17975", "19575"})
@@ -22,7 +24,7 @@ ABSENT_PHOTOGRAPHS = frozenset({"19579", "17975", "19575"})
 
 @paused_collector()
 def read_refer(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
@@ -48,6 +50,7 @@ def read_refer(
     Raises:
         DataError: a file is missing or broken, or a record is not what the format promises.
     """
+    root = as_path(root)
     refs_path, split_by = find_partition(root, dataset, split_by, REFER_REFS)
     bad = BadRecords(on_bad_record)
     instances = read_instances(root / dataset / "instances.json", bad)
@@ -65,7 +68,7 @@ def read_refer(
             category_id = get(ref, "category_id", int, record)
             find_mask = _usable_mask if has_gaps else Instances.mask
             mask = find_mask(instances, annotation_id, image_id, record)
-            image_path = folder / instances.images[image_id].file_name
+            image_path = image_in(folder, instances.images[image_id].file_name)
             if has_gaps and _is_absent(image_path):
                 raise KnownGapError(f"{record}: the photograph {image_path} is absent.")
             table.add(

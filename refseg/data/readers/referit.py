@@ -15,6 +15,7 @@ from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, 
 from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.files import as_path
 from refseg.types import RunLengths
 
 IMAGE_FOLDERS = (
@@ -54,7 +55,7 @@ class _Files(NamedTuple):
 
 @paused_collector()
 def read_referit(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     on_bad_record: OnBadRecord = "error",
@@ -86,6 +87,7 @@ def read_referit(
         EMNLP 2014. R. Hu, M. Rohrbach, T. Darrell, Segmentation from Natural Language
         Expressions, ECCV 2016, https://github.com/ronghanghu/text_objseg.
     """
+    root = as_path(root)
     files = _find_files(root, dataset, split_by)
     table, bad = TableBuilder((root / dataset).resolve().name), BadRecords(on_bad_record)
     for split, path in _queries(files.folder).items():

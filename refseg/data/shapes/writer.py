@@ -25,12 +25,15 @@ from refseg.data.shapes.options import ShapesOptions, provenance, shapes_folder
 from refseg.data.shapes.outlines import SHAPES
 from refseg.data.shapes.scenes import Scene, rivals, sample_scene
 from refseg.errors import DataError
+from refseg.files import as_path
 
 JPEG_QUALITY = 92
 PROVENANCE = "provenance.json"
 
 
-def prepare_shapes(options: ShapesOptions, root: Path | None = None, progress: bool = True) -> Path:
+def prepare_shapes(
+    options: ShapesOptions, root: Path | str | None = None, progress: bool = True
+) -> Path:
     """Make sure the built-in set exists, and return its folder, which is in REFER layout.
 
     Many processes may call at once: one writes, the others wait. The set is written beside its
@@ -45,7 +48,7 @@ def prepare_shapes(options: ShapesOptions, root: Path | None = None, progress: b
     Raises:
         DataError: the folder cannot be written to, or holds something else.
     """
-    root = shapes_folder(options) if root is None else root
+    root = shapes_folder(options) if root is None else as_path(root)
     try:
         if _is_complete(root, options):
             return root

@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import fsspec
-import platformdirs
 from filelock import FileLock
 
+from refseg import files
 from refseg.errors import ConfigError, DataError
-from refseg.files import replacing
+from refseg.files import as_path, replacing
 
 CACHE_SIZE_VARIABLE = "REFSEG_STREAM_CACHE_GB"
 """Environment variable with the size of the cache of shards, in GB (10⁹ bytes)."""
@@ -33,7 +33,7 @@ def address_of(stream: str) -> str:
     """
     if stream.startswith("file:"):
         stream = unquote(urlsplit(stream).path)
-    return stream.rstrip("/") if is_remote(stream) else str(Path(stream).absolute())
+    return stream.rstrip("/") if is_remote(stream) else str(as_path(stream).absolute())
 
 
 def is_remote(address: str) -> bool:
@@ -43,8 +43,7 @@ def is_remote(address: str) -> bool:
 
 def cache_folder() -> Path:
     """Where shards of remote data sets are kept: under `REFSEG_CACHE` or the user's cache."""
-    root = os.environ.get("REFSEG_CACHE") or platformdirs.user_cache_dir("refseg")
-    return Path(root) / "streams"
+    return files.cache_folder() / "streams"
 
 
 def cache_limit() -> int:

@@ -25,6 +25,7 @@ from refseg.data.orientation import orientation_of
 from refseg.data.references import References
 from refseg.data.streaming.index import INDEX, REFERENCES, Shard, ShardIndex, StoredFile
 from refseg.errors import ConfigError, DataError
+from refseg.files import as_path
 
 if TYPE_CHECKING:
     from webdataset import TarWriter
@@ -34,7 +35,7 @@ _PACKAGES = ("refseg", "webdataset", "pyarrow")
 
 def write_shards(
     references: References,
-    folder: Path,
+    folder: Path | str,
     dataset: str,
     splits: Sequence[str] | None = None,
     shard_size: float = 64.0,
@@ -66,6 +67,7 @@ def write_shards(
     if not len(references):
         raise DataError(f"{references.source} has no expressions to pack.")
     _check_writer()
+    folder = as_path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} exists and is not empty; name another folder or remove it.")
     folder = folder.absolute()

@@ -15,6 +15,7 @@ from refseg.data.verification.findings import Finding
 from refseg.data.verification.images import check_images, listed_images
 from refseg.data.verification.masks import CheckedMasks, check_masks
 from refseg.errors import DataError
+from refseg.files import as_path
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,11 @@ class Verification:
 
 
 def verify(
-    root: Path,
+    root: Path | str,
     dataset: str,
     split_by: str | None = None,
     *,
+    outside_files: bool = False,
     pixels: bool = True,
     counts: bool = True,
     jobs: int = 1,
@@ -65,6 +67,7 @@ def verify(
         root: the folder of the data.
         dataset: name of the folder with the annotations under `root`.
         split_by: who made the splits; may be left out where there is one partition.
+        outside_files: take files outside of its folder that one's own table names, too.
         pixels: decode every image rather than its header only.
         counts: compare with the published sizes, where the catalogue has them.
         jobs: number of threads for the images.
@@ -73,8 +76,9 @@ def verify(
     Raises:
         DataError: there is no such data set or partition. Broken files are findings instead.
     """
+    root = as_path(root)
     try:
-        references = read_references(root, dataset, split_by, on_bad_record="skip")
+        references = read_references(root, dataset, split_by, "skip", outside_files)
         objects = read_objects(root, dataset)
     except DataError as error:
         if "--data." in str(error) or not root.is_dir():  # the remedy is another option
@@ -111,4 +115,5 @@ def _bad_record(message: str, root: Path) -> Finding:
 
 
 def _relative(message: str, root: Path) -> str:
-    return message.replace(f"{root}/", "")
+    # The verb that shows it has options of other names than the trainer's.
+    return message.replace(f"{root}/", "").replace("--data.", "--")

@@ -64,6 +64,12 @@ def test_the_content_is_found_however_it_was_packed(
         assert len(found) == 2
 
 
+def test_an_archive_that_a_program_of_windows_packed(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", under("data\\refcoco\\"))
+    assert sorted(unpack(path, WANTED, tmp_path / "refcoco", Listener())) == sorted(FILES)
+    assert content_of(tmp_path / "refcoco") == FILES
+
+
 def test_what_is_there_stays(tmp_path: Path) -> None:
     folder = tmp_path / "refcoco"
     folder.mkdir()
