@@ -22,6 +22,7 @@ import refseg.models.text_encoders
 import refseg.schedules  # noqa: F401 - as above
 from refseg.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.checkpoint import import_packages, read_checkpoint
+from refseg.checkpoint.config import config_in
 from refseg.checkpoint.packages import OPTION
 from refseg.command_line import (
     imported_packages,
@@ -36,15 +37,16 @@ from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.explanations import explain, refusal, unfit_state
 from refseg.files import with_home
 from refseg.loggers import WeightsAndBiases
-from refseg.models.comparison import check_description
+from refseg.models.comparison import PARTS, check_description
 from refseg.models.transformers_models import Architecture
 from refseg.module import ReferringSegmentation
 from refseg.restoring import described_model, model_config
-from refseg.run_lock import check_vacant, leftovers, locked
+from refseg.run_lock import check_vacant, is_first_process, leftovers, locked
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
 from refseg.trainer_options import turn_off
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
+from refseg.training.changed_settings import told_changes
 from refseg.training.going_on import ResumeFile, last_checkpoint
 from refseg.training.signals import STOP_SIGNALS
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
@@ -111,6 +113,7 @@ class RefsegCLI(LightningCLI):
             options: of LightningCLI.
         """
         self.again = again
+        self.before: dict[str, Any] | None = None  # the config of the run that goes on
         with ExitStack() as self.held:
             self.held.callback(RunFolder.forget)
             super().__init__(*arguments, **options)
@@ -166,9 +169,12 @@ class RefsegCLI(LightningCLI):
             return
         asked = config.model.as_dict()
         known = frozenset(_class_paths(asked))
-        described = described_model(read_checkpoint(checkpoint), checkpoint, known)
-        model = model_config(described)
+        content = read_checkpoint(checkpoint)
+        model = model_config(described_model(content, checkpoint, known))
         check_description(model, asked, checkpoint)
+        if self.config.subcommand == "fit":  # how to train is said anew
+            model = {name: model[name] for name in (*PARTS, "vocab_size")}
+            self.before = config_in(content, checkpoint)
         described = {self.config.subcommand: {"model": model}}
         self.config = self.parser.parse_object(described, self.config)
 
@@ -188,6 +194,9 @@ class RefsegCLI(LightningCLI):
         config.output = None  # the saved config makes a new run, it does not overwrite this one
         config.ckpt_path = None
         self._dump_config()
+        told = None if self.before is None else told_changes(self.before, self.config_dump)
+        if told is not None and is_first_process():
+            print(told, flush=True)
         config.ckpt_path = checkpoint
         if verb in EVALUATING:
             config.verbose = False  # we show the figures

@@ -11,6 +11,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from numpy import ndarray
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from refseg.checkpoint import read_checkpoint
 from refseg.counting import PixelCounts, count_pixels, decoded_truths, predict
@@ -35,6 +37,7 @@ from refseg.models.weight_files import load_weights
 from refseg.precision import check_optimizer, check_weights
 from refseg.schedules import Schedule
 from refseg.scoring import check_logits, predict_with_scores
+from refseg.training.changed_settings import adapt, check_length
 from refseg.types import Batch
 
 
@@ -97,6 +100,7 @@ class ReferringSegmentation(LightningModule):
         self.decayed, self.regions, self.start_from = decayed, regions, start_from
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
+        self._resumed: dict[str, Any] | None = None
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
         self._metrics: list[dict[str, ReferringMetrics]] = []
@@ -132,6 +136,17 @@ class ReferringSegmentation(LightningModule):
         """
         check_model(checkpoint, self.segmenter, self.trainer.ckpt_path or "the checkpoint")
         self._remember_origin(checkpoint)
+        # What a loss keeps is what it was told, today.
+        loss = {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
+        weights = checkpoint["state_dict"]
+        for name in [name for name in weights if name.startswith("loss.")]:
+            del weights[name]
+        weights |= loss
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._resumed = checkpoint
+            if self.trainer.optimizers:  # some strategies restore after they have been set up
+                (config,) = self.trainer.lr_scheduler_configs
+                self._adapt(self.trainer.optimizers[0], config.scheduler)
 
     def _remember_origin(self, checkpoint: dict[str, Any]) -> None:
         self.backbone_weights = checkpoint.get("refseg", {}).get("backbone_weights")
@@ -162,13 +177,25 @@ class ReferringSegmentation(LightningModule):
         optimizer = self.make_optimizer(parameter_groups(self.segmenter, self.decayed))
         check_optimizer(optimizer)
         schedule = self.make_schedule(optimizer)
+        planned = int(self.trainer.estimated_stepping_batches)
         if isinstance(schedule, Schedule):
-            planned = int(self.trainer.estimated_stepping_batches)
             schedule.total_steps = schedule.fixed_steps or planned
+        check_length(schedule, planned)
+        self._adapt(optimizer, schedule)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+    def _adapt(self, optimizer: Optimizer, schedule: LRScheduler) -> None:
+        """Go on with the settings of today instead of those that the checkpoint was made with."""
+        if self._resumed is None:
+            return
+        network, settings = self.segmenter, self.hparams
+        told = adapt(self._resumed, network, optimizer, schedule, settings, self.make_optimizer)
+        self._resumed = None
+        if told and self.trainer.is_global_zero:
+            print(*told, sep="\n", flush=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make the checkpoint independent of the files that the encoders started from."""

@@ -156,6 +156,28 @@ def test_nothing_to_go_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "--output" in capsys.readouterr().err
 
 
+def test_going_on_with_other_settings_is_told_and_done(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last = str(run / "checkpoints" / "last.ckpt")
+    words = ["fit", "--config", str(run / "config.yaml"), "--output", str(tmp_path / "on")]
+    words += ["--ckpt_path", last, "--trainer.max_epochs=2"]
+    assert main([*words, "--data.image_size=32"]) == 2
+    assert "data.image_size is 48 there and 32 here" in capsys.readouterr().err
+    words += ["--model.optimizer.lr=0.001", "--model.optimizer.weight_decay=0.5"]
+    assert main([*words, "--model.loss=DiceLoss"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for change in ("model.optimizer.lr 0.01 -> 0.001", "weight_decay 0.02 -> 0.5", "DiceLoss("):
+        assert change in shown
+    assert "The schedule has 6 steps now, and had 3." in shown
+    end = torch.load(tmp_path / "on" / "checkpoints" / "last.ckpt", weights_only=True)
+    (group,) = end["optimizer_states"][0]["param_groups"]
+    assert (group["initial_lr"], group["weight_decay"]) == (0.001, 0.5)
+    assert end["lr_schedulers"][0]["base_lrs"] == [0.001]
+    assert end["hyper_parameters"]["optimizer"]["init_args"]["lr"] == 0.001
+    assert end["global_step"] == 6
+
+
 def test_training_without_evaluation_leaves_a_checkpoint(tmp_path: Path) -> None:
     words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
     assert main([*words, "--trainer.limit_val_batches=0"]) == 0
@@ -169,7 +191,35 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_samples(
 ) -> None:
     words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
     assert main([*words, "--model.optimizer.lr=1e30", "--trainer.gradient_clip_val=null"]) == 2
-    message = capsys.readouterr().err
-    assert "The loss is nan at step" in message
-    assert ".jpg [" in message
-    assert "Traceback" not in message
+    shown = capsys.readouterr()
+    assert "The loss is nan at step" in shown.err
+    assert ".jpg [" in shown.err
+    assert "Traceback" not in shown.err
+    assert "no state was saved" in shown.out
+
+
+def test_after_such_a_loss_no_one_is_told_to_go_on_with_the_same_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would come to the same step. The last good state stays, and goes on with another rate."""
+    from refseg.losses import WeightedSum
+    from refseg.training import LastCheckpoint
+
+    loss, count = WeightedSum.forward, 0
+
+    def diverge(self: WeightedSum, *arguments: torch.Tensor) -> torch.Tensor:
+        nonlocal count
+        count += 1
+        return loss(self, *arguments) * (float("nan") if count == 3 else 1)
+
+    monkeypatch.setattr(LastCheckpoint, "_is_due", lambda self: True)
+    monkeypatch.setattr(WeightedSum, "forward", diverge)
+    assert main(["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]) == 2
+    shown = capsys.readouterr().out
+    assert "the last good state, after step 2, is in" in shown
+    remark, command = (tmp_path / "RESUME.txt").read_text().splitlines()
+    assert "The same settings lead to step 2 again, which failed" in remark
+    assert command in shown
+    assert command.endswith("--model.optimizer.lr=0.001")
+    assert main(shlex.split(command)[4:]) == 0, "after `cd FOLDER && refseg`"
+    assert "model.optimizer.lr 0.01 -> 0.001" in capsys.readouterr().out

@@ -114,21 +114,27 @@ class ResumeFile:
         self.path = folder / RESUME_FILE
         self._folder, self._command = folder, command
 
-    def command(self, checkpoint: Path) -> str:
-        """The command that goes on from a checkpoint of this run."""
-        return self._command or resume_command(self._folder, checkpoint)
+    def command(self, checkpoint: Path, options: Sequence[str] = ()) -> str:
+        """The command that goes on from a checkpoint of this run, with further options."""
+        if self._command is None:
+            return resume_command(self._folder, checkpoint, options)
+        return f"{self._command} {shlex.join(options)}".strip()
 
-    def write(self, checkpoint: Path, step: int) -> None:
+    def write(
+        self, checkpoint: Path, step: int, remark: str = "", options: Sequence[str] = ()
+    ) -> None:
         """Note that a state was saved, all or nothing.
 
         Args:
             checkpoint: with the state.
             step: whose state it is.
+            remark: a sentence on what happened then.
+            options: to go on with.
         """
         write_text(
             self.path,
-            f"# The state after step {step} is in {checkpoint}. This goes on from it:\n"
-            f"{self.command(checkpoint)}\n",
+            f"# The state after step {step} is in {checkpoint}. {remark}This goes on from it:\n"
+            f"{self.command(checkpoint, options)}\n",
         )
 
     def remove(self) -> None:

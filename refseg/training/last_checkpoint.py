@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from refseg.errors import ConfigError, RefsegError, Stopped
+from refseg.errors import ConfigError, RefsegError, Stopped, TrainingError
 from refseg.files import remove_leftovers
 from refseg.training.going_on import ResumeFile
 from refseg.training.progress import Point, TrainingProgress, set_random_state
@@ -53,6 +53,7 @@ class LastCheckpoint(Checkpoint):
         self._saved: Point | None = None
         self._random: dict[str, Tensor] | None = None
         self._is_stepping = False
+        self._first_step = 0
         self._began = self._saved_at = 0.0
         self._cost = 0.0
 
@@ -65,6 +66,7 @@ class LastCheckpoint(Checkpoint):
         """Start the clock; go on with the random numbers of the checkpoint."""
         self._progress = None if trainer.fast_dev_run else TrainingProgress(trainer)  # type: ignore[attr-defined]  # set by its constructor
         self._saved, self._is_stepping = None, False
+        self._first_step = trainer.global_step
         self._began = self._saved_at = time.monotonic()
         if self._random is not None:
             set_random_state(self._random)
@@ -139,7 +141,7 @@ class LastCheckpoint(Checkpoint):
         """Save what came out."""
         if self._progress is None:
             return
-        if self._progress.point is not self._saved:
+        if not self._is_saved:
             self._save(trainer, pl_module)
         self._stop_if_asked(trainer, pl_module, self._agreed(trainer, STOP_SIGNALS.request)[0])
         STOP_SIGNALS.obey()
@@ -147,30 +149,52 @@ class LastCheckpoint(Checkpoint):
     def on_exception(
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
-        """Save what can be saved, and say how to go on."""
-        if self._progress is None or self._progress.point is None:
+        """Save what can be saved, and say how to go on.
+
+        What came to a loss that is not finite would come to it again: it is not saved, and going on
+        wants other settings.
+        """
+        if self._progress is None:
             return
         # Of several processes one may have failed while the others wait for it in a step: saving
         # would wait for them.
         can_save = trainer.state.fn == TrainerFn.FITTING and trainer.world_size == 1
         if STOP_SIGNALS.request is not None and isinstance(exception, KeyboardInterrupt | Stopped):
             can_save = False  # it has been saved for that, or is to stop at once
-        if can_save and not self._is_stepping and self._progress.point is not self._saved:
+        is_diverged = isinstance(exception, TrainingError)
+        if can_save and not (is_diverged or self._is_stepping or self._is_saved):
             try:
                 self._save(trainer, pl_module)
             except RefsegError as error:  # the disk is full: what ended the training is the news
                 print(error)
-        if not trainer.is_global_zero:
+        if trainer.is_global_zero:
+            self._say_how_to_go_on(trainer, is_diverged)
+
+    def _say_how_to_go_on(self, trainer: Trainer, is_diverged: bool) -> None:
+        stopped = f"Stopped at step {trainer.global_step}"
+        if self._saved is not None:
+            path, step = _path(trainer), self._saved.step
+        elif trainer.ckpt_path is not None:
+            path, step = Path(trainer.ckpt_path).absolute(), self._first_step
+        else:
+            print(f"{stopped}; no state was saved.", flush=True)
             return
-        if self._saved is None:
-            print(f"Stopped at step {trainer.global_step}; no state was saved.", flush=True)
-            return
-        again = f" To go on: {self.resume.command(_path(trainer))}" if self.resume else ""
-        print(
-            f"Stopped at step {trainer.global_step}; the state after step {self._saved.step} is in "
-            f"{_path(trainer)}.{again}",
-            flush=True,
-        )
+        state = f"the {'last good ' if is_diverged else ''}state, after step {step}, is in {path}."
+        if self.resume is None:
+            print(f"{stopped}; {state}", flush=True)
+        elif is_diverged:
+            rate = trainer.optimizers[0].param_groups[0]
+            options = [f"--model.optimizer.lr={rate.get('initial_lr', rate['lr']) / 10:.3g}"]
+            remark = (
+                f"The same settings lead to step {trainer.global_step} again, which failed; "
+                "another learning rate, precision or clipping may not. "
+            )
+            self.resume.write(path, step, remark, options)
+            command = self.resume.command(path, options)
+            print(f"{stopped}; {state} {remark}As in: {command}", flush=True)
+        else:
+            command = self.resume.command(path)
+            print(f"{stopped}; {state} To go on: {command}", flush=True)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
@@ -194,7 +218,7 @@ class LastCheckpoint(Checkpoint):
             return  # gradients are being accumulated
         is_due, request = self._agreed(trainer, self._is_due(), STOP_SIGNALS.request)
         self._stop_if_asked(trainer, pl_module, request)
-        if is_due and progress.point is not self._saved:
+        if is_due and not self._is_saved:
             self._save(trainer, pl_module)
 
     def _is_due(self) -> bool:
@@ -204,7 +228,7 @@ class LastCheckpoint(Checkpoint):
 
     def _stop_if_asked(self, trainer: Trainer, pl_module: LightningModule, request: int) -> None:
         if request and self._progress is not None:
-            if self._progress.point is not self._saved:
+            if not self._is_saved:
                 self._save(trainer, pl_module)
             STOP_SIGNALS.answer(request, trainer.is_global_zero)
 
@@ -217,6 +241,10 @@ class LastCheckpoint(Checkpoint):
         theirs = trainer.strategy.reduce(ours, reduce_op="max")
         assert isinstance(theirs, Tensor)
         return [int(number) for number in theirs.tolist()]
+
+    @property
+    def _is_saved(self) -> bool:
+        return self._progress is None or self._progress.point in (None, self._saved)
 
     def _save(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self._progress is not None

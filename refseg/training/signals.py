@@ -133,7 +133,7 @@ def _is_main_thread() -> bool:
 
 
 def _is_slurm() -> bool:
-    from lightning.fabric.plugins.environments import SLURMEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
     return SLURMEnvironment.detect()
 

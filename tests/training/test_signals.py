@@ -170,7 +170,7 @@ def test_the_command_says_how_to_go_on(
     shown = capsys.readouterr()
     assert shown.err.splitlines()[-1] == "refseg: stopped by SIGUSR1"
     command = (tmp_path / "RESUME.txt").read_text().splitlines()[-1]
-    assert f"Stopped at step 2; the state after step 2 is in {tmp_path}" in shown.out
+    assert f"Stopped at step 2; the state, after step 2, is in {tmp_path}" in shown.out
     assert command in shown.out
     monkeypatch.undo()
     assert main(shlex.split(command)[4:]) == 0, "after `cd FOLDER && refseg`"
@@ -227,4 +227,4 @@ def test_a_whole_group_of_processes_is_signalled_to(
     alive = [process for process in started if process.is_running()]
     assert all(process.status() == psutil.STATUS_ZOMBIE for process in alive)
     step = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
-    assert f"the state after step {step} is in" in out
+    assert f"the state, after step {step}, is in" in out
