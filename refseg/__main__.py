@@ -4,12 +4,15 @@ Torch takes seconds to import, so nothing here does: `refseg --help` and the ver
 answer at once.
 """
 
+import contextlib
 import importlib
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from refseg.errors import RefsegError
@@ -64,8 +67,67 @@ def _page(usage: str, purpose: str, verbs: Mapping[str, str], examples: str) -> 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code.
 
-    0: done. 1: partly failed. 2: wrong input. 128 and more: ended by a signal.
+    0: done. 1: partly failed. 2: wrong input. 128 and more: ended by a signal, which is 141 where
+    whoever read the output has gone (`refseg ... | head`).
     """
+    nowhere = _going_nowhere()
+    try:
+        try:
+            code = _run_and_tell(arguments)
+        finally:  # here, as Python itself would complain of it at the very end
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+    except (BrokenPipeError, SystemExit) as error:
+        if _is_broken_pipe(error):
+            for stream in (sys.stdout, sys.stderr):
+                _stop_writing(stream)
+            if _going_nowhere() != nowhere:
+                return 141
+        raise
+    return 141 if _going_nowhere() != nowhere else code
+
+
+def _is_broken_pipe(error: BaseException | None) -> bool:
+    """Whether it is one, or came of one: rich makes a `SystemExit` with the code 1 of it."""
+    while error is not None:
+        if isinstance(error, BrokenPipeError):
+            return True
+        error = error.__context__
+    return False
+
+
+def _stop_writing(stream: TextIO | None) -> None:
+    """Let what is written from now on go nowhere, if the stream's reader has gone.
+
+    If it has not, then another connection broke: to a server, say.
+    """
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # no stream, no file, no poll
+        number = stream.fileno()  # type: ignore[union-attr]  # see above
+        poll = select.poll()
+        poll.register(number, 0)
+        if poll.poll(0):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+def _going_nowhere() -> list[bool]:
+    """Whether our output and our errors go to the null device, as rich lets them without a reader.
+
+    It does so in the thread of a progress bar, too, which the rest of the program does not notice.
+    """
+    found = []
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            status = os.fstat(stream.fileno())
+        except (AttributeError, OSError, ValueError):
+            found.append(False)
+        else:
+            found.append(os.path.samestat(status, Path(os.devnull).stat()))
+    return found
+
+
+def _run_and_tell(arguments: Sequence[str] | None) -> int:
+    """Run one verb, and say why where it cannot be done."""
     from refseg.errors import RefsegError, Stopped
 
     words = with_home_in_words(sys.argv[1:] if arguments is None else arguments)
@@ -94,9 +156,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if stopped.code:
             print(f"refseg: stopped by {signal.Signals(stopped.number).name}", file=sys.stderr)
         return int(stopped.code or 0)
-    except BrokenPipeError:  # the reader of our output has gone: `refseg ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
 
 
 def with_home_in_words(words: Sequence[str]) -> list[str]:
