@@ -112,10 +112,15 @@ def test_absent_models_are_one_message(
     (broken / "model.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(ConfigError, match=r"^There is no folder '\./absent'; expected a folder"):
         TransformersEncoder(VOCAB_SIZE, "./absent")
-    for name in ("nobody/no-such-model", str(empty), str(broken)):
+    remedies = {
+        "nobody/no-such-model": "hf download",
+        str(empty): "Expected a folder that save_pretrained wrote",
+        str(broken): "Expected a folder that save_pretrained wrote",
+    }
+    for name, remedy in remedies.items():
         with pytest.raises(ConfigError) as error:
             TransformersEncoder(VOCAB_SIZE, name)
         message = str(error.value)
         assert message.startswith(f"Cannot load '{name}' with transformers: ")
-        assert "hf download" in message
+        assert remedy in message
         assert "\n" not in message
