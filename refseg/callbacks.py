@@ -21,6 +21,7 @@ from refseg.module import ReferringSegmentation
 from refseg.reading import read
 from refseg.refinement import RefinementQueue
 from refseg.run_lock import remove
+from refseg.training import says_progress
 from refseg.types import Batch
 from refseg.visualization import Example, example_sheet, word_strip, write_mask
 
@@ -264,8 +265,7 @@ class PredictionWriter(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the list of all masks, by this process."""
         if self.queue is not None:
-            bar = trainer.progress_bar_callback is not None
-            self.queue.drain(progress=trainer.is_global_zero and bar)
+            self.queue.drain(progress=says_progress(trainer))
         rank = f"-{trainer.global_rank}" if trainer.world_size > 1 else ""
         with replacing(self.folder / f"predictions{rank}.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(r) + "\n" for r in self._records))

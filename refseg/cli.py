@@ -44,7 +44,7 @@ from refseg.restoring import described_model, model_config
 from refseg.run_lock import check_vacant, is_first_process, leftovers, locked
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
-from refseg.trainer_options import turn_off
+from refseg.trainer_options import lines_for_bar, turn_off
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
 from refseg.training.changed_settings import told_changes
 from refseg.training.going_on import ResumeFile, last_checkpoint
@@ -204,6 +204,7 @@ class RefsegCLI(LightningCLI):
             config.return_predictions = False  # they are written, batch by batch
         config.weights_only = True  # nothing in a checkpoint is executed
         turn_off(config.trainer)
+        self.lines = lines_for_bar(config.trainer, on_stderr=verb != "fit")
         place_in(folder, config.trainer)
         if checkpoint and verb != "fit":
             config.data.vocabulary_from = checkpoint
@@ -221,6 +222,7 @@ class RefsegCLI(LightningCLI):
             CompleteCheckpoint(self.config_dump),
             *verb_callbacks(config, self.run_folder.path),
             *self._last_checkpoint(),
+            *self.lines,
         ]
         given = self._get(self.config_init, "trainer")["plugins"] or []
         plugins = given if isinstance(given, list) else [given]

@@ -13,6 +13,7 @@ from refseg.refinement import RefinementQueue
 from refseg.result_files import RowWriter
 from refseg.scores import SplitScores
 from refseg.scoring import Predictions
+from refseg.training import says_progress
 from refseg.types import Batch
 
 
@@ -61,8 +62,7 @@ class CRFEvaluation(Callback):
     def _finish_figures(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish what waits, and work out the figures."""
         assert isinstance(pl_module, ReferringSegmentation)
-        shown = trainer.is_global_zero and trainer.progress_bar_callback is not None
-        self.queue.drain(progress=shown)
+        self.queue.drain(progress=says_progress(trainer))
         self.figures = self._scores.figures()
         if trainer.validating and pl_module.data.is_mixture:
             self.figures["val"] = mean_figures(self.figures.values())

@@ -8,15 +8,6 @@ from typing import NamedTuple, cast
 
 import torch
 from lightning.pytorch import Trainer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -28,6 +19,7 @@ from refseg.data.loaders import start_worker
 from refseg.errors import ConfigError, DataError
 from refseg.kept_features import feature_key
 from refseg.models.backbones import Backbone, TrunkBackbone
+from refseg.progress import tracked
 
 _BLOCK = 4096  # bytes that a file system gives at once
 _SAVE_SECONDS = 60.0
@@ -148,36 +140,22 @@ def _compute(
         worker_init_fn=start_worker,
     )
     computed, saved = 0, time.monotonic()
-    with _bar() as bar:
-        task: TaskID = bar.add_task("Features", total=len(images))
-        for path, digest, key, pixels in loader:
-            if key.hex() not in there:
-                try:
-                    store.write(key, network(pixels))
-                except OSError as error:
-                    raise DataError(
-                        f"Cannot write features into {store.folder} "
-                        f"({error.strerror or error}); make room, and run the same command again: "
-                        "it goes on where it stopped."
-                    ) from None
-                there.add(key.hex())
-                computed += 1
-            store.digests.tell(path, digest)
-            bar.advance(task)
-            if time.monotonic() - saved > _SAVE_SECONDS:
-                store.digests.save()
-                saved = time.monotonic()
+    for path, digest, key, pixels in tracked(loader, "Features", len(images)):
+        if key.hex() not in there:
+            try:
+                store.write(key, network(pixels))
+            except OSError as error:
+                raise DataError(
+                    f"Cannot write features into {store.folder} ({error.strerror or error}); make "
+                    "room, and run the same command again: it goes on where it stopped."
+                ) from None
+            there.add(key.hex())
+            computed += 1
+        store.digests.tell(path, digest)
+        if time.monotonic() - saved > _SAVE_SECONDS:
+            store.digests.save()
+            saved = time.monotonic()
     return computed
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _bytes(count: int) -> str:

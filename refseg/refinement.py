@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, UInt8
-from rich.progress import track
+from rich import get_console
 from torch import Tensor
 
 from refseg.crf import CRFOptions, check_installed, refine
 from refseg.data import read_image
 from refseg.errors import ConfigError
 from refseg.geometry import Geometry
+from refseg.progress import tracked
 from refseg.scoring import Predictions
 from refseg.types import Batch
 
@@ -130,11 +131,10 @@ class RefinementQueue:
         """Finish all that waits.
 
         Args:
-            progress: show a bar.
+            progress: say how far it is.
         """
         waiting = range(len(self._waiting))
-        bar = track(waiting, "DenseCRF, last batches", transient=True) if progress else waiting
-        for _ in bar:
+        for _ in tracked(waiting, "DenseCRF, last batches", shown=progress, console=get_console()):
             self._finish_first()
 
     def close(self) -> None:

@@ -3,8 +3,18 @@
 import pydoc
 
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import Checkpoint, DeviceStatsMonitor, LearningRateMonitor
+from lightning.pytorch.callbacks import (
+    Callback,
+    Checkpoint,
+    DeviceStatsMonitor,
+    LearningRateMonitor,
+    ProgressBar,
+)
 from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
+
+from refseg.progress import has_bars
+from refseg.training import ProgressLines
 
 # Callbacks that log and do nothing else; Lightning refuses them where there is no logger.
 _LOGGING: tuple[type, ...] = (LearningRateMonitor, DeviceStatsMonitor)
@@ -30,6 +40,20 @@ def turn_off(trainer: Namespace) -> None:
     if trainer.enable_checkpointing is False:
         off += (Checkpoint,)
     trainer.callbacks = [part for part in listed(trainer.callbacks) if not _is_one(part, off)]
+
+
+def lines_for_bar(trainer: Namespace, on_stderr: bool) -> list[Callback]:
+    """What tells how far a run is, where Lightning's bar cannot be drawn: nothing on a terminal.
+
+    Args:
+        trainer: its config, in which the bar is then turned off; a bar that it names stays.
+        on_stderr: where the lines shall go.
+    """
+    has_bar = any(_is_one(part, (ProgressBar,)) for part in listed(trainer.callbacks))
+    if has_bar or trainer.enable_progress_bar is False or has_bars(Console()):
+        return []
+    trainer.enable_progress_bar = False
+    return [ProgressLines(on_stderr=on_stderr)]
 
 
 def listed(parts: object) -> list[Namespace]:

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "refseg"
 FLOORS = {
     "types": 0, "errors": 0, "geometry": 0, "files": 0, "checkpoint": 0, "config_files": 0,
-    "bins": 0, "precision": 0, "resampling": 0, "targets": 0, "config_bases": 1,
+    "bins": 0, "precision": 0, "progress": 0, "resampling": 0, "targets": 0, "config_bases": 1,
     "data": 1, "models": 1, "losses": 1, "evaluation": 1, "visualization": 1, "schedules": 1,
     "crf": 1,
     "counting": 2,

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from refseg.progress import Pace, duration
 from refseg.sweeps.interruption import Interruption
 from refseg.sweeps.processes import RunningRun, last_lines, stop
 from refseg.sweeps.runs import Run
@@ -71,7 +72,8 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
         waiting: the runs to make, in order.
         done: how many of the sweep's runs are finished already, for the display.
         jobs: how many to run at a time.
-        console: where to show progress; one that is no terminal gets a line per finished run only.
+        console: where to show progress; one that is no terminal gets a line per finished run, and
+            each minute one per running run.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; all processes have been ended.
@@ -82,6 +84,7 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
     total = done + len(waiting)
     display = _Display(console, done, total)
     live = Live(display, console=console, refresh_per_second=4, transient=True)
+    pace = Pace()
     with Interruption() as interruption, live if console.is_terminal else nullcontext():
         try:
             while queue or running:
@@ -89,6 +92,8 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
                     running.append(_start(queue.popleft(), console))
                 display.running = tuple(running)
                 interruption.sleep(POLL_SECONDS)
+                if not console.is_terminal and pace.is_due():
+                    _tell(running, f"[{done}/{total}]", console)
                 if interruption.count:
                     console.print(Text("Stopping … (Ctrl-C again to kill)", style="yellow"))
                     raise Interrupted
@@ -118,6 +123,14 @@ def _start(run: Run, console: Console) -> RunningRun | Survivor:
     return survivor
 
 
+def _tell(running: Sequence[RunningRun | Survivor], place: str, console: Console) -> None:
+    """A line for each run that is at work: its time, and its last word."""
+    for one in running:
+        last = "".join(last_lines(one.run.log, 1)).strip()
+        at_work = f"{place} {one.run.name}: at work for {duration(one.seconds)}"
+        console.print(Text(f"{at_work}; {last}" if last else at_work), soft_wrap=True)
+
+
 def _report(ended: RunningRun | Survivor, place: str, console: Console) -> list[Failure]:
     """Print how a run ended; the failure, if it is one."""
     run, code = ended.run, ended.poll()
@@ -128,18 +141,3 @@ def _report(ended: RunningRun | Survivor, place: str, console: Console) -> list[
     reason = f"exit code {code}" if code else "it left no complete metrics.json"
     console.print(Text(f"{place} {run.name}: failed after {time_taken} ({reason})", style="red"))
     return [Failure(run, reason, last_lines(run.log, 15))]
-
-
-def duration(seconds: float) -> str:
-    """A time in words of its own size.
-
-    Example:
-        >>> duration(9.4), duration(75.0), duration(7_260.0)
-        ('9 s', '1 min 15 s', '2 h 1 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

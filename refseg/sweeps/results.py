@@ -14,8 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from refseg.files import write_text
+from refseg.progress import duration
 from refseg.sweeps.definition import Sweep, in_words, is_seed
-from refseg.sweeps.execution import duration
 from refseg.sweeps.runs import Result, Run
 
 _TITLES = {"overall_iou": "overall IoU", "mean_iou": "mean IoU"}

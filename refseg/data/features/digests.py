@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from refseg.data.archives import find_member
 from refseg.data.image_formats import open_image
 from refseg.data.images import read_encoded
 from refseg.data.orientation import Orientation, Size, orientation_of
 from refseg.files import replacing
+from refseg.progress import tracked
 
 _FRESH = 2 * 10**9
 """Nanoseconds within which a file can change twice without its time showing it."""
@@ -125,7 +124,7 @@ class ImageDigests:
     def of_all(
         self, paths: Sequence[str], sizes: Sequence[Size]
     ) -> UInt8[np.ndarray, " images 32"]:
-        """The digests of many images as they are read; a bar on a terminal if it takes a while.
+        """The digests of many images as they are read; if it takes a while, it says how far it is.
 
         Args:
             paths: as in `read_image`.
@@ -136,12 +135,8 @@ class ImageDigests:
         """
         told = [self.known(path) for path in paths]
         unknown = [path for path, digest in zip(paths, told, strict=True) if digest is None]
-        console = Console(stderr=True)
-        quiet = len(unknown) < _MANY or not console.is_terminal
-        read = {
-            path: self.of(path)
-            for path in track(unknown, "Telling images by content", console=console, disable=quiet)
-        }
+        steps = tracked(unknown, "Telling images by content", shown=len(unknown) >= _MANY)
+        read = {path: self.of(path) for path in steps}
         digests = [
             (digest or read[path]).as_read(size)
             for path, size, digest in zip(paths, sizes, told, strict=True)

@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -15,8 +14,6 @@ import numpy as np
 from filelock import FileLock
 from jaxtyping import Float
 from pycocotools import mask as coco_mask
-from rich.console import Console
-from rich.progress import track
 
 from refseg.data.shapes.annotations import Annotation, annotate
 from refseg.data.shapes.drawing import draw
@@ -26,6 +23,7 @@ from refseg.data.shapes.outlines import SHAPES
 from refseg.data.shapes.scenes import Scene, rivals, sample_scene
 from refseg.errors import DataError
 from refseg.files import as_path
+from refseg.progress import tracked
 
 JPEG_QUALITY = 92
 PROVENANCE = "provenance.json"
@@ -43,7 +41,7 @@ def prepare_shapes(
     Args:
         options: what the set contains.
         root: the folder to write to; by default `shapes_folder(options)`.
-        progress: show a progress bar while writing, if stderr is a terminal.
+        progress: say how far it is, as `tracked` does.
 
     Raises:
         DataError: the folder cannot be written to, or holds something else.
@@ -145,13 +143,8 @@ def _write(options: ShapesOptions, folder: Path, progress: bool) -> None:
     annotations: list[dict[str, Any]] = []
     references: list[dict[str, Any]] = []
     sentences = 0
-    steps = track(
-        list(_plan(options)),
-        description=f"Drawing the built-in set, level {options.level}",
-        console=Console(stderr=True),
-        disable=not (progress and sys.stderr.isatty()),
-        transient=True,
-    )
+    what = f"Drawing the built-in set, level {options.level}"
+    steps = tracked([*_plan(options)], what, shown=progress)
     for split, index in steps:
         image_id = len(images) + 1
         scene, seen, expressions = compose(options, split, index)

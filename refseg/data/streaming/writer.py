@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from io import BytesIO
@@ -16,8 +15,6 @@ import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 from jaxtyping import Int64
 from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from refseg.data.image_formats import open_image
 from refseg.data.images import read_encoded
@@ -26,6 +23,7 @@ from refseg.data.references import References
 from refseg.data.streaming.index import INDEX, REFERENCES, Shard, ShardIndex, StoredFile
 from refseg.errors import ConfigError, DataError
 from refseg.files import as_path
+from refseg.progress import tracked
 
 if TYPE_CHECKING:
     from webdataset import TarWriter
@@ -54,7 +52,7 @@ def write_shards(
         dataset: name of the data set, for the index.
         splits: to pack; None means all.
         shard_size: in MB (10⁶ bytes); a shard is closed when it has reached it.
-        progress: show a progress bar, if stderr is a terminal.
+        progress: say how far it is, as `tracked` does.
 
     Raises:
         DataError: an image is absent, broken, or not of the size that its record says.
@@ -96,14 +94,8 @@ def _write(
 ) -> ShardIndex:
     work = [(split, references.split(split)) for split in references.splits]
     images = sum(len(rows.images().offsets) - 1 for _, rows in work)
-    steps = track(
-        (image for split, rows in work for image in _images(split, rows)),
-        description=f"Packing {references.source}",
-        total=images,
-        console=Console(stderr=True),
-        disable=not (progress and sys.stderr.isatty()),
-        transient=True,
-    )
+    of_images = (image for split, rows in work for image in _images(split, rows))
+    steps = tracked(of_images, f"Packing {references.source}", images, shown=progress)
     packing = _Packing(folder, shard_size)
     try:
         for split, rows, of_image in steps:

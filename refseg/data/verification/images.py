@@ -1,19 +1,16 @@
 """Whether the images are there, have the right size, can be decoded, and which way up they are."""
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.progress import track
-
 from refseg.data.images import image_exists, read_image, read_orientation
 from refseg.data.references import References
 from refseg.data.verification.findings import Finding
 from refseg.errors import DataError
+from refseg.progress import tracked
 
 
 class ListedImage(NamedTuple):
@@ -74,16 +71,10 @@ def check_images(
         images: as `listed_images` gives them.
         pixels: decode whole images rather than their headers only.
         jobs: number of threads.
-        progress: show a progress bar, if stderr is a terminal.
+        progress: say how far it is, as `tracked` does.
     """
-    steps = track(
-        _in_threads(images, pixels, jobs),
-        total=len(images),
-        description="Decoding images" if pixels else "Reading image headers",
-        console=Console(stderr=True),
-        disable=not (progress and sys.stderr.isatty()),
-        transient=True,
-    )
+    what = "Decoding images" if pixels else "Reading image headers"
+    steps = tracked(_in_threads(images, pixels, jobs), what, len(images), shown=progress)
     return [finding for findings in steps for finding in findings]
 
 

@@ -71,7 +71,7 @@ def verify(
         pixels: decode every image rather than its header only.
         counts: compare with the published sizes, where the catalogue has them.
         jobs: number of threads for the images.
-        progress: show a progress bar, if stderr is a terminal.
+        progress: say how far it is, as `tracked` does.
 
     Raises:
         DataError: there is no such data set or partition. Broken files are findings instead.
