@@ -4,7 +4,6 @@ import errno
 import json
 import logging
 import os
-import shlex
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,8 @@ import psutil
 from filelock import FileLock, Timeout
 
 from refseg.errors import ConfigError
-from refseg.files import write_text
+from refseg.files import remove_leftovers, write_text
+from refseg.training.going_on import RESUME_FILE, newest_checkpoint, resume_command
 
 LOCK_FILE = ".run.lock"
 OWNER_FILE = ".run.json"
@@ -25,6 +25,11 @@ LEFT_BY_TRAINING = (
     *("test", "validate", "predict", "evaluate"),
 )
 """What a training leaves in its folder, and what is written there about its checkpoints."""
+
+_WRITTEN = (
+    *(name for name in LEFT_BY_TRAINING if "." in name),
+    *("results.parquet", "results_crf.parquet", "summary.json", "words.png", OWNER_FILE),
+)
 
 # Workers of a data loader look every five seconds whether the process that made them is there.
 _PATIENCE = 15.0
@@ -38,7 +43,8 @@ _log = logging.getLogger(__name__)
 def locked(folder: Path, verb: str, is_new: bool = False) -> Iterator[None]:
     """Hold a folder against other processes; the lock ends with this process, however it ends.
 
-    The first process of a distributed run holds it for all of them. A folder that is made for the
+    The first process of a distributed run holds it for all of them. What a process that was killed
+    has left half-written in the folder is removed. A folder that is made for the
     lock and stays empty is removed again, with those above it.
 
     Args:
@@ -58,6 +64,10 @@ def locked(folder: Path, verb: str, is_new: bool = False) -> Iterator[None]:
         try:
             with suppress(OSError):  # for a message only
                 write_text(folder / OWNER_FILE, json.dumps(record))
+            for path in (*map(folder.joinpath, _WRITTEN), *folder.glob("predictions*.jsonl")):
+                remove_leftovers(path)
+            for path in folder.glob(".results*-*.arrow"):  # the rows of a process that was killed
+                path.unlink(missing_ok=True)
             yield
         finally:
             for name in (OWNER_FILE, LOCK_FILE):  # removed while it is held, so that it is ours
@@ -190,18 +200,25 @@ def check_vacant(
 
 
 def _occupied(folder: Path, is_finished: bool, is_training: bool) -> str:
-    words = ["refseg", "fit", "--config", str(folder / "config.yaml"), "--output", str(folder)]
-    on = shlex.join([*words, "--ckpt_path", "last"])
-    what = "a run that was stopped"
-    remedies = [f"go on with it: {on}"] if is_training else []
+    what, remedies = "a run that was stopped", [f"go on with it: {_again(folder)}"]
     if is_finished:
         what = "a finished run, or figures (metrics.json),"
-        remedies = [f"train on: {on} --trainer.max_epochs MORE"] if is_training else []
+        last = folder / "checkpoints" / "last.ckpt"
+        more = resume_command(folder, last, ["--trainer.max_epochs", "MORE"])
+        remedies = [f"train on: {more}"] if is_training else []
     remedies += ["choose another --output", "or start over with --overwrite, which removes it"]
     return (
         f"Expected a folder without a run, got {folder}, which holds {what} that would be "
         f"overwritten; {', '.join(remedies)}."
     )
+
+
+def _again(folder: Path) -> str:
+    """The command that goes on with a run, of several stages too."""
+    with suppress(OSError, ValueError, IndexError):
+        return (folder / RESUME_FILE).read_text(encoding="utf-8").splitlines()[-1]
+    found = newest_checkpoint(folder)
+    return resume_command(folder, Path("last") if found is None else found)
 
 
 def _check_own(folder: Path, checkpoint: str) -> None:

@@ -66,6 +66,13 @@ def complaint(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return message
 
 
+def words_of(command: str) -> list[str]:
+    """What follows `refseg` in a command for any folder."""
+    change, program = command.split(" && ")
+    assert change == f"cd {Path.cwd()}"
+    return shlex.split(program)[shlex.split(program).index("fit") :]
+
+
 @pytest.fixture
 def copy(run: Path, tmp_path: Path) -> Path:
     """A finished run, to do with what one likes."""
@@ -112,6 +119,16 @@ def test_what_a_killed_run_leaves_behind_for_a_while_is_waited_for(tmp_path: Pat
     with locked(tmp_path, "fit"):
         assert 0.2 < time.monotonic() - began < 10
     closer.wait()
+
+
+def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
+    left = [".metrics-a1b2c3d4.json", ".results-_x9zabcd.parquet", ".results_crf-1.arrow"]
+    kept = ["metrics.json", ".metrics-mine.json", "results-0.arrow", ".hidden-a1b2c3d4.txt"]
+    for name in (*left, *kept):
+        (tmp_path / name).touch()
+    with locked(tmp_path, "test"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == set(kept)
 
 
 def test_only_the_first_process_of_a_run_takes_the_lock(
@@ -169,9 +186,7 @@ def test_a_finished_run_is_not_overwritten_but_trained_on(
     assert content(copy) == before
     assert "holds a finished run" in message
     command = message.partition("train on: ")[2].partition(", choose")[0].replace("MORE", "2")
-    program, *words = shlex.split(command)
-    assert program == "refseg"
-    assert main(words) == 0
+    assert main(words_of(command)) == 0
     steps, twice = (json.loads((f / "metrics.json").read_text())["steps"] for f in (run, copy))
     assert twice == 2 * steps
 
@@ -184,8 +199,8 @@ def test_a_stopped_run_is_not_overwritten_but_gone_on_with(
     message = complaint([*FIT, "--output", str(copy)], capsys)
     assert content(copy) == before
     assert "holds a run that was stopped" in message
-    words = shlex.split(message.partition("go on with it: ")[2].partition(", choose")[0])
-    assert main(words[1:]) == 0
+    command = message.partition("go on with it: ")[2].partition(", choose")[0]
+    assert main(words_of(command)) == 0
     found, expected = (json.loads((f / "metrics.json").read_text()) for f in (copy, run))
     assert found["metrics"] == expected["metrics"]
 

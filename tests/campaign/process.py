@@ -5,7 +5,7 @@ line, with its exit code (minus the signal that ended it). A job has:
 
 * `commands`: of refseg, one after the other, as long as they succeed;
 * `environment`, `log` (where the output goes), `run` (the folder of the run);
-* `point`: `phase`, `after` (the how-manieth point of that phase is the last), and perhaps `share`
+* `point`: `phase`, `after` (which point of that phase is the last, from 1), and perhaps `share`
   (of the bytes of the checkpoint) or `delay` (seconds after the point); may be empty;
 * `record`: a file to note in how many points each phase has.
 """
