@@ -17,6 +17,7 @@ class Decoder(nn.Module, ABC):
 
     The logits are float32 (float64, if the weights are) in any precision of the trainer, and so is
     what is between the classifier and them: loss, prediction and score depend on their last bits.
+    What is fused may be float32 where weights are not; `in_full_precision` takes both.
     """
 
     @abstractmethod
