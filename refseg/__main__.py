@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from refseg.errors import RefsegError
 
+_BARS = ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS")
+"""Variables that the libraries read when they are imported: tqdm's is torch's and lightning's, too;
+transformers follows that of the hub."""
+
 TRAINER_VERBS = {
     "fit": "train a model, evaluate it, and leave a checkpoint, its config and example pictures",
     "validate": "evaluate a checkpoint on the validation split",
@@ -71,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     whoever read the output has gone (`refseg ... | head`).
     """
     nowhere = _going_nowhere()
+    _turn_off_bars()
     try:
         try:
             code = _run_and_tell(arguments)
@@ -86,6 +91,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 141
         raise
     return 141 if _going_nowhere() != nowhere else code
+
+
+def _turn_off_bars() -> None:
+    """No bars of other libraries in a log: they are for a terminal, which can go back in a line.
+
+    Who sets one of these variables, to 0 say, has the last word.
+    """
+    if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return
+    for name in _BARS:
+        os.environ.setdefault(name, "1")
 
 
 def _is_broken_pipe(error: BaseException | None) -> bool:

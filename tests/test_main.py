@@ -97,3 +97,54 @@ def test_the_reader_of_an_evaluation_goes_away(run: Path, tmp_path: Path) -> Non
     assert returned == 141
     assert "Traceback" not in errors
     assert "BrokenPipe" not in errors
+
+
+BARS = """
+import sys
+from refseg import __main__ as command_line
+def run(verb, words):
+    from tqdm import tqdm
+    from tqdm.auto import tqdm as notebook
+    for bar in (tqdm, notebook):
+        list(bar(range(3)))
+    if words:
+        from transformers import AutoModel
+        AutoModel.from_pretrained(words[0])
+    print("done", file=sys.stderr)
+    return 0
+command_line._run = run
+sys.exit(command_line.main())
+"""
+
+
+def test_bars_of_other_libraries_stay_out_of_a_file() -> None:
+    done = subprocess.run([sys.executable, "-c", BARS, "fit"], capture_output=True, check=True)
+    assert done.stderr == b"done\n"
+    shown = {**os.environ, "TQDM_DISABLE": ""}
+    done = subprocess.run([sys.executable, "-c", BARS], capture_output=True, check=True, env=shown)
+    assert done.stderr.count(b"100%") == 2, "who asks for them has them"
+
+
+def test_bars_are_drawn_on_a_terminal() -> None:
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    plain = {name: value for name, value in os.environ.items() if not name.endswith("_BARS")}
+    plain = {**plain, "TERM": "xterm"}
+    plain.pop("TQDM_DISABLE", None)
+    subprocess.run([sys.executable, "-c", BARS], stderr=theirs, check=True, env=plain)
+    os.close(theirs)
+    assert os.read(ours, 10_000).count(b"100%") == 2
+    os.close(ours)
+
+
+@pytest.mark.slow
+def test_transformers_draws_no_bar_in_a_file(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(
+        vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    words = [sys.executable, "-c", BARS, "fit", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, check=True)
+    assert done.stderr == b"done\n"

@@ -1,5 +1,6 @@
 """Backbones from torchvision, with a chosen output stride."""
 
+import sys
 from typing import Any
 
 import torch
@@ -184,7 +185,7 @@ def download(name: str, weights: str) -> dict[str, Tensor]:
     """
     chosen = published(name, weights)
     try:
-        return chosen.get_state_dict(progress=True, check_hash=True)
+        return chosen.get_state_dict(progress=sys.stderr.isatty(), check_hash=True)
     except (OSError, RuntimeError) as error:
         folder = f"{torch.hub.get_dir()}/checkpoints"
         raise ConfigError(
