@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
+from lightning.fabric.plugins.environments import SLURMEnvironment
 
 from refseg.errors import ConfigError
 from refseg.files import remove_leftovers, write_text
@@ -191,11 +192,13 @@ def check_vacant(
         )
     if verb != "fit" or not (is_finished or is_training):
         return
+    # SLURM starts the same command again, and Lightning goes on with what it has saved for that.
+    is_queued_again = SLURMEnvironment.detect() and any(folder.glob("hpc_ckpt_*.ckpt"))
     if overwrite:
         _check_removal(folder, checkpoint, needed)
     elif checkpoint is not None:
         _check_own(folder, checkpoint)
-    else:
+    elif is_finished or not is_queued_again:
         raise ConfigError(_occupied(folder, is_finished, is_training))
 
 

@@ -20,7 +20,7 @@ from filelock import FileLock
 from refseg.__main__ import main
 from refseg.errors import ConfigError
 from refseg.files import is_locked
-from refseg.run_lock import LOCK_FILE, OWNER_FILE, locked
+from refseg.run_lock import LOCK_FILE, OWNER_FILE, check_vacant, locked
 from refseg.runs import RunFolder
 
 from .conftest import TINY
@@ -257,6 +257,21 @@ def test_a_run_goes_on_with_its_own_state_only(
     message = complaint([*FIT, "--output", str(copy), "--ckpt_path", other], capsys)
     assert "which is not in that folder" in message
     assert content(copy) == before
+
+
+def test_a_job_that_slurm_starts_again_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("config.yaml", "hpc_ckpt_1.ckpt"):
+        (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match="holds a run that was stopped"):
+        check_vacant(tmp_path, "fit", None)
+    monkeypatch.setenv("SLURM_NTASKS", "1")
+    monkeypatch.setenv("SLURM_JOB_NAME", "train")
+    check_vacant(tmp_path, "fit", None)
+    (tmp_path / "metrics.json").touch()
+    with pytest.raises(ConfigError, match="holds a finished run"):
+        check_vacant(tmp_path, "fit", None)
 
 
 def test_an_evaluation_does_not_replace_the_figures_of_a_training(
