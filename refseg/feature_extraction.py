@@ -19,6 +19,7 @@ from refseg.data.loaders import start_worker
 from refseg.errors import ConfigError, DataError
 from refseg.kept_features import feature_key
 from refseg.models.backbones import Backbone, TrunkBackbone
+from refseg.models.segmenter import Segmenter
 from refseg.progress import tracked
 
 _BLOCK = 4096  # bytes that a file system gives at once
@@ -40,7 +41,7 @@ class Extraction(NamedTuple):
 
 
 def extract_features(
-    backbone: Backbone,
+    segmenter: Segmenter,
     data: ReferringDataModule,
     trainer: Trainer,
     folder: Path,
@@ -52,7 +53,7 @@ def extract_features(
     whatever else is computed, and those that an evaluation of single expressions computes.
 
     Args:
-        backbone: with its weights.
+        segmenter: whose backbone has its weights.
         data: with the transform and the number of workers.
         trainer: with the device and the precision.
         folder: to be filled; stopped at any time, the same call goes on.
@@ -63,9 +64,10 @@ def extract_features(
             small.
         DataError: an image is missing or broken, or the disk has become full.
     """
-    network = _Network(backbone, trainer)
+    backbone, until = segmenter.backbone, segmenter.first_site
+    network = _Network(backbone, trainer, until)
     # As a run tells its own: of the weights in the trainer's precision.
-    key = feature_key(backbone, data, str(trainer.precision))
+    key = feature_key(backbone, data, str(trainer.precision), until)
     made = {
         "refseg": __version__,
         "torch": torch.__version__,
@@ -91,7 +93,8 @@ def extract_features(
 class _Network:
     """The frozen trunk on its device, in the trainer's precision."""
 
-    def __init__(self, backbone: Backbone, trainer: Trainer) -> None:
+    def __init__(self, backbone: Backbone, trainer: Trainer, until: int | None) -> None:
+        self.until = until
         self.device = trainer.strategy.root_device
         self.precision = trainer.precision_plugin
         self.backbone = cast("TrunkBackbone", self.precision.convert_module(backbone))
@@ -100,12 +103,12 @@ class _Network:
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> list[Tensor]:
         with self.precision.forward_context():
-            levels = self.backbone.levels(pixels.to(self.device))
-        return [level[0].cpu() for level in levels]
+            maps = self.backbone.maps(pixels.to(self.device), self.until)
+        return [each[0].cpu() for each in maps]
 
     def bytes_per_image(self, size: int) -> int:
-        levels = self(torch.zeros(1, 3, size, size, dtype=torch.uint8))
-        content = sum(level.numel() * level.element_size() for level in levels)
+        maps = self(torch.zeros(1, 3, size, size, dtype=torch.uint8))
+        content = sum(each.numel() * each.element_size() for each in maps)
         return -(-(content + 1024) // _BLOCK) * _BLOCK
 
 

@@ -7,15 +7,19 @@ from lightning.pytorch import Trainer
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.models.backbones import Backbone, TrunkBackbone
+from refseg.models.segmenter import Segmenter
 
 
-def feature_key(backbone: Backbone, data: ReferringDataModule, precision: str) -> dict[str, Any]:
+def feature_key(
+    backbone: Backbone, data: ReferringDataModule, precision: str, until: int | None = None
+) -> dict[str, Any]:
     """All that the features of an image depend on but for the image.
 
     Args:
         backbone: with its weights.
         data: with the transform.
         precision: of the trainer, such as `32-true`.
+        until: the stage after which a fusion first speaks, if it does so early.
 
     Raises:
         ConfigError: the backbone has no frozen part.
@@ -32,16 +36,18 @@ def feature_key(backbone: Backbone, data: ReferringDataModule, precision: str) -
             "trained and would make others with every step; freeze it with "
             "--model.backbone.frozen, or do without data.features."
         )
-    return {**backbone.trunk_identity(), **data.transform.state_dict(), "precision": precision}
+    reach = {} if until is None else {"until": until}
+    fitted = data.transform.state_dict()
+    return {**backbone.trunk_identity(), **fitted, "precision": precision, **reach}
 
 
 def check_features(
-    backbone: Backbone, data: ReferringDataModule, trainer: Trainer, of_regions: bool
+    segmenter: Segmenter, data: ReferringDataModule, trainer: Trainer, of_regions: bool
 ) -> None:
     """Make sure that features that are read stand for what the backbone would make of the images.
 
     Args:
-        backbone: with its weights.
+        segmenter: whose backbone has its weights.
         data: says whether features are read.
         trainer: what the run is.
         of_regions: boxes are trained on, and not whole images.
@@ -58,5 +64,6 @@ def check_features(
             "Training on boxes (model.regions) looks at parts of images, and data.features has "
             "features of whole images only; leave data.features out."
         )
-    data.features.expect(feature_key(backbone, data, str(trainer.precision)))
+    backbone, until = segmenter.backbone, segmenter.first_site
+    data.features.expect(feature_key(backbone, data, str(trainer.precision), until))
     data.check_features(stage)

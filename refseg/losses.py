@@ -1,12 +1,12 @@
 """What training minimises: per-pixel logistic loss, Dice, per-cell losses, and weighted sums.
 
-Every loss takes logits and masks of the same size and returns one number. The arithmetic is float32
-(or float64, if the logits are), in mixed precision too.
+Every loss takes the output of a network and its batch and returns one number. The arithmetic is
+float32 (or float64, if the logits are), in mixed precision too.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -15,23 +15,42 @@ from torch.nn import functional
 
 from refseg.errors import ConfigError
 from refseg.precision import full_precision
-from refseg.targets import subsampled, touched
+from refseg.targets import any_foreground, subsampled
+from refseg.types import Batch, Output
 
 
 class Loss(nn.Module, ABC):
     """What all losses have in common: how they are called.
 
-    Subclasses write `forward`. A sum of pixels grows with the batch, a mean does not: the learning
-    rate belongs to the reduction.
+    A sum of pixels grows with the batch, a mean does not: the learning rate belongs to the
+    reduction.
     """
 
     @abstractmethod
-    def forward(
+    def forward(self, output: Output, batch: Batch) -> Float[Tensor, ""]:
+        """Return the loss of a batch.
+
+        Args:
+            output: all that the network answers.
+            batch: with masks.
+        """
+
+
+class MaskLoss(Loss):
+    """A loss of logits and masks alone; subclasses write `of_masks`."""
+
+    def forward(self, output: Output, batch: Batch) -> Float[Tensor, ""]:
+        """Return the loss of the logits of a batch."""
+        assert batch.masks is not None
+        return self.of_masks(output.logits, batch.masks)
+
+    @abstractmethod
+    def of_masks(
         self,
         logits: Float[Tensor, " expressions height width"],
         masks: Bool[Tensor, " expressions height width"],
     ) -> Float[Tensor, ""]:
-        """Return the loss of a batch.
+        """Return the loss of logits and masks of the same size.
 
         Args:
             logits: before the sigmoid, in network size.
@@ -39,7 +58,7 @@ class Loss(nn.Module, ABC):
         """
 
 
-class WeightedLogisticLoss(Loss):
+class WeightedLogisticLoss(MaskLoss):
     """Binary cross-entropy of every pixel, with one weight for foreground and one for background.
 
     With `reduction="mean"` it is the loss of Hu et al.: the mean over all pixels of the batch,
@@ -67,7 +86,8 @@ class WeightedLogisticLoss(Loss):
 
     Example:
         >>> loss = WeightedLogisticLoss(negative_weight=0.5)
-        >>> loss(torch.zeros(1, 1, 2), torch.tensor([[[True, False]]]))  # (1 + 1/2) log(2) / 2
+        >>> masks = torch.tensor([[[True, False]]])
+        >>> loss.of_masks(torch.zeros(1, 1, 2), masks)  # (1 + 1/2) log(2) / 2
         tensor(0.5199)
     """
 
@@ -87,7 +107,7 @@ class WeightedLogisticLoss(Loss):
         self.negative_weight = negative_weight
         self.reduction = reduction
 
-    def forward(
+    def of_masks(
         self,
         logits: Float[Tensor, " expressions height width"],
         masks: Bool[Tensor, " expressions height width"],
@@ -106,7 +126,7 @@ class WeightedLogisticLoss(Loss):
         return total / max(1, len(logits)) if per_expression else total
 
 
-class DiceLoss(Loss):
+class DiceLoss(MaskLoss):
     """One minus the soft Dice coefficient of each expression, averaged over expressions.
 
     Every object weighs the same, however small; the per-pixel loss is ruled by large ones. Dice is
@@ -125,7 +145,8 @@ class DiceLoss(Loss):
 
     Example:
         >>> logits = torch.tensor([[[100.0, 100.0, -100.0]]])
-        >>> DiceLoss(smoothing=1.0)(logits, torch.tensor([[[True, False, False]]]))  # 1 - 3/4
+        >>> masks = torch.tensor([[[True, False, False]]])
+        >>> DiceLoss(smoothing=1.0).of_masks(logits, masks)  # 1 - 3/4
         tensor(0.2500)
     """
 
@@ -135,7 +156,7 @@ class DiceLoss(Loss):
             raise ConfigError(f"Expected a smoothing of at least 0 pixels, got {smoothing}.")
         self.smoothing = smoothing
 
-    def forward(
+    def of_masks(
         self,
         logits: Float[Tensor, " expressions height width"],
         masks: Bool[Tensor, " expressions height width"],
@@ -150,7 +171,7 @@ class DiceLoss(Loss):
         return (1 - dice).mean()
 
 
-class CellLoss(Loss):
+class CellLoss(MaskLoss):
     """A loss on one logit per cell of the feature grid, as both papers train in low resolution.
 
     The logit of a cell is read off the pixel on which the decoder leaves it unchanged: the upper
@@ -162,7 +183,7 @@ class CellLoss(Loss):
         loss: of logits and targets of cells.
         stride: pixels per cell, the backbone's; 8 in RMI, 32 in LSTM-CNN.
         target: what makes a cell foreground: `subsampled`, its upper left pixel (RMI), or
-            `touched`, any of its pixels (LSTM-CNN).
+            `any_foreground`, any of its pixels (LSTM-CNN).
         value: the pixel that has the logit of the cell, `first` or `middle`.
 
     Raises:
@@ -171,25 +192,25 @@ class CellLoss(Loss):
     Example:
         >>> loss = CellLoss(WeightedLogisticLoss(reduction="sum"), stride=2)
         >>> logits = torch.arange(16.0).view(1, 4, 4)  # of the four cells: 0, 2, 8, 10
-        >>> loss(logits, logits > 1).round(decimals=2)
+        >>> loss.of_masks(logits, logits > 1).round(decimals=2)
         tensor(0.8200)
     """
 
     def __init__(
         self,
-        loss: Loss,
+        loss: MaskLoss,
         stride: int,
-        target: Literal["subsampled", "touched"] = "subsampled",
+        target: Literal["subsampled", "any_foreground"] = "subsampled",
         value: Literal["first", "middle"] = "first",
     ) -> None:
         super().__init__()
         if stride < 1:
             raise ConfigError(f"Expected a stride of at least 1 pixel, got {stride}.")
         self.loss, self.stride = loss, stride
-        self.targets = {"subsampled": subsampled, "touched": touched}[target]
+        self.targets = {"subsampled": subsampled, "any_foreground": any_foreground}[target]
         self.offset = 0 if value == "first" else stride // 2
 
-    def forward(
+    def of_masks(
         self,
         logits: Float[Tensor, " expressions height width"],
         masks: Bool[Tensor, " expressions height width"],
@@ -202,11 +223,13 @@ class CellLoss(Loss):
                 f"{height} × {width} pixels; change data.image_size, or the stride of the loss."
             )
         cells = logits[:, self.offset :: self.stride, self.offset :: self.stride]
-        return self.loss(cells, self.targets(masks, self.stride))
+        return self.loss.of_masks(cells, self.targets(masks, self.stride))
 
 
-class WeightedSum(Loss):
+class WeightedSum(MaskLoss):
     """Several losses, each times its weight, added up.
+
+    Where all of them are losses of masks, so is the sum.
 
     Args:
         losses: the terms.
@@ -218,7 +241,7 @@ class WeightedSum(Loss):
     Example:
         >>> loss = WeightedSum([WeightedLogisticLoss(), DiceLoss()], weights=[1.0, 0.5])
         >>> logits, masks = torch.zeros(1, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
-        >>> loss(logits, masks)  # log(2) + 0.5 * (1 - (2 * 2 + 1) / (2 + 4 + 1))
+        >>> loss.of_masks(logits, masks)  # log(2) + 0.5 * (1 - (2 * 2 + 1) / (2 + 4 + 1))
         tensor(0.8360)
     """
 
@@ -232,14 +255,17 @@ class WeightedSum(Loss):
         self.losses = nn.ModuleList(losses)
         self.weights = tuple(weights)
 
-    def forward(
+    def forward(self, output: Output, batch: Batch) -> Float[Tensor, ""]:
+        """Return the weighted sum of all losses of a batch."""
+        pairs = zip(self.losses, self.weights, strict=True)
+        return torch.stack([weight * loss(output, batch) for loss, weight in pairs]).sum()
+
+    def of_masks(
         self,
         logits: Float[Tensor, " expressions height width"],
         masks: Bool[Tensor, " expressions height width"],
     ) -> Float[Tensor, ""]:
-        """Return the weighted sum of all losses of a batch."""
-        terms = [
-            weight * loss(logits, masks)
-            for loss, weight in zip(self.losses, self.weights, strict=True)
-        ]
+        """Return the weighted sum of all losses of logits and masks."""
+        pairs = zip(self.losses, self.weights, strict=True)
+        terms = [weight * cast("MaskLoss", loss).of_masks(logits, masks) for loss, weight in pairs]
         return torch.stack(terms).sum()

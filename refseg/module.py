@@ -1,7 +1,7 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,7 +20,7 @@ from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
 from refseg.kept_features import check_features
-from refseg.losses import Loss, WeightedLogisticLoss
+from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups
@@ -38,7 +38,7 @@ from refseg.precision import check_optimizer, check_weights
 from refseg.schedules import Schedule
 from refseg.scoring import check_logits, predict_with_scores
 from refseg.training.changed_settings import adapt, check_length
-from refseg.types import Batch
+from refseg.types import Batch, Output
 
 
 class ReferringSegmentation(LightningModule):
@@ -53,7 +53,7 @@ class ReferringSegmentation(LightningModule):
         fusion: makes the fusion of words and pixels; its widths come from the encoders.
         vocab_size: number of token ids; linked from the data, not set by hand.
         decoder: makes the decoder from fused features to logits.
-        loss: from logits and masks in network size to a scalar.
+        loss: from all that the network answers, and the batch, to a scalar.
         optimizer: makes the optimiser from the trained parameters.
         lr_scheduler: makes the learning-rate schedule, which advances with every step; None: the
             rate stays.
@@ -105,8 +105,8 @@ class ReferringSegmentation(LightningModule):
         self.logits: Float[Tensor, " expressions height width"] | None = None
         self._metrics: list[dict[str, ReferringMetrics]] = []
 
-    def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
-        """Logits in network size, before the sigmoid."""
+    def forward(self, batch: Batch) -> Output:
+        """What the network answers, in network size."""
         return self.segmenter(batch)
 
     def setup(self, stage: str) -> None:
@@ -159,7 +159,7 @@ class ReferringSegmentation(LightningModule):
             DataError: an image has no features.
         """
         check_weights(self.segmenter)
-        check_features(self.segmenter.backbone, self.data, self.trainer, self.regions is not None)
+        check_features(self.segmenter, self.data, self.trainer, self.regions is not None)
 
     on_fit_start = on_test_start = on_predict_start = _check_weights
 
@@ -214,9 +214,9 @@ class ReferringSegmentation(LightningModule):
             TrainingError: the loss is not finite.
         """
         if self.regions is None:
-            loss = self.loss(self.segmenter(batch), batch.masks)
+            loss = self.loss(self.segmenter(batch), batch)
         else:
-            loss = self.regions(self.segmenter, batch, self.loss)
+            loss = self.regions(self.segmenter, batch, cast("MaskLoss", self.loss).of_masks)
         if not torch.isfinite(loss):
             raise TrainingError(self._not_finite(loss, batch))
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
@@ -274,7 +274,7 @@ class ReferringSegmentation(LightningModule):
 
     def _logits(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
-        self.logits = segment(batch).float()
+        self.logits = segment(batch).segmentation()
         check_logits(batch, self.logits)
         return self.logits
 

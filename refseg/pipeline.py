@@ -102,7 +102,7 @@ class Pipeline:
         pixels = as_pixels(image)
         with torch.inference_mode():
             batch = self._batch(pixels, list(expressions))
-            logits = self.segmenter(batch).float()
+            logits = self.segmenter(batch).segmentation()
             check_logits(batch, logits)
             if crf is None:
                 own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)

@@ -26,7 +26,7 @@ def subsampled(
     return masks[:, ::stride, ::stride]
 
 
-def touched(
+def any_foreground(
     masks: Bool[Tensor, " expressions height width"], stride: int
 ) -> Bool[Tensor, " expressions h w"]:
     """Whether a cell has any foreground, as in the low-resolution stage of LSTM-CNN (stride 32).
@@ -37,7 +37,7 @@ def touched(
 
     Example:
         >>> import torch
-        >>> touched(torch.eye(4, dtype=torch.bool)[None, :3], stride=2)
+        >>> any_foreground(torch.eye(4, dtype=torch.bool)[None, :3], stride=2)
         tensor([[[ True, False],
                  [False,  True]]])
     """

@@ -1,11 +1,11 @@
 """The nouns of refseg: what travels between files, networks and figures.
 
 Axes are named once and kept: ``images expressions words`` count things, ``word_dim sentence_dim
-image_dim fused_dim`` are channels, ``h w`` is the feature grid and ``height width`` are pixels.
+dim`` are channels, ``h w`` is the feature grid and ``height width`` are pixels.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,12 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from refseg.geometry import Geometry
+
+Maps = tuple[Float[Tensor, " _ _ _ _"], ...]
+"""Grids of feature vectors, [_ dim h w] each, from fine to coarse. They have a row per image or,
+once words and pixels are fused, a row per expression."""
+
+_NOWHERE = -1e4  # a logit whose probability is 0; finite, so that it can be interpolated
 
 
 class RunLengths(NamedTuple):
@@ -177,3 +183,25 @@ class TextFeatures:
     words: Float[Tensor, " expressions words word_dim"]
     sentence: Float[Tensor, " expressions sentence_dim"]
     token_mask: Bool[Tensor, " expressions words"]
+
+
+@dataclass
+class Output:
+    """What a network answers to a batch; a loss is given all of it.
+
+    Args:
+        logits: in network size, before the sigmoid.
+        no_target: above 0 where nothing in the image is meant; None: the network does not say.
+        auxiliary: what else a loss of the same system asks for, by name.
+    """
+
+    logits: Float[Tensor, " expressions height width"]
+    no_target: Float[Tensor, " expressions"] | None = None
+    auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def segmentation(self) -> Float[Tensor, " expressions height width"]:
+        """The logits in float32, far below 0 everywhere for an expression that means nothing."""
+        logits = self.logits.float()
+        if self.no_target is None:
+            return logits
+        return torch.where((self.no_target > 0)[:, None, None], _NOWHERE, logits)

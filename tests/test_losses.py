@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from refseg.errors import ConfigError
 from refseg.losses import CellLoss, DiceLoss, Loss, WeightedLogisticLoss, WeightedSum
-from refseg.targets import touched
+from refseg.targets import any_foreground
 
 LOSSES: list[Loss] = [
     WeightedLogisticLoss(),
@@ -36,7 +36,7 @@ def masks() -> torch.Tensor:
 def test_equal_weights_are_plain_cross_entropy(
     logits: torch.Tensor, masks: torch.Tensor, reduction: str
 ) -> None:
-    ours = WeightedLogisticLoss(reduction=reduction)(logits, masks)
+    ours = WeightedLogisticLoss(reduction=reduction).of_masks(logits, masks)
     torch.testing.assert_close(
         ours,
         functional.binary_cross_entropy_with_logits(logits, masks.float(), reduction=reduction),
@@ -45,7 +45,7 @@ def test_equal_weights_are_plain_cross_entropy(
 
 def test_positive_weight_is_torchs_pos_weight(logits: torch.Tensor, masks: torch.Tensor) -> None:
     torch.testing.assert_close(
-        WeightedLogisticLoss(positive_weight=3.0)(logits, masks),
+        WeightedLogisticLoss(positive_weight=3.0).of_masks(logits, masks),
         functional.binary_cross_entropy_with_logits(
             logits, masks.float(), pos_weight=torch.tensor(3.0)
         ),
@@ -56,9 +56,9 @@ def test_weights_by_hand() -> None:
     logits = torch.tensor([[[math.log(3.0), math.log(3.0)], [0.0, 0.0]]])  # p = 3/4, 3/4, 1/2, 1/2
     masks = torch.tensor([[[True, False], [True, False]]])
     by_hand = 2 * math.log(4 / 3) + 0.5 * math.log(4) + 2 * math.log(2) + 0.5 * math.log(2)
-    total = WeightedLogisticLoss(2.0, 0.5, reduction="sum")(logits, masks)
+    total = WeightedLogisticLoss(2.0, 0.5, reduction="sum").of_masks(logits, masks)
     assert total.item() == pytest.approx(by_hand)
-    mean = WeightedLogisticLoss(2.0, 0.5)(logits, masks)
+    mean = WeightedLogisticLoss(2.0, 0.5).of_masks(logits, masks)
     assert mean.item() == pytest.approx(by_hand / 4)
 
 
@@ -84,7 +84,7 @@ def test_losses_of_hu_et_al(
         lowres = torch.from_numpy(fixture["out/score_lowres"][..., 0])[:, None]
         kernel = torch.from_numpy(fixture["out/bilinear_filter_32"][None, None, ..., 0, 0])
         logits = functional.conv_transpose2d(lowres, kernel, stride=32, padding=16)[:, 0]
-    loss = WeightedLogisticLoss(*weights)(logits, masks)
+    loss = WeightedLogisticLoss(*weights).of_masks(logits, masks)
     assert loss.item() == pytest.approx(float(fixture[recorded]), rel=1e-5)
 
 
@@ -97,7 +97,7 @@ def test_loss_of_rmi(shared: Path) -> None:
     recorded = fixture["out/cls_loss"]
     assert len(recorded) == len(logits) > 0
     for step, value in enumerate(recorded):
-        ours = loss(logits[step : step + 1], masks[step : step + 1] != 0).item()
+        ours = loss.of_masks(logits[step : step + 1], masks[step : step + 1] != 0).item()
         assert ours == pytest.approx(float(value), rel=1e-5)
 
 
@@ -107,12 +107,14 @@ def test_dice_by_hand_averages_expressions() -> None:
     masks = torch.tensor([[[True, False], [True, True]], [[False, False], [False, False]]])
     first = 1 - (2 * 1 + 1) / (2 + 3 + 1)
     second = 1 - (0 + 1) / (0 + 0 + 1)
-    assert DiceLoss(smoothing=1.0)(logits, masks).item() == pytest.approx((first + second) / 2)
+    assert DiceLoss(smoothing=1.0).of_masks(logits, masks).item() == pytest.approx(
+        (first + second) / 2
+    )
 
 
 def test_dice_without_smoothing_and_without_foreground_stays_finite() -> None:
     logits = torch.full((1, 2, 2), -1000.0, requires_grad=True)
-    loss = DiceLoss(smoothing=0.0)(logits, torch.zeros(1, 2, 2, dtype=torch.bool))
+    loss = DiceLoss(smoothing=0.0).of_masks(logits, torch.zeros(1, 2, 2, dtype=torch.bool))
     loss.backward()
     assert loss.item() == 1.0
     assert logits.grad is not None
@@ -124,19 +126,23 @@ def test_dice_gives_small_and_large_objects_the_same_weight() -> None:
     masks[0, :1, :1], masks[1, :15, :15] = True, True
     logits = torch.full((2, 20, 20), -100.0)
     missed = DiceLoss(smoothing=0.0)
-    torch.testing.assert_close(missed(logits[:1], masks[:1]), missed(logits[1:], masks[1:]))
+    torch.testing.assert_close(
+        missed.of_masks(logits[:1], masks[:1]), missed.of_masks(logits[1:], masks[1:])
+    )
 
 
 def test_weighted_sum_adds_its_terms(logits: torch.Tensor, masks: torch.Tensor) -> None:
     terms = [WeightedLogisticLoss(1.0, 0.2), DiceLoss()]
-    total = WeightedSum(terms, weights=[0.5, 2.0])(logits, masks)
-    torch.testing.assert_close(total, 0.5 * terms[0](logits, masks) + 2 * terms[1](logits, masks))
+    total = WeightedSum(terms, weights=[0.5, 2.0]).of_masks(logits, masks)
+    torch.testing.assert_close(
+        total, 0.5 * terms[0].of_masks(logits, masks) + 2 * terms[1].of_masks(logits, masks)
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_gradients(loss: Loss, logits: torch.Tensor, masks: torch.Tensor) -> None:
     variables = logits.double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda values: loss(values, masks), variables)
+    assert torch.autograd.gradcheck(lambda values: loss.of_masks(values, masks), variables)
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
@@ -144,16 +150,18 @@ def test_half_precision_is_summed_in_float32(loss: Loss) -> None:
     logits = torch.full((1, 200, 200), 1.0, dtype=torch.bfloat16)
     masks = torch.zeros(1, 200, 200, dtype=torch.bool)
     masks[:, :50] = True
-    result = loss(logits, masks)
+    result = loss.of_masks(logits, masks)
     assert result.dtype == torch.float32
-    torch.testing.assert_close(result.double(), loss(logits.double(), masks), rtol=1e-5, atol=0)
+    torch.testing.assert_close(
+        result.double(), loss.of_masks(logits.double(), masks), rtol=1e-5, atol=0
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=str)
 def test_extreme_logits_stay_finite(loss: Loss) -> None:
     logits = torch.tensor([[[1e4, -1e4], [1e4, -1e4]]], requires_grad=True)
     masks = torch.tensor([[[True, False], [False, True]]])
-    loss(logits, masks).backward()
+    loss.of_masks(logits, masks).backward()
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
 
@@ -178,8 +186,12 @@ def test_the_sum_of_an_expression_is_averaged_over_expressions(
 ) -> None:
     per_expression = WeightedLogisticLoss(reduction="expression_sum")
     total = WeightedLogisticLoss(reduction="sum")
-    torch.testing.assert_close(per_expression(logits, masks), total(logits, masks) / 3)
-    torch.testing.assert_close(per_expression(logits[:1], masks[:1]), total(logits[:1], masks[:1]))
+    torch.testing.assert_close(
+        per_expression.of_masks(logits, masks), total.of_masks(logits, masks) / 3
+    )
+    torch.testing.assert_close(
+        per_expression.of_masks(logits[:1], masks[:1]), total.of_masks(logits[:1], masks[:1])
+    )
 
 
 def test_cells_of_rmi_are_those_of_its_grid() -> None:
@@ -191,9 +203,9 @@ def test_cells_of_rmi_are_those_of_its_grid() -> None:
     masks = torch.rand(3, 40, 56, generator=generator) > 0.6
     inner = WeightedLogisticLoss(reduction="sum")
     logits = legacy_upsample(cells[:, None], (40, 56))[:, 0]
-    loss = CellLoss(inner, stride=8)(logits, masks)
+    loss = CellLoss(inner, stride=8).of_masks(logits, masks)
     (gradient,) = torch.autograd.grad(loss, cells)
-    expected = inner(cells, masks[:, ::8, ::8])
+    expected = inner.of_masks(cells, masks[:, ::8, ::8])
     (expected_gradient,) = torch.autograd.grad(expected, cells)
     assert torch.equal(logits[:, ::8, ::8], cells)
     assert torch.equal(loss, expected)
@@ -204,20 +216,21 @@ def test_cells_of_lstm_cnn_are_those_of_its_grid() -> None:
     from refseg.models.decoders import DeconvolutionDecoder
 
     generator = torch.Generator().manual_seed(0)
-    decoder = DeconvolutionDecoder(4, stride=32, learned=False)
+    decoder = DeconvolutionDecoder((4,), 1, stride=32, learned=False)
     cells = 5 * torch.randn(2, 3, 4, generator=generator)
     masks = torch.rand(2, 96, 128, generator=generator) > 0.999
-    loss = CellLoss(WeightedLogisticLoss(), stride=32, target="touched", value="middle")
-    coarse = touched(masks, 32)
+    loss = CellLoss(WeightedLogisticLoss(), stride=32, target="any_foreground", value="middle")
+    coarse = any_foreground(masks, 32)
     assert 0 < coarse.sum() < coarse.numel()
     torch.testing.assert_close(
-        loss(decoder.enlarge(cells), masks), WeightedLogisticLoss()(cells, coarse)
+        loss.of_masks(decoder.upsample(cells), masks),
+        WeightedLogisticLoss().of_masks(cells, coarse),
     )
 
 
 def test_cells_have_to_be_whole() -> None:
     loss = CellLoss(WeightedLogisticLoss(), stride=8)
     with pytest.raises(ConfigError, match="whole cells of 8 pixels"):
-        loss(torch.zeros(1, 12, 16), torch.zeros(1, 12, 16, dtype=torch.bool))
+        loss.of_masks(torch.zeros(1, 12, 16), torch.zeros(1, 12, 16, dtype=torch.bool))
     with pytest.raises(ConfigError, match="at least 1"):
         CellLoss(WeightedLogisticLoss(), stride=0)

@@ -106,7 +106,7 @@ def test_lstm_cnn_as_published() -> None:
     assert frozen == ["all", "convolutions", "convolutions"]
     learned = [stage["model"]["decoder"]["init_args"]["learned"] for stage in stages]
     assert learned == [False, False, True]
-    assert [*lowres["model"]["loss"]["init_args"].values()][1:] == [32, "touched", "middle"]
+    assert [*lowres["model"]["loss"]["init_args"].values()][1:] == [32, "any_foreground", "middle"]
     assert highres["model"]["loss"]["init_args"]["negative_weight"] == pytest.approx(1 / 3)
     for stage in stages:
         optimizer = stage["model"]["optimizer"]["init_args"]

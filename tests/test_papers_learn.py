@@ -26,7 +26,7 @@ from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
 from refseg.models.freezing import Pretrained
 from refseg.models.region import RegionModel
 from refseg.models.region_training import RegionTraining
-from refseg.targets import subsampled, touched
+from refseg.targets import any_foreground, subsampled
 from refseg.types import Batch
 
 SHAPES = ShapesOptions(
@@ -182,8 +182,8 @@ def test_what_perfect_cells_are_worth() -> None:
 
     batch = batch_of(LSTM_CNN_SIZE)
     assert batch.masks is not None
-    enlarge = DeconvolutionDecoder(1, stride=32, learned=False).enlarge
-    cells = perfect(touched(batch.masks, 32))
+    enlarge = DeconvolutionDecoder((1,), 1, stride=32, learned=False).upsample
+    cells = perfect(any_foreground(batch.masks, 32))
     assert 0.6 < overall_iou(batch, enlarge(cells)) < 0.7
 
     cells = (cells / 2).requires_grad_()  # the best that bilinear interpolation makes of 16 × 16
@@ -191,7 +191,7 @@ def test_what_perfect_cells_are_worth() -> None:
     loss = WeightedLogisticLoss(negative_weight=1 / 3)
     for _ in range(200):
         optimizer.zero_grad()
-        loss(enlarge(cells), batch.masks).backward()
+        loss.of_masks(enlarge(cells), batch.masks).backward()
         optimizer.step()
     assert 0.95 < overall_iou(batch, enlarge(cells.detach())) < 0.99
 
@@ -230,8 +230,10 @@ def test_lstm_cnn_learns_cells(lstm_cnn: Path) -> None:
     batch = batch_of(LSTM_CNN_SIZE)
     assert batch.masks is not None
     with torch.no_grad():
-        logits = refseg.load(lstm_cnn / "lowres" / "checkpoints" / "best.ckpt").segmenter(batch)
-    predicted, labels = logits[:, 16::32, 16::32] > 0, touched(batch.masks, 32)
+        logits = (
+            refseg.load(lstm_cnn / "lowres" / "checkpoints" / "best.ckpt").segmenter(batch).logits
+        )
+    predicted, labels = logits[:, 16::32, 16::32] > 0, any_foreground(batch.masks, 32)
     assert (predicted & labels).sum() / (predicted | labels).sum() >= 0.9
     assert overall_iou(batch, logits) >= 0.6
 

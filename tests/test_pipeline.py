@@ -77,7 +77,7 @@ def test_words_after_the_last_one_that_is_read_count_for_nothing(
 
 def test_several_expressions_encode_the_image_once(pipeline: Pipeline, photo: Path) -> None:
     calls = []
-    hook = pipeline.segmenter.backbone.register_forward_hook(lambda *_: calls.append(1))
+    hook = pipeline.segmenter.backbone.first.register_forward_hook(lambda *_: calls.append(1))
     expressions = ["red circle", "the blue square on the left", "star"]
     together = pipeline.segment_all(photo, expressions)
     assert len(calls) == 1
@@ -125,7 +125,9 @@ def test_pipeline_and_evaluation_agree(pipeline: Pipeline, run: Path, shapes_roo
     for index, segmentation in zip(asked, pipeline.segment_all(path, expressions), strict=True):
         assert (predictions[index].numpy() != segmentation.mask).mean() < 1e-3
     answers: list[torch.Tensor] = []
-    hook = pipeline.segmenter.decoder.register_forward_hook(lambda *call: answers.append(call[2]))
+    hook = pipeline.segmenter.decoder.register_forward_hook(
+        lambda *call: answers.append(call[2].logits)
+    )
     for index, expression in zip(asked, expressions, strict=True):
         mask, _ = pipeline.segment(path, expression)
         assert module.logits is not None

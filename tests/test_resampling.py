@@ -17,7 +17,8 @@ from refseg.evaluation.functional import overall_iou, precision_at
 from refseg.geometry import Geometry
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
 from refseg.resampling import resize
-from refseg.targets import subsampled, touched
+from refseg.targets import any_foreground, subsampled
+from refseg.types import TextFeatures
 
 from .parity import read, synthetic_image, synthetic_mask, unpacked, unpacked_flat
 
@@ -76,7 +77,10 @@ def test_training_batches_of_hu(shared: Path, number: int) -> None:
     published = unpacked(fixture["out/label_fine_packed"][number], 512)
     assert (mask[0] != published).sum() == fixture["out/noise_pixels"][number]
     assert not (mask[0] & ~published).any()
-    assert torch.equal(touched(mask, 32)[0], fixture["out/label_coarse"][number] > 0)
+    assert torch.equal(any_foreground(mask, 32)[0], fixture["out/label_coarse"][number] > 0)
+
+
+NO_TEXT = TextFeatures(torch.zeros(1, 1, 1), torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("name", ["rmi", "hu"])
@@ -86,10 +90,10 @@ def test_evaluation(shared: Path, name: str) -> None:
     if name == "rmi":
         logits = legacy_upsample(fixture["in/pred40"][:, None], (320, 320))[:, 0]
     else:
-        decoder = DeconvolutionDecoder(1)
+        decoder = DeconvolutionDecoder((1,), 1)
         decoder.classifier = nn.Identity()  # type: ignore[assignment]  # the scores are given
         with torch.no_grad():
-            logits = decoder(fixture["in/pred16"][:, None], (512, 512))
+            logits = decoder((fixture["in/pred16"][:, None],), NO_TEXT, (512, 512)).logits
     counts = []
     for number, (height, width) in enumerate(fixture["sizes_hw"].tolist()):
         geometry = Geometry.letterbox(height, width, logits.shape[-1], "original")

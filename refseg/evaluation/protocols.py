@@ -125,7 +125,7 @@ def above_half(
     return geometry.invert(logits[None])[0] > 0
 
 
-def touched(
+def dilated(
     logits: Float[Tensor, " size size"], geometry: Geometry
 ) -> Bool[Tensor, " height width"]:
     """Foreground where any of the network's foreground pixels reaches: thresholded, then resized.
@@ -136,7 +136,7 @@ def touched(
 
     Example:
         >>> logits = torch.tensor([[-1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
-        >>> touched(logits, Geometry.letterbox(height=6, width=6, size=3)).int()[2]
+        >>> dilated(logits, Geometry.letterbox(height=6, width=6, size=3)).int()[2]
         tensor([0, 1, 1, 1, 1, 0], dtype=torch.int32)
     """
     return geometry._replace(resampling="original").predictions(logits[None])[0]
@@ -190,7 +190,7 @@ _PROTOCOLS = (
     Protocol(
         name="rmi",
         summary="own size, thresholded before resizing, any touched pixel (dilated), empty union 0",
-        predict=touched,
+        predict=dilated,
         reported=(_OVERALL, *_PRECISIONS),
         empty=0.0,
     ),
@@ -199,7 +199,7 @@ _PROTOCOLS = (
     Protocol(
         name="text_objseg",
         summary="as rmi",
-        predict=touched,
+        predict=dilated,
         reported=(_OVERALL, *_PRECISIONS),
         empty=0.0,
     ),

@@ -1,6 +1,7 @@
-"""From fused features to one logit per pixel."""
+"""From fused maps to one logit per pixel."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -10,10 +11,13 @@ from torch.nn import functional
 
 from refseg.models.parameters import start_normal, start_xavier
 from refseg.precision import in_full_precision
+from refseg.types import Maps, Output, TextFeatures
 
 
 class Decoder(nn.Module, ABC):
-    """Turns fused features into logits in network size; built from `(fused_dim)`.
+    """Turns fused maps into logits in network size; built from `(dims, sentence_dim)`.
+
+    A decoder is given the widths of the fusion's maps, from fine to coarse, and of the sentence.
 
     The logits are float32 (float64, if the weights are) in any precision of the trainer, and so is
     what is between the classifier and them: loss, prediction and score depend on their last bits.
@@ -21,25 +25,34 @@ class Decoder(nn.Module, ABC):
     """
 
     @abstractmethod
-    def forward(
-        self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]
-    ) -> Float[Tensor, " expressions height width"]:
-        """Decode to `size`, (height, width) in pixels."""
+    def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
+        """Decode to `size`, (height, width) in pixels.
 
-    def cells(
-        self, fused: Float[Tensor, " expressions fused_dim h w"]
-    ) -> Float[Tensor, " expressions h w"]:
-        """One logit per cell of the feature grid, what RMI and LSTM-CNN's first stage train on."""
-        h, w = fused.shape[-2:]
-        return self(fused, (h, w))
+        Args:
+            fused: of the fusion, a row per expression.
+            text: of the text encoder, for decoders that listen as well.
+            size: of the logits.
+        """
+
+    def cell_logits(self, fused: Maps, text: TextFeatures) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the coarsest map, as LSTM-CNN's first stage trains on."""
+        h, w = fused[-1].shape[-2:]
+        return self(fused, text, (h, w)).logits
+
+    def enlarge(
+        self, maps: Float[Tensor, " n dim h w"], size: tuple[int, int]
+    ) -> Float[Tensor, " n dim height width"]:
+        """Bring any map to `size`, with each cell where the decoder takes it to lie."""
+        return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
 
 
 class BilinearDecoder(Decoder):
     """One logit per cell by a 1×1 convolution, then bilinear upsampling.
 
     Args:
-        fused_dim: channels of the fused features; supplied by the fusion.
-        dropout: share of the fused features dropped in training; 0 in both papers.
+        dims: channels of the fused maps, of which the coarsest is decoded; supplied by the fusion.
+        sentence_dim: not used: this decoder does not listen.
+        dropout: share of the fused channels dropped in training; 0 in both papers.
         grid: where the logit of a cell lies: `centred` in the cell, or, as in RMI's code, `legacy`,
             on its upper left pixel (`legacy_upsample`), where RMI's training takes its target.
         initialization: of the classifier: `torch`, or `xavier` as in RMI's code, uniform by
@@ -48,7 +61,8 @@ class BilinearDecoder(Decoder):
 
     def __init__(
         self,
-        fused_dim: int,
+        dims: Sequence[int],
+        sentence_dim: int,
         dropout: float = 0.0,
         grid: Literal["centred", "legacy"] = "centred",
         initialization: Literal["torch", "xavier"] = "torch",
@@ -56,24 +70,26 @@ class BilinearDecoder(Decoder):
         super().__init__()
         self.grid = grid
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Conv2d(fused_dim, 1, 1)
+        self.classifier = nn.Conv2d(dims[-1], 1, 1)
         if initialization == "xavier":
             start_xavier([self.classifier.weight], [self.classifier.bias])
 
-    def forward(
-        self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]
-    ) -> Float[Tensor, " expressions height width"]:
+    def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
         """Decode to `size`, (height, width) in pixels."""
-        logits = self.cells(fused)[:, None]
-        if self.grid == "legacy":
-            return legacy_upsample(logits, size)[:, 0]
-        return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+        logits = self.cell_logits(fused, text)[:, None]
+        return Output(self.enlarge(logits, size)[:, 0])
 
-    def cells(
-        self, fused: Float[Tensor, " expressions fused_dim h w"]
-    ) -> Float[Tensor, " expressions h w"]:
-        """One logit per cell of the feature grid."""
-        return in_full_precision(self.classifier, self.dropout(fused))[:, 0]
+    def cell_logits(self, fused: Maps, text: TextFeatures) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the coarsest map."""
+        return in_full_precision(self.classifier, self.dropout(fused[-1]))[:, 0]
+
+    def enlarge(
+        self, maps: Float[Tensor, " n dim h w"], size: tuple[int, int]
+    ) -> Float[Tensor, " n dim height width"]:
+        """Bring any map to `size`, on this decoder's grid."""
+        if self.grid == "legacy":
+            return legacy_upsample(maps, size)
+        return super().enlarge(maps, size)
 
 
 class DeconvolutionDecoder(Decoder):
@@ -84,7 +100,8 @@ class DeconvolutionDecoder(Decoder):
     lower right; another size than the filter's is reached bilinearly.
 
     Args:
-        fused_dim: channels of the fused features; supplied by the fusion.
+        dims: channels of the fused maps, of which the coarsest is decoded; supplied by the fusion.
+        sentence_dim: not used: this decoder does not listen.
         stride: pixels per cell, the backbone's; 32 in the paper, with a filter of 64×64.
         learned: train the filter, as in the paper's last stage; before that, it only interpolates.
         initial_deviation: of the normal distribution that the classifier starts from; 0.1 in the
@@ -97,14 +114,15 @@ class DeconvolutionDecoder(Decoder):
 
     def __init__(
         self,
-        fused_dim: int,
+        dims: Sequence[int],
+        sentence_dim: int,
         stride: int = 32,
         learned: bool = True,
         initial_deviation: float | None = None,
     ) -> None:
         super().__init__()
         self.stride = stride
-        self.classifier = nn.Conv2d(fused_dim, 1, 1)
+        self.classifier = nn.Conv2d(dims[-1], 1, 1)
         self.upsampling = nn.ConvTranspose2d(1, 1, 2 * stride, stride, bias=False)
         with torch.no_grad():
             self.upsampling.weight.copy_(bilinear_filter(stride))
@@ -112,31 +130,26 @@ class DeconvolutionDecoder(Decoder):
         if initial_deviation is not None:
             start_normal([self.classifier], initial_deviation)
 
-    def forward(
-        self, fused: Float[Tensor, " expressions fused_dim h w"], size: tuple[int, int]
-    ) -> Float[Tensor, " expressions height width"]:
+    def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
         """Decode to `size`, (height, width) in pixels."""
-        logits = self.enlarge(self.cells(fused))
+        logits = self.upsample(self.cell_logits(fused, text))
         surplus = [have - wanted for have, wanted in zip(logits.shape[-2:], size, strict=True)]
         if all(0 <= pixels < self.stride for pixels in surplus):
-            return logits[:, : size[0], : size[1]]
-        logits = logits[:, None]
-        return functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)[:, 0]
+            return Output(logits[:, : size[0], : size[1]])
+        return Output(self.enlarge(logits[:, None], size)[:, 0])
 
-    def enlarge(
-        self, cells: Float[Tensor, " expressions h w"]
+    def upsample(
+        self, cell_logits: Float[Tensor, " expressions h w"]
     ) -> Float[Tensor, " expressions height width"]:
         """The logits of pixels, `stride` times as many on each side as cells."""
-        height, width = (size * self.stride for size in cells.shape[-2:])
+        height, width = (size * self.stride for size in cell_logits.shape[-2:])
         start = self.stride // 2
-        full = in_full_precision(self.upsampling, cells[:, None])[:, 0]
+        full = in_full_precision(self.upsampling, cell_logits[:, None])[:, 0]
         return full[:, start : start + height, start : start + width]
 
-    def cells(
-        self, fused: Float[Tensor, " expressions fused_dim h w"]
-    ) -> Float[Tensor, " expressions h w"]:
-        """One logit per cell of the feature grid."""
-        return in_full_precision(self.classifier, fused)[:, 0]
+    def cell_logits(self, fused: Maps, text: TextFeatures) -> Float[Tensor, " expressions h w"]:
+        """One logit per cell of the coarsest map."""
+        return in_full_precision(self.classifier, fused[-1])[:, 0]
 
 
 def bilinear_filter(stride: int) -> Float[Tensor, " taps taps"]:

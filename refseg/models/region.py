@@ -56,7 +56,7 @@ class RegionModel(nn.Module):
 
     def from_features(
         self,
-        vectors: Float[Tensor, " crops image_dim 1 1"],
+        vectors: Float[Tensor, " crops dim 1 1"],
         places: Float[Tensor, " crops 8"],
         tokens: Int64[Tensor, " expressions words"],
         token_mask: Bool[Tensor, " expressions words"],
@@ -64,5 +64,5 @@ class RegionModel(nn.Module):
     ) -> Float[Tensor, " expressions"]:
         """As `forward`, with one vector per crop: fc8 in the paper."""
         text = self.segmenter.text_encoder(tokens, token_mask)
-        fused = self.segmenter.fusion(vectors, text, crop_index, places[:, :, None, None])
-        return self.segmenter.decoder.cells(fused)[:, 0, 0]
+        fused = self.segmenter.fusion((vectors,), text, crop_index, places[:, :, None, None])
+        return self.segmenter.decoder.cell_logits(fused, text)[:, 0, 0]

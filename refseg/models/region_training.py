@@ -1,10 +1,11 @@
 """What the first stage of LSTM-CNN learns from: boxes that show the object, and others."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision.ops import box_iou, masks_to_boxes, roi_align
 
 from refseg.errors import ConfigError
@@ -22,7 +23,7 @@ _CANDIDATES = 50
 
 
 class Regions(NamedTuple):
-    """Boxes with their answers.
+    """Boxes, and whether they show what an expression names.
 
     Args:
         crops: what they show.
@@ -62,13 +63,15 @@ class RegionTraining:
                 raise ConfigError(f"Expected {name} above 0 and at most 1, got {value}.")
         self.crop_size, self.least_iou, self.shake = crop_size, least_iou, shake
 
-    def __call__(self, segmenter: Segmenter, batch: Batch, loss: nn.Module) -> Float[Tensor, ""]:
+    def __call__(
+        self, segmenter: Segmenter, batch: Batch, loss: Callable[[Tensor, Tensor], Tensor]
+    ) -> Float[Tensor, ""]:
         """The loss of the boxes of a batch.
 
         Args:
             segmenter: what is trained.
             batch: with masks.
-            loss: of logits and answers.
+            loss: of logits and labels.
         """
         regions = self.draw(batch)
         tokens, token_mask = batch.tokens, batch.token_mask
@@ -84,8 +87,7 @@ class RegionTraining:
         scores = RegionModel(segmenter)(
             regions.crops, regions.places, tokens[asked], token_mask[asked], every
         )
-        total: Tensor = loss(scores[:, None, None], regions.labels[:, None, None])
-        return total
+        return loss(scores[:, None, None], regions.labels[:, None, None])
 
     def draw(self, batch: Batch) -> Regions:
         """Boxes for the expressions of a batch whose objects are visible in network size."""

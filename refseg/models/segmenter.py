@@ -6,19 +6,18 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
-from torch.nn import functional
 
+from refseg.errors import ConfigError
 from refseg.models.backbones.base import Backbone
-from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.decoders import BilinearDecoder, Decoder, legacy_upsample
-from refseg.models.fusion.base import Fusion, RecurrentFusion
+from refseg.models.decoders import Decoder
+from refseg.models.fusion.base import Fusion, WordByWord
 from refseg.models.text_encoders.base import TextEncoder
-from refseg.types import Batch
+from refseg.types import Batch, Maps, Output, TextFeatures
 
 BackboneFactory = Callable[[], Backbone]
 TextEncoderFactory = Callable[[int], TextEncoder]  # vocab_size
-FusionFactory = Callable[[int, int, int], Fusion]  # image_dim, word_dim, sentence_dim
-DecoderFactory = Callable[[int], Decoder]  # fused_dim
+FusionFactory = Callable[[tuple[int, ...], int, int], Fusion]  # dims, word_dim, sentence_dim
+DecoderFactory = Callable[[tuple[int, ...], int], Decoder]  # dims, sentence_dim
 
 
 class Step(NamedTuple):
@@ -26,7 +25,7 @@ class Step(NamedTuple):
 
     Args:
         logits: in network size, before the sigmoid.
-        activations: mean over the channels of what the fusion's cells hold, in network size.
+        activations: how active each of the fusion's cells is, in network size.
     """
 
     logits: Float[Tensor, " expressions height width"]
@@ -55,21 +54,20 @@ class Segmenter(nn.Module):
         super().__init__()
         self.backbone = backbone()
         self.text_encoder = text_encoder(vocab_size)
-        self.fusion = fusion(
-            self.backbone.image_dim, self.text_encoder.word_dim, self.text_encoder.sentence_dim
-        )
-        self.fusion.start_from(self.backbone)
+        text_dims = self.text_encoder.word_dim, self.text_encoder.sentence_dim
+        self.fusion = fusion(self.backbone.dims, *text_dims)
+        _check_sites(self.fusion, self.backbone)
+        self.fusion.initialize_from(self.backbone)
         self.backbone.classifier = None  # it has served
-        self.decoder = decoder(self.fusion.fused_dim)
+        self.decoder = decoder(self.fusion.dims, self.text_encoder.sentence_dim)
 
-    def forward(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
-        """Logits in network size, before the sigmoid."""
-        fused = self._fuse(self._see(batch), batch.tokens, batch.token_mask, batch.image_index)
-        return self.decoder(fused, batch.size)
+    def forward(self, batch: Batch) -> Output:
+        """Answer a batch; each image is encoded once, however many expressions look at it."""
+        return self._answer(self._see(batch), batch, batch.image_index)
 
     def from_features(
         self,
-        image_features: Float[Tensor, " images image_dim h w"],
+        image_features: Float[Tensor, " images dim h w"],
         tokens: Int64[Tensor, " expressions words"],
         token_mask: Bool[Tensor, " expressions words"],
         image_index: Int64[Tensor, " expressions"],
@@ -77,28 +75,16 @@ class Segmenter(nn.Module):
         """One logit per cell of the feature grid, before the sigmoid.
 
         Args:
-            image_features: what the backbone makes of the images: cached, say, or of other code.
+            image_features: what the backbone's neck makes of the images: of other code, say.
             tokens: padded on the right; an `LSTMEncoder` reads any other padding as well.
             token_mask: True at a word.
             image_index: which image each expression looks at.
         """
-        return self.decoder.cells(self._fuse(image_features, tokens, token_mask, image_index))
+        text = self.text_encoder(tokens, token_mask)
+        return self.decoder.cell_logits(self.fusion((image_features,), text, image_index), text)
 
-    def _see(self, batch: Batch) -> Float[Tensor, " images image_dim h w"]:
-        """The features of the images: by the backbone, or by what follows its trunk alone."""
-        if batch.features is None:
-            assert batch.images is not None
-            return self.backbone(batch.images)
-        assert isinstance(self.backbone, TrunkBackbone)
-        return self.backbone.finish(batch.features, batch.size)
-
-    def _fuse(
-        self, image_features: Tensor, tokens: Tensor, token_mask: Tensor, image_index: Tensor
-    ) -> Tensor:
-        return self.fusion(image_features, self.text_encoder(tokens, token_mask), image_index)
-
-    def one_by_one(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
-        """The same logits, to the last bit whatever else is in the batch.
+    def one_by_one(self, batch: Batch) -> Output:
+        """The same answers, to the last bit whatever else is in the batch.
 
         Convolutions and matrix products choose their kernels, and with them the order in which they
         add, by the size of the batch: the same expression in another batch has logits that differ
@@ -106,21 +92,68 @@ class Segmenter(nn.Module):
         through the backbone once and alone, each expression through the rest alone, without the
         padding that only others need.
         """
-        features: dict[int, Tensor] = {}
-        logits = []
+        seen: dict[int, Maps] = {}
+        outputs = []
         for expression, image in enumerate(batch.image_index.tolist()):
             alone = batch.select([expression])  # a copy: in memory it lies as in its own batch
-            if image not in features:
-                features[image] = self._see(alone)
-            tokens, token_mask = alone.tokens.contiguous(), alone.token_mask.contiguous()
-            fused = self._fuse(features[image], tokens, token_mask, alone.image_index)
-            logits.append(self.decoder(fused, batch.size))
-        return torch.cat(logits)
+            if image not in seen:
+                seen[image] = self._see(alone)
+            outputs.append(self._answer(seen[image], alone, alone.image_index))
+        return _together(outputs)
+
+    @property
+    def first_site(self) -> int | None:
+        """The stage of the backbone after which words are first heard, None: after the neck."""
+        return min(self.fusion.sites, default=None)
+
+    def _see(self, batch: Batch) -> Maps:
+        """All that does not depend on the words, a row per image: what the neck gives.
+
+        Or, where a fusion speaks early, what comes before its first site.
+        """
+        if batch.features is not None:
+            maps = batch.features
+        else:
+            assert batch.images is not None
+            maps = self.backbone.maps(batch.images, self.first_site)
+        return maps if self.fusion.sites else self.backbone.neck(maps, batch.size)
+
+    def _listen(self, batch: Batch) -> TextFeatures:
+        return self.text_encoder(batch.tokens.contiguous(), batch.token_mask.contiguous())
+
+    def _speak(self, seen: Maps, text: TextFeatures, size: tuple[int, int]) -> Maps:
+        """Compute the backbone from the first site on, a row per expression, up to the neck."""
+        *kept, current = seen
+        stages = self.backbone.stages
+        for number in range(min(self.fusion.sites), len(stages)):
+            if number > min(self.fusion.sites):
+                current = stages[number](current)
+            tapped = current
+            if number in self.fusion.sites:
+                tapped, current = self.fusion.at_stage(number, current, text)
+            if number in self.backbone.taps:
+                kept.append(tapped)
+        return self.backbone.neck(tuple(kept), size)
+
+    def _meet(
+        self, seen: Maps, text: TextFeatures, image_index: Tensor, size: tuple[int, int]
+    ) -> tuple[Maps, Tensor]:
+        """What the fusion is given of the images, and the row that each expression looks at."""
+        if not self.fusion.sites:
+            return seen, image_index
+        gathered = tuple(each.index_select(0, image_index) for each in seen)
+        every = torch.arange(len(image_index), device=image_index.device)
+        return self._speak(gathered, text, size), every
+
+    def _answer(self, seen: Maps, batch: Batch, image_index: Tensor) -> Output:
+        text = self._listen(batch)
+        maps, rows = self._meet(seen, text, image_index, batch.size)
+        return self.decoder(self.fusion(maps, text, rows), text, batch.size)
 
     @property
     def reads_word_by_word(self) -> bool:
         """Whether `steps` is available."""
-        return isinstance(self.fusion, RecurrentFusion)
+        return isinstance(self.fusion, WordByWord)
 
     def steps(self, batch: Batch) -> Float[Tensor, " words expressions height width"]:
         """Logits in network size after each word, for a fusion that reads word by word.
@@ -136,17 +169,37 @@ class Segmenter(nn.Module):
         Raises:
             TypeError: the fusion reads the sentence at once.
         """
-        if not isinstance(self.fusion, RecurrentFusion):
+        if not isinstance(self.fusion, WordByWord):
             raise TypeError(f"{type(self.fusion).__name__} reads the sentence at once, not by word")
-        image_features = self._see(batch)
-        text = self.text_encoder(batch.tokens, batch.token_mask)
-        for cells in self.fusion.read(image_features, text, batch.image_index):
-            mean = cells.mean(dim=1, keepdim=True)
-            logits = self.decoder(self.fusion.fused(cells), batch.size)
-            yield Step(logits, self._enlarge(mean, batch.size)[:, 0])
+        text = self._listen(batch)
+        maps, rows = self._meet(self._see(batch), text, batch.image_index, batch.size)
+        for step in self.fusion.steps(maps, text, rows):
+            logits = self.decoder(step.maps, text, batch.size).logits
+            activations = self.decoder.enlarge(step.activation[:, None], batch.size)[:, 0]
+            yield Step(logits, activations)
 
-    def _enlarge(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
-        """To network size, with each cell where the decoder takes it to lie."""
-        if isinstance(self.decoder, BilinearDecoder) and self.decoder.grid == "legacy":
-            return legacy_upsample(maps, size)
-        return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+def _check_sites(fusion: Fusion, backbone: Backbone) -> None:
+    """Make sure that the backbone has the stages after which a fusion speaks."""
+    stages = len(backbone.stages)
+    if all(0 <= site < stages for site in fusion.sites):
+        return
+    asked = ", ".join(map(str, fusion.sites))
+    raise ConfigError(
+        f"{type(fusion).__name__} speaks after the stages {asked} of a backbone, and "
+        f"{type(backbone).__name__} "
+        + (f"has the stages 0 to {stages - 1}" if stages else "is computed as a whole")
+        + "; choose another backbone: SmallBackbone and AtrousResNet have four stages, "
+        "TorchvisionBackbone one for each stride, VGG16FullyConvolutional five."
+    )
+
+
+def _together(outputs: list[Output]) -> Output:
+    """The answers of several batches as one."""
+    logits = torch.cat([output.logits for output in outputs])
+    no_target = [output.no_target for output in outputs if output.no_target is not None]
+    auxiliary = {
+        name: torch.cat([output.auxiliary[name] for output in outputs])
+        for name in outputs[0].auxiliary
+    }
+    return Output(logits, torch.cat(no_target) if no_target else None, auxiliary)

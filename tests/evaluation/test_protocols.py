@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from refseg.evaluation import PROTOCOLS, STANDARD, Protocol, intersection_and_union
-from refseg.evaluation.protocols import touched
+from refseg.evaluation.protocols import dilated
 from refseg.geometry import Geometry
 
 OWN = ["standard", "rmi", "text_objseg", "cris", "mmdet"]
@@ -100,7 +100,7 @@ def test_thresholds_by_hand() -> None:
 
 def test_rmi_takes_a_logit_of_its_threshold_and_none_below() -> None:
     logits = torch.tensor([[1e-9, 9e-10], [0.0, 5e-9]], dtype=torch.float64).float()
-    assert touched(logits, Geometry.letterbox(2, 2, 2)).tolist() == [[True, False], [False, True]]
+    assert dilated(logits, Geometry.letterbox(2, 2, 2)).tolist() == [[True, False], [False, True]]
 
 
 def test_cris_resizes_probabilities_by_cubic_interpolation() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 from torch.nn import functional
 from torch.testing import assert_close
 
@@ -23,10 +24,10 @@ from refseg.models.backbones import (
     VGG16FullyConvolutional,
 )
 from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder
-from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM, RecurrentFusion
+from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM, WordByWord
 from refseg.models.segmenter import Segmenter
 from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
-from refseg.types import Batch, TextFeatures
+from refseg.types import Batch, Maps, TextFeatures
 
 MakeBatch = Callable[..., Batch]
 VOCAB_SIZE = 50
@@ -126,13 +127,13 @@ def text_encoder(built_text_encoder: TextEncoder) -> TextEncoder:
 @pytest.fixture(params=FUSIONS)
 def fusion(request: pytest.FixtureRequest) -> Fusion:
     torch.manual_seed(0)
-    return FUSIONS[request.param](9, 7, 5)
+    return FUSIONS[request.param]((8, 9), 7, 5)
 
 
 @pytest.fixture(params=DECODERS)
 def decoder(request: pytest.FixtureRequest) -> Decoder:
     torch.manual_seed(0)
-    return DECODERS[request.param](6)
+    return DECODERS[request.param]((6,), 5)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -183,25 +184,46 @@ class TestBackbone:
     def test_width_and_stride_are_true(
         self, backbone: Backbone, make_batch: MakeBatch, size: tuple[int, int]
     ) -> None:
-        features = backbone.eval()(make_batch(size=size).images)
-        cells = [-(-side // backbone.stride) for side in size]
-        assert list(features.shape) == [2, backbone.image_dim, *cells]
+        maps = backbone.eval()(make_batch(size=size).images)
+        expected = [
+            [2, dim, *(-(-side // stride) for side in size)]
+            for dim, stride in zip(backbone.dims, backbone.strides, strict=True)
+        ]
+        assert [list(each.shape) for each in maps] == expected
+
+    def test_stages_give_the_maps_that_the_neck_is_given(
+        self, backbone: Backbone, make_batch: MakeBatch
+    ) -> None:
+        """A fusion may speak after each of them: the walk by hand ends where `maps` does."""
+        images = make_batch(size=(64, 96)).images
+        backbone.eval()
+        if not backbone.stages:  # computed as a whole
+            assert backbone.taps == ()
+            return
+        kept = {backbone.STEM: backbone.stem(images)}
+        for number, stage in enumerate(backbone.stages):
+            kept[number] = stage(kept[number - 1])
+            *_, last = backbone.maps(images, until=number)
+            assert_close(last, kept[number], rtol=1e-5, atol=1e-5)
+        for tapped, each in zip(backbone.taps, backbone.maps(images), strict=True):
+            assert_close(kept[tapped], each, rtol=1e-5, atol=1e-5)
 
     def test_batch_of_two_equals_two_of_one(
         self, backbone: Backbone, make_batch: MakeBatch
     ) -> None:
         images = make_batch().images
         backbone.eval()
-        together, apart = backbone(images), torch.cat([backbone(image[None]) for image in images])
-        scale = max(1.0, together.abs().max().item())
-        assert_close(together, apart, rtol=1e-4, atol=1e-5 * scale)
-        assert not torch.allclose(together[0], together[1], rtol=1e-2, atol=0)  # it looks
+        alone = [backbone(image[None]) for image in images]
+        for together, *rows in zip(backbone(images), *alone, strict=True):
+            scale = max(1.0, together.abs().max().item())
+            assert_close(together, torch.cat(rows), rtol=1e-4, atol=1e-5 * scale)
+            assert not torch.allclose(together[0], together[1], rtol=1e-2, atol=0)  # it looks
 
     def test_gradient_reaches_every_trained_parameter(
         self, backbone: Backbone, make_batch: MakeBatch
     ) -> None:
-        features = backbone(make_batch(size=(64, 96)).images)
-        (features * torch.randn_like(features)).sum().backward()
+        maps = backbone(make_batch(size=(64, 96)).images)
+        torch.stack([(each * torch.randn_like(each)).sum() for each in maps]).sum().backward()
         assert _without_gradient(backbone) == []
 
     def test_state_does_not_depend_on_files(self, backbone: Backbone) -> None:
@@ -277,67 +299,75 @@ class TestFusion:
 
     lengths = (2, 4, 1)
 
-    def _features(self, images: int) -> Tensor:
+    def _maps(self, images: int) -> Maps:
+        """A fine map, which fusions of one map let pass by, and a coarse one."""
         generator = torch.Generator().manual_seed(2)
-        return torch.randn(images, 9, 3, 4, generator=generator)
+        return (
+            torch.randn(images, 8, 6, 8, generator=generator),
+            torch.randn(images, 9, 3, 4, generator=generator),
+        )
 
-    def test_width_is_true(self, fusion: Fusion, make_text: Callable[..., TextFeatures]) -> None:
-        fused = fusion(self._features(2), make_text(self.lengths), torch.tensor([1, 0, 1]))
-        assert fused.shape == (3, fusion.fused_dim, 3, 4)
+    def test_widths_are_true(self, fusion: Fusion, make_text: Callable[..., TextFeatures]) -> None:
+        fused = fusion(self._maps(2), make_text(self.lengths), torch.tensor([1, 0, 1]))
+        assert [each.shape[:2] for each in fused] == [(3, dim) for dim in fusion.dims]
+        assert fused[-1].shape[2:] == (3, 4)
 
     def test_image_index_chooses_the_image(
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
-        features, text = self._features(3), make_text(self.lengths)
+        maps, text = self._maps(3), make_text(self.lengths)
         for index in ([0, 1, 2], [2, 0, 1], [1, 1, 0], [2, 2, 2]):
-            fused = fusion(features, text, torch.tensor(index))
-            as_own_image = fusion(features[index], text, torch.arange(3))
+            fused = fusion(maps, text, torch.tensor(index))
+            as_own_image = fusion(tuple(each[index] for each in maps), text, torch.arange(3))
             assert_close(fused, as_own_image)
 
     def test_permuted_expressions_give_permuted_maps(
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
-        features, text = self._features(2), make_text(self.lengths)
+        maps, text = self._maps(2), make_text(self.lengths)
         index, order = torch.tensor([1, 0, 1]), torch.tensor([2, 0, 1])
         permuted = TextFeatures(text.words[order], text.sentence[order], text.token_mask[order])
-        fused = fusion(features, text, index)
-        assert_close(fusion(features, permuted, index[order]), fused[order])
-        assert not torch.allclose(fused[0], fused[2])  # same image, other words
+        fused = fusion(maps, text, index)
+        expected = tuple(each[order] for each in fused)
+        assert_close(fusion(maps, permuted, index[order]), expected)
+        assert not torch.allclose(fused[-1][0], fused[-1][2])  # same image, other words
 
     def test_padding_changes_nothing(
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
         text, index = make_text(self.lengths), torch.tensor([0, 1, 0])
-        before = fusion(self._features(2), text, index)
+        before = fusion(self._maps(2), text, index)
         words = functional.pad(text.words, (0, 0, 0, 5))
         token_mask = functional.pad(text.token_mask, (0, 5))
         words = torch.where(token_mask[..., None], words, 100 * torch.randn_like(words))
-        after = fusion(self._features(2), TextFeatures(words, text.sentence, token_mask), index)
+        after = fusion(self._maps(2), TextFeatures(words, text.sentence, token_mask), index)
         assert_close(after, before)
 
     def test_expressions_do_not_touch_each_other(
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
-        features, text = self._features(2), make_text(self.lengths)
+        maps, text = self._maps(2), make_text(self.lengths)
         index = torch.tensor([1, 0, 1])
-        together = fusion(features, text, index)
+        together = fusion(maps, text, index)
         for row, image in enumerate(index.tolist()):
             own = TextFeatures(text.words[[row]], text.sentence[[row]], text.token_mask[[row]])
-            alone = fusion(features[[image]], own, torch.tensor([0]))
-            assert_close(together[[row]], alone, rtol=1e-4, atol=1e-6)
+            alone = fusion(tuple(each[[image]] for each in maps), own, torch.tensor([0]))
+            expected = tuple(each[[row]] for each in together)
+            assert_close(alone, expected, rtol=1e-4, atol=1e-6)
 
     def test_gradient_reaches_parameters_words_and_image(
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
-        features = self._features(2).requires_grad_()
+        maps = tuple(each.requires_grad_() for each in self._maps(2))
         text = make_text(self.lengths)
         text.words.requires_grad_()
         text.sentence.requires_grad_()
-        fused = fusion(features, text, torch.tensor([1, 0, 1]))
-        (fused * torch.randn_like(fused)).sum().backward()
+        fused = fusion(maps, text, torch.tensor([1, 0, 1]))
+        torch.stack([(each * torch.randn_like(each)).sum() for each in fused]).sum().backward()
         assert _without_gradient(fusion) == []
-        assert features.grad is not None
-        assert features.grad.flatten(1).any(1).all()
+        for each in maps:
+            assert each.grad is not None
+            assert each.grad.flatten(1).any(1).all()
         read = text.words.grad if text.words.grad is not None else text.sentence.grad
         assert read is not None
         assert read.flatten(1).any(1).all()
@@ -348,106 +378,152 @@ class TestFusion:
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
         """Cells and sentences of zeros occur: after a ReLU, and where nothing was said."""
-        features = torch.zeros(1, 9, 3, 4, requires_grad=True)
+        maps = tuple(torch.zeros_like(each[:1]).requires_grad_() for each in self._maps(1))
         text = make_text(self.lengths)
         text.sentence = torch.zeros_like(text.sentence).requires_grad_()
-        fusion(features, text, torch.tensor([0, 0, 0])).sum().backward()
-        assert features.grad is not None
-        assert features.grad.isfinite().all()
-        assert features.grad.abs().max() < 1e9
+        fusion(maps, text, torch.tensor([0, 0, 0]))[-1].sum().backward()
+        assert maps[-1].grad is not None
+        assert maps[-1].grad.isfinite().all()
+        assert maps[-1].grad.abs().max() < 1e9
 
     def test_steps_are_the_forward_passes_of_prefixes(
         self, fusion: Fusion, make_text: Callable[..., TextFeatures]
     ) -> None:
-        if not isinstance(fusion, RecurrentFusion):
+        if not isinstance(fusion, WordByWord):
             assert not hasattr(fusion, "steps")
             return
-        features, text, index = self._features(2), make_text(self.lengths), torch.tensor([1, 0, 1])
-        steps = fusion.steps(features, text, index)
+        maps, text, index = self._maps(2), make_text(self.lengths), torch.tensor([1, 0, 1])
+        steps = list(fusion.steps(maps, text, index))
         assert len(steps) == 4
-        assert_close(steps[-1], fusion(features, text, index))
-        for read in range(1, 5):
+        assert_close(steps[-1].maps, fusion(maps, text, index))
+        for read, step in enumerate(steps, start=1):
             mask = text.token_mask & (torch.arange(4) < read)
             prefix = TextFeatures(text.words, text.sentence, mask)
-            assert_close(steps[read - 1], fusion(features, prefix, index))
-        cells = list(fusion.read(features, text, index))
-        assert_close(torch.stack([fusion.fused(each) for each in cells]), steps)
+            assert_close(step.maps, fusion(maps, prefix, index))
+            assert step.activation.shape == (3, 3, 4)
+
+    def test_exports(self, fusion: Fusion, make_text: Callable[..., TextFeatures]) -> None:
+        """The exported program is for any number of images and expressions, and any lengths."""
+        images, expressions = Dim("images", min=2), Dim("expressions", min=2)
+        program = torch.export.export(
+            _Exported(fusion.eval()),
+            (self._maps(2), *_parts(make_text(self.lengths)), torch.tensor([1, 0, 1])),
+            dynamic_shapes=(
+                ({0: images}, {0: images}),
+                *({0: expressions} for _ in range(4)),
+            ),
+        ).module()
+        for lengths, index in (((2, 4, 1), [1, 0, 1]), ((4, 1, 1, 3, 2), [2, 0, 1, 1, 0])):
+            maps, text = self._maps(max(index) + 1), make_text(lengths, seed=1)
+            exported = program(maps, *_parts(text), torch.tensor(index))
+            assert_close(exported, fusion(maps, text, torch.tensor(index)), rtol=1e-4, atol=1e-6)
+
+
+class _Exported(nn.Module):
+    """A fusion that is called with tensors alone."""
+
+    def __init__(self, fusion: Fusion) -> None:
+        super().__init__()
+        self.fusion = fusion
+
+    def forward(
+        self, maps: Maps, words: Tensor, sentence: Tensor, token_mask: Tensor, image_index: Tensor
+    ) -> Maps:
+        return self.fusion(maps, TextFeatures(words, sentence, token_mask), image_index)
+
+
+def _parts(text: TextFeatures) -> tuple[Tensor, Tensor, Tensor]:
+    return text.words, text.sentence, text.token_mask
 
 
 class TestDecoder:
     """From maps to logits."""
 
     @pytest.mark.parametrize("size", [(12, 16), (11, 30)])
-    def test_size_is_as_asked(self, decoder: Decoder, size: tuple[int, int]) -> None:
-        logits = decoder(torch.randn(3, 6, 3, 4), size)
-        assert logits.shape == (3, *size)
+    def test_size_is_as_asked(
+        self, decoder: Decoder, make_text: Callable[..., TextFeatures], size: tuple[int, int]
+    ) -> None:
+        output = decoder(self._maps(), make_text((2, 4, 1)), size)
+        assert output.logits.shape == (3, *size)
 
-    def test_cells_are_one_logit_each(self, decoder: Decoder) -> None:
-        fused = torch.randn(3, 6, 3, 4)
-        logits = decoder.eval().cells(fused)
+    def test_cells_have_one_logit_each(
+        self, decoder: Decoder, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        (fused,), text = self._maps(), make_text((2, 4, 1))
+        logits = decoder.eval().cell_logits((fused,), text)
         assert logits.shape == (3, 3, 4)
-        apart = [decoder.cells(fused[:, :, [i]][..., [j]]) for i in range(3) for j in range(4)]
+        apart = [
+            decoder.cell_logits((fused[:, :, [i]][..., [j]],), text)
+            for i in range(3)
+            for j in range(4)
+        ]
         assert_close(logits, torch.cat(apart, dim=2).view(3, 3, 4))
 
-    def test_gradient_reaches_every_trained_parameter(self, decoder: Decoder) -> None:
-        fused = torch.randn(3, 6, 3, 4, requires_grad=True)
-        decoder(fused, (12, 16)).square().sum().backward()
+    def test_gradient_reaches_every_trained_parameter(
+        self, decoder: Decoder, make_text: Callable[..., TextFeatures]
+    ) -> None:
+        maps = tuple(each.requires_grad_() for each in self._maps())
+        decoder(maps, make_text((2, 4, 1)), (12, 16)).logits.square().sum().backward()
         assert _without_gradient(decoder) == []
-        assert fused.grad is not None
-        assert fused.grad.flatten(1).any(1).all()
+        for each in maps:
+            assert each.grad is not None
+            assert each.grad.flatten(1).any(1).all()
+
+    def _maps(self) -> Maps:
+        return (torch.randn(3, 6, 3, 4),)
 
 
 class TestSegmenter:
     """All of them together."""
 
     def test_logits_are_in_network_size(self, segmenter: Segmenter, make_batch: MakeBatch) -> None:
-        logits = segmenter.eval()(make_batch(size=(64, 48)))
+        logits = segmenter.eval()(make_batch(size=(64, 48))).logits
         assert logits.shape == (3, 64, 48)
 
     def test_gradient_reaches_words_and_image(
         self, segmenter: Segmenter, make_batch: MakeBatch
     ) -> None:
-        logits = segmenter(make_batch(lengths=(3, 5, 4)))
+        logits = segmenter(make_batch(lengths=(3, 5, 4))).logits
         (logits * torch.randn_like(logits)).sum().backward()
         assert _without_gradient(segmenter.backbone) == []
         assert _without_gradient(segmenter.text_encoder) == []
 
     def test_padding_changes_nothing(self, segmenter: Segmenter, make_batch: MakeBatch) -> None:
         batch = make_batch()
-        before = segmenter.eval()(batch)
-        assert_close(segmenter(_repeat_padding(batch, 5)), before, rtol=1e-4, atol=1e-5)
+        before = segmenter.eval()(batch).logits
+        assert_close(segmenter(_repeat_padding(batch, 5)).logits, before, rtol=1e-4, atol=1e-5)
 
     def test_one_image_with_three_expressions_equals_three_images(
         self, segmenter: Segmenter, make_batch: MakeBatch
     ) -> None:
         batch = make_batch(image_index=(0, 0, 0))
-        together = segmenter.eval()(batch)
+        together = segmenter.eval()(batch).logits
         batch.images, batch.image_index = batch.images.expand(3, -1, -1, -1), torch.arange(3)
-        assert_close(segmenter(batch), together, rtol=1e-4, atol=1e-5)
+        assert_close(segmenter(batch).logits, together, rtol=1e-4, atol=1e-5)
         assert not torch.allclose(together[0], together[1], atol=1e-4)  # it reads the words
 
     def test_batch_of_two_equals_two_batches_of_one(
         self, segmenter: Segmenter, make_batch: MakeBatch
     ) -> None:
         batch = make_batch(lengths=(3, 5), image_index=(1, 0))
-        together = segmenter.eval()(batch)
+        together = segmenter.eval()(batch).logits
         for row, image in enumerate([1, 0]):
             alone = make_batch(lengths=(3, 5), image_index=(1, 0))
             alone.images, alone.image_index = alone.images[[image]], torch.tensor([0])
             alone.tokens, alone.token_mask = alone.tokens[[row]], alone.token_mask[[row]]
-            assert_close(segmenter(alone), together[[row]], rtol=1e-4, atol=1e-5)
+            assert_close(segmenter(alone).logits, together[[row]], rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("precision", PRECISIONS)
     def test_every_precision_stays_finite_and_close(
         self, segmenter: Segmenter, make_batch: MakeBatch, precision: str
     ) -> None:
         batch = make_batch()
-        exact = segmenter.eval()(batch)
+        exact = segmenter.eval()(batch).logits
         dtype, is_mixed = PRECISIONS[precision]
         segmenter = segmenter if is_mixed else segmenter.to(dtype)
         with torch.autocast("cpu", dtype if is_mixed else None, enabled=is_mixed):
-            rough = segmenter(batch)
-            alone = segmenter.one_by_one(batch)
+            rough = segmenter(batch).logits
+            alone = segmenter.one_by_one(batch).logits
         assert rough.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
         rough.square().mean().backward()
         assert (rough - exact).abs().mean() < 0.1 * exact.std() + 0.05

@@ -1,35 +1,50 @@
 """The decoder against its two steps by hand."""
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
-from refseg.models.decoders import BilinearDecoder, DeconvolutionDecoder, legacy_upsample
+from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder, legacy_upsample
+from refseg.types import TextFeatures
+
+NO_TEXT = TextFeatures(torch.zeros(1, 1, 1), torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool))
+
+
+def decode(decoder: Decoder, fused: Tensor, size: tuple[int, int]) -> Tensor:
+    return decoder((fused,), NO_TEXT, size).logits
+
+
+def cell_logits(decoder: Decoder, fused: Tensor) -> Tensor:
+    return decoder.cell_logits((fused,), NO_TEXT)
 
 
 def test_one_logit_per_cell_then_bilinear() -> None:
     torch.manual_seed(0)
-    decoder, fused = BilinearDecoder(4), torch.randn(2, 4, 3, 5)
+    decoder, fused = BilinearDecoder((4,), 1), torch.randn(2, 4, 3, 5)
     weight, bias = decoder.classifier.weight.view(4), decoder.classifier.bias
     assert bias is not None
     cells = torch.einsum("nchw,c->nhw", fused, weight) + bias
-    assert_close(decoder(fused, (3, 5)), cells)
+    assert_close(decode(decoder, fused, (3, 5)), cells)
     expected = functional.interpolate(cells[:, None], scale_factor=8, mode="bilinear")[:, 0]
-    assert_close(decoder(fused, (24, 40)), expected)
+    assert_close(decode(decoder, fused, (24, 40)), expected)
 
 
 def test_pixel_centres_lie_on_cell_centres() -> None:
     """A map and its mirror image are decoded to a mask and its mirror image."""
     torch.manual_seed(0)
-    decoder, fused = BilinearDecoder(4), torch.randn(1, 4, 3, 5)
-    assert_close(decoder(fused.flip(3), (24, 40)), decoder(fused, (24, 40)).flip(2))
+    decoder, fused = BilinearDecoder((4,), 1), torch.randn(1, 4, 3, 5)
+    assert_close(
+        decode(decoder, fused.flip(3), (24, 40)),
+        decode(decoder, fused, (24, 40)).flip(2),
+    )
 
 
 def test_dropout_in_training_only() -> None:
-    decoder, fused = BilinearDecoder(4, dropout=0.5), torch.randn(1, 4, 3, 5)
-    assert not torch.equal(decoder(fused, (3, 5)), decoder(fused, (3, 5)))
+    decoder, fused = BilinearDecoder((4,), 1, dropout=0.5), torch.randn(1, 4, 3, 5)
+    assert not torch.equal(decode(decoder, fused, (3, 5)), decode(decoder, fused, (3, 5)))
     decoder.eval()
-    assert torch.equal(decoder(fused, (3, 5)), decoder(fused, (3, 5)))
+    assert torch.equal(decode(decoder, fused, (3, 5)), decode(decoder, fused, (3, 5)))
 
 
 def test_legacy_grid_puts_a_cell_on_its_first_pixel() -> None:
@@ -38,17 +53,22 @@ def test_legacy_grid_puts_a_cell_on_its_first_pixel() -> None:
     assert_close(enlarged[:, :, ::8, ::8], maps)
     assert_close(enlarged[:, :, 4:36:8, :], (enlarged[:, :, 0:32:8] + enlarged[:, :, 8:40:8]) / 2)
     assert_close(enlarged[:, :, 36], enlarged[:, :, 32])  # beyond the last cell its value goes on
-    decoder = BilinearDecoder(4, grid="legacy")
+    decoder = BilinearDecoder((4,), 1, grid="legacy")
     fused = torch.randn(1, 4, 3, 5)
-    assert_close(decoder(fused, (24, 40))[:, ::8, ::8], decoder.cells(fused))
+    assert_close(
+        decode(decoder, fused, (24, 40))[:, ::8, ::8],
+        cell_logits(decoder, fused),
+    )
 
 
 def test_deconvolution_starts_bilinear_and_fades_at_the_border() -> None:
-    decoder, fused = DeconvolutionDecoder(4, stride=8), torch.randn(1, 4, 3, 5)
-    cells = decoder.cells(fused)
-    logits = decoder(fused, (24, 40))
+    decoder, fused = DeconvolutionDecoder((4,), 1, stride=8), torch.randn(1, 4, 3, 5)
+    cells = cell_logits(decoder, fused)
+    logits = decode(decoder, fused, (24, 40))
     assert_close(logits[:, 4::8, 4::8], cells)
     assert_close(logits[0, 0, 4], cells[0, 0, 0] / 2)
-    assert_close(decoder(fused, (20, 33)), logits[:, :20, :33])  # an image of incomplete cells
+    assert_close(
+        decode(decoder, fused, (20, 33)), logits[:, :20, :33]
+    )  # an image of incomplete cells
     legacy = legacy_upsample(cells[:, None], (24, 40))[:, 0]
     assert_close(logits[:, 4:20, 4:36], legacy[:, :16, :32])

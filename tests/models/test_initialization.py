@@ -45,7 +45,7 @@ def test_parts_of_a_convolution_start_as_the_whole() -> None:
     """The baseline's conv1 over [image, sentence, coordinates], which is three layers here."""
     torch.manual_seed(0)
     fusion = ConcatFusion(
-        24, 1, 16, hidden_dim=50, layers=2, projection_dim=30, initialization="xavier"
+        (24,), 1, 16, hidden_dim=50, layers=2, projection_dim=30, initialization="xavier"
     )
     for weight in (fusion.visual.image.weight, fusion.sentence.weight):
         assert is_uniform(weight, bounds(30 + 16 + 8, 50))
@@ -53,7 +53,7 @@ def test_parts_of_a_convolution_start_as_the_whole() -> None:
     assert is_uniform(fusion.further[0].weight, bounds(50, 50))
     for layer in (fusion.visual.image, fusion.visual.projection, fusion.further[0]):
         assert not layer.bias.any()
-    classifier = BilinearDecoder(2000, initialization="xavier").classifier
+    classifier = BilinearDecoder((2000,), 1, initialization="xavier").classifier
     assert is_uniform(classifier.weight, bounds(2000, 1))
     assert not classifier.bias.any()
 
@@ -100,7 +100,7 @@ def test_a_projection_starts_as_the_classifier(kind: type) -> None:
     assert torch.equal(taken.bias, bias)
     assert taken.weight.requires_grad
     images = torch.randint(0, 256, (1, 3, 16, 16), dtype=torch.uint8)
-    features = given.eval()(images)
+    (features,) = given.eval()(images)
     said = nn.functional.linear(features.permute(0, 2, 3, 1), weight, bias)
     torch.testing.assert_close(taken(features).permute(0, 2, 3, 1), said)
     assert not torch.equal(make(backbone(7)).weight[:, :, 0, 0], weight)

@@ -14,6 +14,7 @@ from refseg.models.fusion import MultimodalLSTM
 from refseg.models.fusion.mlstm import unsquash
 from refseg.models.pretrained import from_original
 from refseg.models.segmenter import Segmenter
+from refseg.types import TextFeatures
 
 from ..parity import Fixture, read, under, unpacked_flat
 
@@ -71,12 +72,12 @@ def test_states_of_rmi(rmi: Fixture, at_once: int | None) -> None:
     assert isinstance(fusion, MultimodalLSTM)
     text = segmenter.text_encoder(*padded(rmi["in/words"], "left"))
     with torch.no_grad():
-        *_, cells = fusion.read(channels_first(rmi["in/feat"]), text, torch.arange(7))
-    shown = legacy_upsample(cells, (80, 80)).mean(1)
+        *_, last = fusion.steps((channels_first(rmi["in/feat"]),), text, torch.arange(7))
+    shown = legacy_upsample(last.activation[:, None], (80, 80))[:, 0]
     assert_close(shown, rmi["out/mult_state"], rtol=0, atol=1e-5)
     fusion.output, fusion.expressions_at_once = "state", at_once
     with torch.no_grad():
-        state = fusion(channels_first(rmi["in/feat"]), text, torch.arange(7))
+        (state,) = fusion((channels_first(rmi["in/feat"]),), text, torch.arange(7))
     assert_close(text.sentence, rmi["out/state_w"][:, 20:], rtol=0, atol=1e-5)
     expected = rmi["out/state_a"][..., 16:].transpose(1, 2).reshape(state.shape)
     assert_close(state, expected, rtol=0, atol=1e-5)
@@ -126,7 +127,7 @@ def test_high_resolution_head_of_hu(hu: Fixture) -> None:
         (bilinear, hu["out/up_bilinear_0to3"]),
     ]:
         assert isinstance(decoder, DeconvolutionDecoder)
-        enlarged = decoder.enlarge(scores)[: len(expected)]
+        enlarged = decoder.upsample(scores)[: len(expected)]
         assert_close(enlarged, expected[..., 0], rtol=0, atol=1e-5)
 
 
@@ -138,13 +139,13 @@ def test_losses_of_hu(hu: Fixture) -> None:
     assert isinstance(segmenter.decoder, DeconvolutionDecoder)
     with torch.no_grad():
         segmenter.decoder.upsampling.weight.copy_(bilinear_filter(32))
-        enlarged = segmenter.decoder.enlarge(scores)
+        enlarged = segmenter.decoder.upsample(scores)
     for name, logits, truth, weights in [
         ("lo_1_1", scores, labels, (1.0, 1.0)),
         ("lo_3_half", scores, labels, (3.0, 0.5)),
         ("hi_bilinear_1_third", enlarged, fine, (1.0, 1 / 3)),
     ]:
-        loss = WeightedLogisticLoss(*weights)(logits, truth)
+        loss = WeightedLogisticLoss(*weights).of_masks(logits, truth)
         assert_close(loss, hu[f"out/loss_{name}"], rtol=1e-5, atol=0)
     right = (scores >= 0) == labels
     accuracies = [right.double().mean(), right[labels].double().mean()]
@@ -159,13 +160,17 @@ def test_bilinear_filter(shared: Path, stride: int) -> None:
     assert torch.equal(bilinear_filter(stride), expected)
 
 
+NO_TEXT = TextFeatures(torch.zeros(1, 1, 1), torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool))
+
+
 def test_deconvolution_of_any_stride_keeps_a_constant_inside() -> None:
     for stride in (2, 3, 4):
-        decoder = DeconvolutionDecoder(2, stride)
+        decoder, text = DeconvolutionDecoder((2,), 1, stride), NO_TEXT
         with torch.no_grad():
-            logits = decoder(torch.ones(1, 2, 5, 6), (5 * stride, 6 * stride))
+            logits = decoder((torch.ones(1, 2, 5, 6),), text, (5 * stride, 6 * stride)).logits
             inside = logits[0, stride:-stride, stride:-stride]
-            assert_close(inside, decoder.cells(torch.ones(1, 2, 1, 1))[0].expand_as(inside))
+            cell = decoder.cell_logits((torch.ones(1, 2, 1, 1),), text)[0]
+            assert_close(inside, cell.expand_as(inside))
 
 
 def test_names_of_tensorflow_0_12(shared: Path) -> None:

@@ -80,7 +80,7 @@ def test_rmi_and_its_baseline(shared: Path, name: str, kind: Literal["rmi", "rmi
     assert torch.equal(target, unpacked_flat(fixture["out/target_packed"], [1, 40, 40]))
     row = [facts["grad_sentence"]]
     logits = segmenter.from_features(features, tokens[row], token_mask[row], index[:1])
-    loss = WeightedLogisticLoss(reduction="sum")(logits, target)
+    loss = WeightedLogisticLoss(reduction="sum").of_masks(logits, target)
     assert_close(loss.detach(), fixture["out/cls_loss"], rtol=1e-5, atol=0)
     loss.backward()
     gradients = {n: p.grad for n, p in segmenter.named_parameters() if p.grad is not None}

@@ -28,7 +28,7 @@ from refseg.models.original.kinds import Kind, translate
 from refseg.models.pretrained import from_original
 from refseg.models.segmenter import Segmenter
 from refseg.schedules import Polynomial
-from refseg.targets import subsampled, touched
+from refseg.targets import any_foreground, subsampled
 
 from ..parity import Facts, read, under, unpacked_flat
 from .test_parity import channels_first, padded
@@ -112,7 +112,7 @@ def test_eight_steps_of_rmi(
         tokens, token_mask = padded(fixture["in/words"][[step]], "right")
         features = channels_first(fixture["in/feat"][[step]])
         logits = segmenter.from_features(features, tokens, token_mask, torch.tensor([0]))
-        loss = WeightedLogisticLoss(reduction="sum")(logits, targets[[step]])
+        loss = WeightedLogisticLoss(reduction="sum").of_masks(logits, targets[[step]])
         optimizer.zero_grad()
         loss.backward()
         if step == 0:
@@ -227,14 +227,14 @@ def test_six_steps_of_lstm_cnn(shared: Path, name: str, rows: str) -> None:
         scores = segmenter.from_features(features, words, words != 0, torch.arange(3))
         target = masks[step, ..., 0]
         if high_resolution:
-            scores = decoder.enlarge(scores)
+            scores = decoder.upsample(scores)
             seen = scores[:, ::8, ::8].detach()
             expected = fixture["out/scores_every8th_pixel"][step, ..., 0]
         else:
-            coarse = touched(target, 32)
+            coarse = any_foreground(target, 32)
             assert torch.equal(coarse, fixture["in/label_coarse"][step, ..., 0] > 0)
             target, seen, expected = coarse, scores.detach(), fixture["out/scores"][step, ..., 0]
-        loss = criterion(scores, target)
+        loss = criterion.of_masks(scores, target)
         optimizer.zero_grad()
         embedding.grad = None
         embedded[-1].retain_grad()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from refseg.errors import ConfigError
-from refseg.models.backbones import AtrousResNet, GivenFeatures, VGG16FullyConvolutional
+from refseg.models.backbones import AtrousResNet, PrecomputedFeatures, VGG16FullyConvolutional
 from refseg.models.original.backbones import resnet_patterns, unflattened, vgg_patterns
 from refseg.models.original.kinds import Kind, translate
 from refseg.models.original.variables import canonical, read_variables
@@ -112,10 +112,10 @@ def test_without_backbone_there_are_features_only(
     kind: Kind, variables: Callable[[], dict[str, np.ndarray]], make_batch: Callable[..., Batch]
 ) -> None:
     segmenter = from_original(kind, variables())
-    assert isinstance(segmenter.backbone, GivenFeatures)
-    assert segmenter.backbone.stride == (32 if kind == "lstm_cnn" else 8)
+    assert isinstance(segmenter.backbone, PrecomputedFeatures)
+    assert segmenter.backbone.strides == (32 if kind == "lstm_cnn" else 8,)
     batch = make_batch()
-    features = torch.randn(2, segmenter.backbone.image_dim, 4, 5)
+    features = torch.randn(2, segmenter.backbone.dims[-1], 4, 5)
     arguments = (features, batch.tokens, batch.token_mask, batch.image_index)
     assert segmenter.from_features(*arguments).shape == (3, 4, 5)
     with pytest.raises(ConfigError, match="has no backbone"):
@@ -136,8 +136,8 @@ def test_the_whole_way_of_lstm_cnn(make_batch: Callable[..., Batch]) -> None:
     assert segmenter.backbone.chosen == "vgg_rgb"
     batch = make_batch(size=(64, 96))
     with torch.no_grad():
-        logits = segmenter(batch)
-        features = segmenter.backbone(batch.images)
+        logits = segmenter(batch).logits
+        (features,) = segmenter.backbone(batch.images)
         cells = segmenter.from_features(features, batch.tokens, batch.token_mask, batch.image_index)
     assert logits.shape == (3, 64, 96)
     assert cells.shape == (3, 2, 3)

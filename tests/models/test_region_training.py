@@ -112,11 +112,11 @@ def test_every_part_but_the_upsampling_learns(batch: Batch) -> None:
         50,
     )
     training = RegionTraining(crop_size=16)
-    training(segmenter, batch, WeightedLogisticLoss()).backward()
+    training(segmenter, batch, WeightedLogisticLoss().of_masks).backward()
     assert all(p.grad is not None for p in segmenter.parameters() if p.requires_grad)
     assert batch.masks is not None
     empty = replace(batch, masks=torch.zeros_like(batch.masks))
-    assert training(segmenter, empty, WeightedLogisticLoss()) == 0
+    assert training(segmenter, empty, WeightedLogisticLoss().of_masks) == 0
 
 
 def test_boxes_do_not_depend_on_the_precision(batch: Batch) -> None:
@@ -145,13 +145,13 @@ def test_boxes_are_learned_in_every_precision(batch: Batch, dtype: torch.dtype) 
     training, losses = RegionTraining(crop_size=16), []
     for network in (segmenter, segmenter.to(dtype)):
         torch.manual_seed(1)
-        losses.append(training(network, batch, WeightedLogisticLoss()).item())
+        losses.append(training(network, batch, WeightedLogisticLoss().of_masks).item())
     assert losses[1] == pytest.approx(losses[0], abs=0.02)
     with torch.no_grad():
         segmenter.decoder.classifier.weight.fill_(3e4)  # their sum is beyond float16
     assert batch.masks is not None
     empty = replace(batch, masks=torch.zeros_like(batch.masks))
-    assert training(segmenter, empty, WeightedLogisticLoss()) == 0
+    assert training(segmenter, empty, WeightedLogisticLoss().of_masks) == 0
 
 
 def test_shares_are_checked() -> None:

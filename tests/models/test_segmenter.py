@@ -10,13 +10,14 @@ from torch.testing import assert_close
 from refseg.models import BilinearDecoder, Segmenter
 from refseg.models.backbones import SmallBackbone
 from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM
+from refseg.models.segmenter import FusionFactory
 from refseg.models.text_encoders import LSTMEncoder
 from refseg.types import Batch
 
 MakeBatch = Callable[..., Batch]
 
 
-def _segmenter(fusion: Callable[[int, int, int], Fusion]) -> Segmenter:
+def _segmenter(fusion: FusionFactory) -> Segmenter:
     torch.manual_seed(0)
     return Segmenter(
         partial(SmallBackbone, width=8, image_dim=12, colour_dim=4),
@@ -29,14 +30,14 @@ def _segmenter(fusion: Callable[[int, int, int], Fusion]) -> Segmenter:
 
 @pytest.mark.parametrize("kind", [ConcatFusion, MultimodalLSTM])
 def test_widths_flow_in_the_order_of_the_data(kind: type) -> None:
-    seen: list[tuple[int, int, int]] = []
+    seen: list[tuple[tuple[int, ...], int, int]] = []
 
-    def fusion(image_dim: int, word_dim: int, sentence_dim: int) -> Fusion:
-        seen.append((image_dim, word_dim, sentence_dim))
-        return kind(image_dim, word_dim, sentence_dim, hidden_dim=10)
+    def fusion(dims: tuple[int, ...], word_dim: int, sentence_dim: int) -> Fusion:
+        seen.append((dims, word_dim, sentence_dim))
+        return kind(dims, word_dim, sentence_dim, hidden_dim=10)
 
     segmenter = _segmenter(fusion)
-    assert seen == [(12, 14, 6)]
+    assert seen == [((12,), 14, 6)]
     assert segmenter.decoder.classifier.in_channels == 10
     assert segmenter.text_encoder.embedding.num_embeddings == 50
 
@@ -45,9 +46,9 @@ def test_image_is_encoded_once_for_all_its_expressions(make_batch: MakeBatch) ->
     segmenter = _segmenter(partial(MultimodalLSTM, hidden_dim=6))
     encoded: list[int] = []
     projected: list[int] = []
-    segmenter.backbone.register_forward_hook(lambda _, __, features: encoded.append(len(features)))
+    segmenter.backbone.first.register_forward_hook(lambda _, __, maps: encoded.append(len(maps)))
     segmenter.fusion.visual.register_forward_hook(lambda _, __, maps: projected.append(len(maps)))
-    logits = segmenter(make_batch(lengths=[4] * 10, image_index=[0] * 10))
+    logits = segmenter(make_batch(lengths=[4] * 10, image_index=[0] * 10)).logits
     assert len(logits) == 10
     assert encoded == [1]
     assert projected == [1]
@@ -58,9 +59,9 @@ def test_steps_end_with_the_forward_pass(make_batch: MakeBatch) -> None:
     assert segmenter.reads_word_by_word
     steps = segmenter.steps(batch)
     assert steps.shape == (5, 3, 64, 64)
-    assert_close(steps[-1], segmenter(batch))
+    assert_close(steps[-1], segmenter(batch).logits)
     batch.token_mask[:, 2:] = False
-    assert_close(steps[1], segmenter(batch))
+    assert_close(steps[1], segmenter(batch).logits)
 
 
 def test_steps_of_a_fusion_that_reads_at_once(make_batch: MakeBatch) -> None:

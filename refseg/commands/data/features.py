@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         tables = data.mixture.rows(arguments.splits)
     images = FittedImages(tables, data.transform)
     try:
-        done = extract_features(module.segmenter.backbone, data, trainer, arguments.out, images)
+        done = extract_features(module.segmenter, data, trainer, arguments.out, images)
     except KeyboardInterrupt:
         print("Stopped; the same command goes on.", file=sys.stderr)
         raise

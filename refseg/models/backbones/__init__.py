@@ -2,7 +2,7 @@
 
 from refseg.models.backbones.atrous_resnet import AtrousResNet
 from refseg.models.backbones.base import Backbone, Normalization
-from refseg.models.backbones.given import GivenFeatures
+from refseg.models.backbones.precomputed import PrecomputedFeatures
 from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.small import SmallBackbone
 from refseg.models.backbones.torchvision import TorchvisionBackbone
@@ -14,8 +14,8 @@ __all__ = [
     "AtrousResNet",
     "Backbone",
     "FeaturePyramid",
-    "GivenFeatures",
     "Normalization",
+    "PrecomputedFeatures",
     "SmallBackbone",
     "TorchvisionBackbone",
     "TransformersBackbone",

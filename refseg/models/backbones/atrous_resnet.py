@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from jaxtyping import Float, UInt8
@@ -11,7 +12,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from torchvision.ops import FrozenBatchNorm2d
 
 from refseg.models.backbones.base import Classifier, Normalization
-from refseg.models.backbones.trunk import Levels, TrunkBackbone
+from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.original.backbones import read_resnet
 from refseg.models.provenance import of_file
 
@@ -72,12 +73,12 @@ class AtrousResNet(TrunkBackbone):
     Example:
         >>> import torch
         >>> backbone = AtrousResNet(blocks=(1, 1, 1, 1), width=8)
-        >>> backbone(torch.zeros(1, 3, 61, 83, dtype=torch.uint8)).shape
+        >>> backbone(torch.zeros(1, 3, 61, 83, dtype=torch.uint8))[-1].shape
         torch.Size([1, 2048, 8, 11])
     """
 
-    image_dim = 2048
-    stride = 8
+    dims = (2048,)
+    strides = (8,)
 
     def __init__(
         self,
@@ -88,20 +89,26 @@ class AtrousResNet(TrunkBackbone):
     ) -> None:
         super().__init__()
         self.normalization = Normalization("ilsvrc_bgr")
-        self.hold(_trunk(blocks, width), frozen)
+        trunk = _trunk(blocks, width)
+        self.hold(trunk, frozen)
+        first = len(trunk) - sum(blocks)  # padding, convolution and pooling come before the blocks
+        self.ends = tuple(accumulate(blocks, initial=first))
+        self.taps = (len(blocks) - 1,)
         if weights is not None:
             state, classifier = read_resnet(weights, blocks, width)
             self.load_state_dict(state)
             self.classifier = None if classifier is None else Classifier(*classifier)
             self.origin = of_file(weights, is_original=True)
 
-    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
-        """res5c of a batch of 8-bit RGB images."""
-        return (self.trunk(self.normalization(images)),)
+    def stem(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images _ _ _"]:
+        """The pooled map of the first convolution; the four stages are res2 to res5."""
+        return self.entry(self.normalization(images))
 
     def trunk_settings(self) -> dict[str, Any]:
         """Nothing but the stride: the rest shows in the names and shapes of the weights."""
-        return {"stride": self.stride}
+        return {"stride": self.strides[-1]}
 
     def portable_arguments(self) -> dict[str, Any]:
         """No weights: the checkpoint has them."""

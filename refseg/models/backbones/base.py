@@ -1,6 +1,6 @@
 """What every backbone promises, and how pixels become its input."""
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from refseg.models.provenance import RANDOM, Origin
+from refseg.types import Maps
 
 NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half"]
 
@@ -85,38 +86,92 @@ class Classifier(NamedTuple):
         bias: one number per class.
     """
 
-    weight: Float[Tensor, " classes image_dim"]
+    weight: Float[Tensor, " classes dim"]
     bias: Float[Tensor, " classes"]
 
 
+Stage = Callable[[Tensor], Tensor]
+
+
 class Backbone(nn.Module, ABC):
-    """Turns images into a grid of feature vectors.
+    """Turns images into maps: `stem`, one of the `stages` after the other, `neck`.
 
-    A backbone knows its own width and stride, so that no config repeats them:
+    Between the stages a fusion may speak (`Fusion.at_stage`). What the words do not change is
+    computed once per image, however many expressions look at it.
 
-    * `image_dim`: channels of its output;
-    * `stride`: pixels per cell of its output; `h = ceil(height / stride)`.
+    A backbone knows its own widths and strides, so that no config repeats them. Of each map that
+    the neck gives, from fine to coarse:
+
+    * `dims`: channels;
+    * `strides`: pixels per cell; `h = ceil(height / stride)`.
+
+    And of the way there:
+
+    * `stages`: map -> map, in the order of the data; none, if it can only be computed as a whole
+      (then `maps` is overridden);
+    * `taps`: the stages whose maps the neck is given, `STEM` for that of the stem.
 
     Beside these, it says what its weights started as: `origin`, and `classifier`, the linear layer
-    over its features that came with them, if one did.
+    over its last map that came with them, if one did.
     """
 
-    image_dim: int
-    stride: int
+    STEM = -1
+
+    dims: tuple[int, ...]
+    strides: tuple[int, ...]
+    taps: tuple[int, ...] = ()
     origin: Origin = RANDOM
     classifier: Classifier | None = None
 
-    @abstractmethod
-    def forward(
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """What follows the stem, map -> map."""
+        return ()
+
+    def stem(
         self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images image_dim h w"]:
+    ) -> Float[Tensor, " images _ _ _"]:
+        """Make the map that the first stage is given of 8-bit RGB images."""
+        raise NotImplementedError(f"{type(self).__name__} is computed as a whole, by `maps`.")
+
+    def maps(
+        self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
+    ) -> Maps:
+        """Compute what the neck is given: the maps of the tapped stages, from fine to coarse.
+
+        Args:
+            images: 8-bit RGB.
+            until: the stage to stop after; its map is then the last one, tapped or not.
+        """
+        current = self.stem(images)
+        kept = [current] if self.STEM in self.taps else []
+        for number, stage in enumerate(self.stages):
+            current = stage(current)
+            if number == until:
+                return (*kept, current)
+            if number in self.taps:
+                kept.append(current)
+        return tuple(kept)
+
+    def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
+        """Make what is fused with words of the tapped maps: the last one, unless overridden.
+
+        Args:
+            maps: of the tapped stages, a row per image or per expression.
+            size: (height, width) of the images, pixels.
+        """
+        return maps[-1:]
+
+    def forward(self, images: UInt8[Tensor, " images 3 height width"]) -> Maps:
         """Encode a batch of 8-bit RGB images."""
+        height, width = images.shape[-2:]
+        return self.neck(self.maps(images), (height, width))
 
     def vectors(
         self, crops: UInt8[Tensor, " crops 3 height width"]
-    ) -> Float[Tensor, " crops image_dim 1 1"]:
+    ) -> Float[Tensor, " crops dim 1 1"]:
         """One vector per crop of an image: the mean of its map, unless a backbone knows better."""
-        return self(crops).mean((2, 3), keepdim=True)
+        return self(crops)[-1].mean((2, 3), keepdim=True)
 
     @classmethod
     def is_portable(cls, arguments: Mapping[str, Any]) -> bool:

@@ -6,6 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.types import Maps
+
 
 def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     """A convolution, 3×3 unless `kernel` says otherwise, with batch normalisation and ReLU."""
@@ -17,15 +19,15 @@ def convolution(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> 
 
 
 class FeaturePyramid(nn.Module):
-    """Adds coarse feature maps, which see the whole scene, to finer ones, which see outlines.
+    """Adds coarse maps, which see the whole scene, to finer ones, which see outlines.
 
-    One width for all levels by 1×1 convolutions, then from coarse to fine: enlarge, add. A 3×3
+    One width for all maps by 1×1 convolutions, then from coarse to fine: enlarge, add. A 3×3
     convolution smooths the sum. Unlike the original, which predicts at every level, only the
     finest is returned.
 
     Args:
-        level_dims: channels of the levels, from fine to coarse.
-        image_dim: channels of the result.
+        dims: channels of the maps, from fine to coarse.
+        dim: channels of the result.
 
     References:
         Lin et al., *Feature Pyramid Networks for Object Detection*, CVPR 2017,
@@ -33,22 +35,20 @@ class FeaturePyramid(nn.Module):
 
     Example:
         >>> import torch
-        >>> levels = [torch.rand(1, 4, 10, 8), torch.rand(1, 6, 5, 4)]
-        >>> FeaturePyramid([4, 6], image_dim=3)(levels).shape
+        >>> maps = (torch.rand(1, 4, 10, 8), torch.rand(1, 6, 5, 4))
+        >>> FeaturePyramid([4, 6], dim=3)(maps).shape
         torch.Size([1, 3, 10, 8])
     """
 
-    def __init__(self, level_dims: Sequence[int], image_dim: int) -> None:
+    def __init__(self, dims: Sequence[int], dim: int) -> None:
         super().__init__()
-        self.laterals = nn.ModuleList(nn.Conv2d(level, image_dim, 1) for level in level_dims)
-        self.head = convolution(image_dim, image_dim)
+        self.laterals = nn.ModuleList(nn.Conv2d(each, dim, 1) for each in dims)
+        self.head = convolution(dim, dim)
 
-    def forward(
-        self, levels: Sequence[Float[Tensor, " images _ _ _"]]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Merge the levels, given from fine to coarse, at the size of the finest."""
-        merged = self.laterals[-1](levels[-1])
-        for lateral, finer in zip(reversed(self.laterals[:-1]), reversed(levels[:-1]), strict=True):
+    def forward(self, maps: Maps) -> Float[Tensor, " _ dim h w"]:
+        """Merge the maps, given from fine to coarse, at the size of the finest."""
+        merged = self.laterals[-1](maps[-1])
+        for lateral, finer in zip(reversed(self.laterals[:-1]), reversed(maps[:-1]), strict=True):
             merged = lateral(finer) + functional.interpolate(
                 merged, size=finer.shape[-2:], mode="bilinear", align_corners=False
             )

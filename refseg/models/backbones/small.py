@@ -1,5 +1,6 @@
 """A backbone that learns from scratch in minutes."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.backbones.base import Backbone, Normalization
+from refseg.models.backbones.base import Backbone, Normalization, Stage
 from refseg.models.backbones.pyramid import FeaturePyramid, convolution
+from refseg.types import Maps
 
 
 class _Residual(nn.Module):
@@ -38,7 +40,7 @@ class SmallBackbone(Backbone):
         width: channels at stride 4; twice as many at strides 8 and 16.
         image_dim: channels of the output.
         stride: pixels per cell of the output.
-        blocks: residual blocks per level.
+        blocks: residual blocks per stage.
         colour_dim: those channels of the output that are made of the average colour alone.
 
     Raises:
@@ -58,9 +60,9 @@ class SmallBackbone(Backbone):
             raise ConfigError(
                 f"Expected colour_dim between 0 and image_dim, {image_dim}, got {colour_dim}."
             )
-        self.image_dim, self.stride = image_dim, stride
+        self.dims, self.strides = (image_dim,), (stride,)
         self.normalization = Normalization("half")
-        self.stem = convolution(3, width // 2, stride=2)
+        self.first = convolution(3, width // 2, stride=2)
         widths = (width, 2 * width, 2 * width)
         inputs = (width // 2, width, 2 * width)
         self.levels = nn.ModuleList(
@@ -70,21 +72,26 @@ class SmallBackbone(Backbone):
             for before, after in zip(inputs, widths, strict=True)
         )
         kept = widths if stride == 4 else widths[1:]
+        self.taps = (self.STEM, *range(4 - len(kept), 4))
         self.pyramid = FeaturePyramid(kept, image_dim - colour_dim)
         self.colour = nn.Sequential(
             convolution(3, colour_dim, kernel=1), convolution(colour_dim, colour_dim, kernel=1)
         )
 
-    def forward(
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """Four of them, each of which halves the map."""
+        return (self.first, *self.levels)
+
+    def stem(
         self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Encode a batch of 8-bit RGB images."""
-        pixels = self.normalization(images)
-        features = self.stem(pixels)
-        levels: list[Tensor] = []
-        for level in self.levels:
-            features = level(features)
-            levels.append(features)
-        merged = self.pyramid(levels[-len(self.pyramid.laterals) :])
+    ) -> Float[Tensor, " images 3 height width"]:
+        """Pixels between -1 and 1, from which the neck takes the colours."""
+        return self.normalization(images)
+
+    def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
+        """Merge the maps and add the channels of the average colour."""
+        pixels, *coarser = maps
+        merged = self.pyramid(tuple(coarser))
         average = functional.adaptive_avg_pool2d(pixels, merged.shape[-2:])
-        return torch.cat([merged, self.colour(average)], dim=1)
+        return (torch.cat([merged, self.colour(average)], dim=1),)

@@ -13,9 +13,10 @@ from refseg.errors import ConfigError
 from refseg.models.backbones.atrous import dilate, margin, strides
 from refseg.models.backbones.base import Classifier, Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
-from refseg.models.backbones.trunk import Levels, TrunkBackbone
+from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.provenance import Origin, of_file, of_torchvision
 from refseg.models.weight_files import load_weights, read_weights
+from refseg.types import Maps
 
 FAMILIES = ("mobilenet", "resnet", "resnext", "squeezenet", "vgg", "wide_resnet")
 
@@ -47,8 +48,8 @@ class TorchvisionBackbone(TrunkBackbone):
 
     Example:
         >>> backbone = TorchvisionBackbone("squeezenet1_1", stride=8)
-        >>> backbone.image_dim, backbone(torch.zeros(1, 3, 64, 96, dtype=torch.uint8)).shape
-        (512, torch.Size([1, 512, 8, 12]))
+        >>> backbone.dims, backbone(torch.zeros(1, 3, 64, 96, dtype=torch.uint8))[-1].shape
+        ((512,), torch.Size([1, 512, 8, 12]))
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class TorchvisionBackbone(TrunkBackbone):
         pyramid_dim: int | None = None,
     ) -> None:
         super().__init__()
-        self.stride = stride
+        self.stride, self.strides = stride, (stride,)
         self.normalization = Normalization(normalization)
         model = _network(name)
         self.name = name
@@ -73,47 +74,43 @@ class TorchvisionBackbone(TrunkBackbone):
             possible = ", ".join(str(s) for s in sorted({*reached} - {1}))
             raise ConfigError(f"{name} has no stride {stride}; choose one of {possible}.")
         self.margin = margin(units, stride)
+        # A stage ends with the last unit of each stride; those finer than 4 pixels are the stem.
+        last = {step: unit for unit, step in enumerate(reached)}
+        coarse = [step for step in last if step >= min(4, stride)]
+        finer = [last[step] + 1 for step in last if step < coarse[0]]
+        self.ends = (max(finer, default=0), *(last[step] + 1 for step in coarse))
         if pyramid_dim is None:
             units = dilate(units, stride)
-            self.taps = [len(units) - 1]
+            self.taps = (len(coarse) - 1,)
         else:
-            last = {step: unit for unit, step in enumerate(reached) if step >= stride}
-            self.taps = [*last.values()]
+            self.taps = tuple(stage for stage, step in enumerate(coarse) if step >= stride)
         self.hold(nn.Sequential(*units), frozen)
         dims = self._widths()
-        self.image_dim = dims[-1] if pyramid_dim is None else pyramid_dim
+        self.dims = (dims[-1] if pyramid_dim is None else pyramid_dim,)
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
 
-    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
-        """The network's last map or, for a pyramid, the last one of each stride."""
-        return self._levels(self._pad(self.normalization(images)))
+    def stem(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images _ _ _"]:
+        """The units of a stride below 4; a stage for each stride follows."""
+        return self.entry(self._pad(self.normalization(images)))
 
-    def finish(
-        self, levels: Levels, size: tuple[int, int]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Merge the levels, where there is a pyramid."""
-        return levels[-1] if self.pyramid is None else self.pyramid(levels)
+    def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
+        """Merge the maps, where there is a pyramid."""
+        return maps[-1:] if self.pyramid is None else (self.pyramid(maps),)
 
     def trunk_settings(self) -> dict[str, Any]:
         """The network, where it is tapped, and how its images are padded."""
         return {
             "network": self.name,
             "stride": self.stride,
-            "units": self.taps,
+            "units": [self.ends[stage + 1] - 1 for stage in self.taps],
             "margin": self.margin,
         }
 
     def portable_arguments(self) -> dict[str, Any]:
         """No weights: the checkpoint has them."""
         return {"weights": None}
-
-    def _levels(self, features: Tensor) -> tuple[Tensor, ...]:
-        levels = []
-        for index, unit in enumerate(self.trunk.children()):
-            features = unit(features)
-            if index in self.taps:
-                levels.append(features)
-        return tuple(levels)
 
     def _pad(self, pixels: Tensor) -> Tensor:
         """Pad with the mean colour, 0 after normalisation, for whole cells over all pixels."""
@@ -125,9 +122,13 @@ class TorchvisionBackbone(TrunkBackbone):
     @torch.no_grad()
     def _widths(self) -> list[int]:
         mode = self.training
-        levels = self.eval()._levels(torch.zeros(1, 3, 64, 64))
+        self.eval()
+        current, widths = self.entry(torch.zeros(1, 3, 64, 64)), []
+        for stage in self.stages:
+            current = stage(current)
+            widths.append(current.shape[1])
         self.train(mode)
-        return [level.shape[1] for level in levels]
+        return [widths[stage] for stage in self.taps]
 
 
 def _network(name: str) -> nn.Module:

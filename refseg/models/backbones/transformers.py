@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
-from refseg.models.backbones.trunk import Levels, TrunkBackbone
+from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.provenance import of_hub
 from refseg.models.transformers_models import (
     Architecture,
@@ -22,6 +22,7 @@ from refseg.models.transformers_models import (
     load_pretrained,
     plain_config,
 )
+from refseg.types import Maps
 
 # Entries of a configuration that say where it came from, not what is computed.
 _NAMES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version")
@@ -29,6 +30,8 @@ _NAMES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformer
 
 class TransformersBackbone(TrunkBackbone):
     """Any network that `transformers.AutoBackbone` knows, by name or from a folder.
+
+    It is computed as a whole, so that no fusion can speak between its stages.
 
     Images of any size are padded with the mean colour to whole cells, and the cells beyond the
     image are cut off. Pixels are normalised as the model's own image processor says, else by the
@@ -79,27 +82,28 @@ class TransformersBackbone(TrunkBackbone):
         for unused in _unused_parameters(kind, config):
             trunk.get_parameter(unused).requires_grad_(False)
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(trunk.channels, pyramid_dim)
-        self.image_dim = pyramid_dim or trunk.channels[-1]
+        self.dims, self.strides = (pyramid_dim or trunk.channels[-1],), (self.stride,)
         self.normalization = (
             Normalization.from_statistics(*_statistics(name, architecture))
             if normalization is None
             else Normalization(normalization)
         )
 
-    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
-        """The network's last map of the chosen stride or, for a pyramid, of each stride."""
+    def maps(
+        self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
+    ) -> Maps:
+        """Compute the last map of the chosen stride or, for a pyramid, of each stride."""
         height, width = images.shape[-2:]
-        pixels = self.normalization(images)
-        pixels = functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
-        return tuple(self.trunk(pixels).feature_maps)
+        with self.trunk_gradients():
+            pixels = self.normalization(images)
+            pixels = functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
+            return tuple(self.trunk(pixels).feature_maps)
 
-    def finish(
-        self, levels: Levels, size: tuple[int, int]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Merge the levels, where there is a pyramid, and cut off the cells beyond the image."""
+    def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
+        """Merge the maps, where there is a pyramid, and cut off the cells beyond the image."""
         height, width = size
-        features = levels[-1] if self.pyramid is None else self.pyramid(levels)
-        return features[..., : -(-height // self.stride), : -(-width // self.stride)]
+        merged = maps[-1] if self.pyramid is None else self.pyramid(maps)
+        return (merged[..., : -(-height // self.stride), : -(-width // self.stride)],)
 
     def trunk_settings(self) -> dict[str, Any]:
         """The architecture, where it is tapped, and how its images are padded."""

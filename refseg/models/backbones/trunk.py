@@ -1,58 +1,71 @@
-"""Backbones around a trunk that others trained, in two halves: the trunk, and what follows it."""
+"""Backbones around a trunk that others trained: the trunk, and the neck that follows it."""
 
 import hashlib
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
+from torch import Tensor, nn
 
-from refseg.models.backbones.base import Backbone, Normalization
+from refseg.models.backbones.base import Backbone, Normalization, Stage
 from refseg.models.freezing import Pretrained
+from refseg.types import Maps
 
-Levels = tuple[Float[Tensor, " images _ _ _"], ...]
+
+class Chain:
+    """Layers one after the other.
+
+    Args:
+        layers: they stay where they are registered, under their names.
+    """
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        self.layers = tuple(layers)
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Apply all of them."""
+        for layer in self.layers:
+            features = layer(features)
+        return features
 
 
 class TrunkBackbone(Pretrained, Backbone):
-    """Computes `levels` by the trunk, and features from these by `finish`.
+    """A trunk, whose stages are the backbone's, and a neck that is trained even where it is frozen.
 
-    The levels of a frozen trunk depend on the image alone. They can be computed once and kept
-    (`refseg data features`); what follows the trunk may be trained all the same.
+    The maps of a frozen trunk depend on the image alone. They can be computed once and kept
+    (`refseg data features`), as far as the first stage after which a fusion speaks.
     """
 
     normalization: Normalization
+    ends: tuple[int, ...] = ()
+    """In a trunk that is a chain: one past the last layer of the stem and of each stage."""
 
-    def forward(
-        self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Encode a batch of 8-bit RGB images."""
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """The layers of the chain between two `ends`."""
+        layers = [*self.trunk.children()]
+        return [Chain(layers[start:end]) for start, end in pairwise(self.ends)]
+
+    def entry(self, pixels: Tensor) -> Tensor:
+        """The layers of the chain before its first stage."""
+        return Chain([*self.trunk.children()][: self.ends[0]])(pixels)
+
+    def maps(
+        self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
+    ) -> Maps:
+        """Compute the tapped maps, without gradients where the trunk is frozen."""
         with self.trunk_gradients():
-            levels = self.levels(images)
-        height, width = images.shape[-2:]
-        return self.finish(levels, (height, width))
-
-    @abstractmethod
-    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
-        """What the trunk makes of 8-bit RGB images: one map or several, from fine to coarse."""
-
-    def finish(
-        self, levels: Levels, size: tuple[int, int]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Make features of the trunk's levels: the last one is it, unless a backbone adds to it.
-
-        Args:
-            levels: as `levels` gave them.
-            size: (height, width) of the images, pixels.
-        """
-        return levels[-1]
+            return super().maps(images, until)
 
     @abstractmethod
     def trunk_settings(self) -> dict[str, Any]:
-        """What the levels depend on besides weights and pixels, as plain values with names."""
+        """What the maps depend on besides weights and pixels, as plain values with names."""
 
     def trunk_identity(self) -> dict[str, Any]:
-        """All that the levels of an image depend on but for the image: settings and weights."""
+        """All that the maps of an image depend on but for the image: settings and weights."""
         normalization = self.normalization
         statistics = {
             "bgr": normalization.bgr,

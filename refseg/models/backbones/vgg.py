@@ -8,10 +8,11 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.torchvision import download, published
-from refseg.models.backbones.trunk import Levels, TrunkBackbone
+from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.original.backbones import read_vgg
 from refseg.models.provenance import of_file, of_torchvision
 from refseg.models.weight_files import load_weights, read_weights
+from refseg.types import Maps
 
 
 class VGG16FullyConvolutional(TrunkBackbone):
@@ -43,11 +44,11 @@ class VGG16FullyConvolutional(TrunkBackbone):
     Example:
         >>> import torch
         >>> backbone = VGG16FullyConvolutional(image_dim=10, hidden_dim=16, width=4)
-        >>> backbone(torch.zeros(1, 3, 61, 83, dtype=torch.uint8)).shape
+        >>> backbone(torch.zeros(1, 3, 61, 83, dtype=torch.uint8))[-1].shape
         torch.Size([1, 10, 2, 3])
     """
 
-    stride = 32
+    strides = (32,)
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class VGG16FullyConvolutional(TrunkBackbone):
         width: int = 64,
     ) -> None:
         super().__init__()
-        self.image_dim = image_dim
+        self.dims = (image_dim,)
         of_original = weights is None or weights.endswith(".npz")
         self.chosen = normalization or ("vgg_rgb" if of_original else "imagenet")
         self.normalization = Normalization(self.chosen)
@@ -75,38 +76,40 @@ class VGG16FullyConvolutional(TrunkBackbone):
             nn.Conv2d(hidden_dim, image_dim, 1),
         )
         self.hold(trunk, frozen != "nothing")
+        pools = [index for index, layer in enumerate(trunk) if isinstance(layer, nn.MaxPool2d)]
+        self.ends = (0, *(index + 1 for index in pools))
+        self.taps = (len(pools) - 1,)
         self.head.requires_grad_(frozen != "all")
         if weights is None:
             self._initialize()
         else:
             self._fill(weights, width)
 
-    def levels(self, images: UInt8[Tensor, " images 3 height width"]) -> Levels:
-        """The last pooled map of the convolutions; fc6 to fc8 come after it."""
-        return (self.trunk(self.normalization(images)),)
+    def stem(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images _ _ _"]:
+        """Pixels as the weights want them; the five stages end with a pooling each."""
+        return self.normalization(images)
 
-    def finish(
-        self, levels: Levels, size: tuple[int, int]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Apply fc6 to fc8."""
-        return self.head(levels[-1])
+    def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
+        """Apply fc6 to fc8 to the last pooled map."""
+        return (self.head(maps[-1]),)
 
     def trunk_settings(self) -> dict[str, Any]:
         """Nothing but the stride: the rest shows in the names and shapes of the weights."""
-        return {"stride": self.stride}
+        return {"stride": self.strides[-1]}
 
     def vectors(
         self, crops: UInt8[Tensor, " crops 3 height width"]
-    ) -> Float[Tensor, " crops image_dim 1 1"]:
+    ) -> Float[Tensor, " crops dim 1 1"]:
         """One vector per crop, as in the paper's first stage.
 
         Args:
             crops: of 224×224 pixels, which fc6 sees whole.
         """
         fc6 = cast("nn.Conv2d", self.head[0])
-        with self.trunk_gradients():
-            (maps,) = self.levels(crops)
-        vector = nn.functional.conv2d(maps, fc6.weight, fc6.bias)
+        (pooled,) = self.maps(crops)
+        vector = nn.functional.conv2d(pooled, fc6.weight, fc6.bias)
         return self.head[1:](vector)
 
     def portable_arguments(self) -> dict[str, Any]:

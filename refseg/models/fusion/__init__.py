@@ -1,7 +1,7 @@
 """The project's heart: ways to join words and pixels, one file each."""
 
-from refseg.models.fusion.base import Fusion, RecurrentFusion
+from refseg.models.fusion.base import Fusion, WordByWord
 from refseg.models.fusion.concat import ConcatFusion
 from refseg.models.fusion.mlstm import MultimodalLSTM
 
-__all__ = ["ConcatFusion", "Fusion", "MultimodalLSTM", "RecurrentFusion"]
+__all__ = ["ConcatFusion", "Fusion", "MultimodalLSTM", "WordByWord"]

@@ -1,72 +1,105 @@
 """What every fusion promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from refseg.models.backbones.base import Backbone
-from refseg.types import TextFeatures
+from refseg.types import Maps, TextFeatures
 
 
 class Fusion(nn.Module, ABC):
     """Joins what an image shows with what an expression says, cell by cell.
 
-    A fusion is built from `(image_dim, word_dim, sentence_dim)` and knows its own width:
+    A fusion is built from `(dims, word_dim, sentence_dim)`, the widths of the maps that the
+    backbone's neck gives and those of the text. It knows its own:
 
-    * `fused_dim`: channels of its output.
+    * `dims`: channels of each map that it gives, from fine to coarse.
+
+    An early fusion also speaks while the backbone is computed. It says where:
+
+    * `sites`: the stages of the backbone after which `at_stage` is called; none by default.
+
+    Up to the first site the backbone has one row per image. There the rows are gathered, and from
+    there on everything is computed per expression: with seven expressions per image, the stages
+    after the first site cost seven times as much.
     """
 
-    fused_dim: int
+    dims: tuple[int, ...]
+    sites: tuple[int, ...] = ()
+
+    def at_stage(
+        self, stage: int, seen: Float[Tensor, " expressions _ h w"], text: TextFeatures
+    ) -> tuple[Float[Tensor, " expressions _ h w"], Float[Tensor, " expressions _ h w"]]:
+        """Speak after a stage of the backbone.
+
+        Args:
+            stage: one of `sites`.
+            seen: the stage's map, a row per expression.
+            text: what is said.
+
+        Returns:
+            The map that is kept for the neck, and the map that is shown to the next stage.
+        """
+        return seen, seen
 
     @abstractmethod
     def forward(
-        self,
-        image_features: Float[Tensor, " images image_dim h w"],
-        text: TextFeatures,
-        image_index: Int64[Tensor, " expressions"],
-    ) -> Float[Tensor, " expressions fused_dim h w"]:
-        """Fuse each expression with the image that it looks at."""
+        self, maps: Maps, text: TextFeatures, image_index: Int64[Tensor, " expressions"]
+    ) -> Maps:
+        """Fuse each expression with the image that it looks at.
 
-    def start_from(self, backbone: Backbone) -> None:
+        Args:
+            maps: of the neck, from fine to coarse; a row per image or, after an early fusion, a row
+                per expression.
+            text: of the text encoder.
+            image_index: which row of the maps each expression looks at.
+        """
+
+    def initialize_from(self, backbone: Backbone) -> None:
         """Start from what came with the backbone's weights, where a fusion has a use for it.
 
         Called once, by the segmenter that is made of both.
 
         Args:
-            backbone: whose features are fused.
+            backbone: whose maps are fused.
         """
 
 
-class RecurrentFusion(Fusion):
+class WordStep(NamedTuple):
+    """What a fusion that reads word by word has made of the words so far.
+
+    Args:
+        maps: as `Fusion.forward` gives them.
+        activation: of each cell of the coarsest map, to be shown of how a model reads.
+    """
+
+    maps: Maps
+    activation: Float[Tensor, " expressions h w"]
+
+
+class WordByWord(Fusion):
     """A fusion that reads word by word, and can show how it reads."""
 
     @abstractmethod
-    def read(
-        self,
-        image_features: Float[Tensor, " images image_dim h w"],
-        text: TextFeatures,
-        image_index: Int64[Tensor, " expressions"],
-    ) -> Iterator[Float[Tensor, " expressions fused_dim h w"]]:
-        """What the cells hold after each word; after its last word an expression's map stays.
+    def steps(
+        self, maps: Maps, text: TextFeatures, image_index: Int64[Tensor, " expressions"]
+    ) -> Iterator[WordStep]:
+        """Yield what it has made of the words after each; after its last word a row stays.
 
-        Their mean over the channels is the activation that is shown of how a model reads.
+        The last step's maps are those of `forward`.
         """
 
-    def fused(
-        self, cells: Float[Tensor, " expressions fused_dim h w"]
-    ) -> Float[Tensor, " expressions fused_dim h w"]:
-        """What the decoder is given of the cells; all of it, unless a fusion says otherwise."""
-        return cells
 
-    def steps(
-        self,
-        image_features: Float[Tensor, " images image_dim h w"],
-        text: TextFeatures,
-        image_index: Int64[Tensor, " expressions"],
-    ) -> Float[Tensor, " words expressions fused_dim h w"]:
-        """The fused map after each word; after its last word an expression's map stays."""
-        readings = self.read(image_features, text, image_index)
-        return torch.stack([self.fused(cells) for cells in readings])
+def finer_maps(maps: Maps, image_index: Int64[Tensor, " expressions"]) -> Maps:
+    """All maps but the coarsest, a row per expression: what a fusion of one map lets pass by."""
+    # index_select, since the gradient of indexing depends on the order of the threads
+    return tuple(each.index_select(0, image_index) for each in maps[:-1])
+
+
+def passed_dims(dims: Sequence[int], fused_dim: int) -> tuple[int, ...]:
+    """The widths of a fusion that fuses the coarsest map and lets the finer ones pass by."""
+    return (*dims[:-1], fused_dim)

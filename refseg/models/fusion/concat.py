@@ -1,5 +1,6 @@
 """The fusion of LSTM-CNN: tile the sentence over the image, concatenate, convolve."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from jaxtyping import Float, Int64
@@ -7,24 +8,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.models.backbones.base import Backbone
-from refseg.models.fusion.base import Fusion
+from refseg.models.fusion.base import Fusion, finer_maps, passed_dims
 from refseg.models.fusion.projection import ProjectionStart, VisualProjection
 from refseg.models.parameters import start_normal, start_xavier
 from refseg.precision import full_precision
-from refseg.types import TextFeatures
+from refseg.types import Maps, TextFeatures
 
 
 class ConcatFusion(Fusion):
     """Classifies each cell from the sentence, the image and the cell's coordinates.
 
     Args:
-        image_dim: channels of the image features; supplied by the backbone.
+        dims: channels of the maps, of which the coarsest is fused; supplied by the backbone.
         word_dim: not used: this fusion reads the sentence only.
         sentence_dim: length of the sentence vector; supplied by the text encoder.
         hidden_dim: channels of the result; 500 in the paper.
         layers: 1×1 convolutions with ReLU, of which the paper has one before the classifier.
-        normalize: scale sentence vector and image features to length one, as the paper does.
-        projection_dim: channels of a 1×1 convolution over the image features before all else; 1000
+        normalize: scale sentence vector and cells of the image to length one, as the paper does.
+        projection_dim: channels of a 1×1 convolution over the image's map before all else; 1000
             in the LSTM baseline of RMI. None, as in LSTM-CNN: there is no such convolution.
         initial_deviation: of the normal distribution that the weights start from, biases being 0;
             0.05 in LSTM-CNN. None: as `initialization` says.
@@ -41,7 +42,7 @@ class ConcatFusion(Fusion):
 
     def __init__(
         self,
-        image_dim: int,
+        dims: Sequence[int],
         word_dim: int,
         sentence_dim: int,
         hidden_dim: int = 500,
@@ -53,9 +54,9 @@ class ConcatFusion(Fusion):
         projection_start: ProjectionStart = "xavier",
     ) -> None:
         super().__init__()
-        self.fused_dim, self.normalize = hidden_dim, normalize
+        self.dims, self.normalize = passed_dims(dims, hidden_dim), normalize
         self.visual = VisualProjection(
-            image_dim, hidden_dim, normalize, projection_dim, projection_start
+            dims[-1], hidden_dim, normalize, projection_dim, projection_start
         )
         self.sentence = nn.Linear(sentence_dim, hidden_dim, bias=False)
         self.further = nn.Sequential(
@@ -74,29 +75,30 @@ class ConcatFusion(Fusion):
                 if isinstance(layer, nn.Conv2d):
                     start_xavier([layer.weight], [layer.bias])
 
-    def start_from(self, backbone: Backbone) -> None:
+    def initialize_from(self, backbone: Backbone) -> None:
         """Start the projection of the image as `projection_start` says."""
-        self.visual.start_from(backbone)
+        self.visual.initialize_from(backbone)
 
     def forward(
         self,
-        image_features: Float[Tensor, " images image_dim h w"],
+        maps: Maps,
         text: TextFeatures,
         image_index: Int64[Tensor, " expressions"],
-        cells: Float[Tensor, " images 8 h w"] | None = None,
-    ) -> Float[Tensor, " expressions fused_dim h w"]:
+        positions: Float[Tensor, " images 8 h w"] | None = None,
+    ) -> Maps:
         """Fuse each expression with the image that it looks at.
 
         Args:
-            image_features: of the backbone.
+            maps: of the backbone.
             text: of the text encoder.
             image_index: which image each expression looks at.
-            cells: where the cells lie; None: they fill the image.
+            positions: where the cells lie; None: they fill the image.
         """
         sentence = text.sentence
         if self.normalize:
             sentence = functional.normalize(full_precision(sentence), dim=1, eps=1e-6)
         dtype = self.sentence.weight.dtype  # of all layers, not of what is between them
         said = self.sentence(sentence.to(dtype))[:, :, None, None]
-        seen = self.visual(image_features, cells).index_select(0, image_index)
-        return self.further(functional.relu(seen + said).to(dtype))
+        seen = self.visual(maps[-1], positions).index_select(0, image_index)
+        fused = self.further(functional.relu(seen + said).to(dtype))
+        return (*finer_maps(maps, image_index), fused)

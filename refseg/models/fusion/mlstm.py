@@ -1,7 +1,7 @@
 """The fusion of RMI: an LSTM in every cell of the image that reads the words one by one."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.models.backbones.base import Backbone
-from refseg.models.fusion.base import RecurrentFusion
+from refseg.models.fusion.base import WordByWord, WordStep, finer_maps, passed_dims
 from refseg.models.fusion.projection import ProjectionStart, VisualProjection
 from refseg.models.parameters import start_xavier
 from refseg.precision import full_precision
-from refseg.types import TextFeatures
+from refseg.types import Maps, TextFeatures
 
 
-class MultimodalLSTM(RecurrentFusion):
+class MultimodalLSTM(WordByWord):
     """A 1×1-convolutional LSTM over [image, word, sentence so far, coordinates].
 
     All cells share one LSTM, and each has its own state. Three things make it fast without changing
@@ -33,14 +33,14 @@ class MultimodalLSTM(RecurrentFusion):
     have the trainer's precision.
 
     Args:
-        image_dim: channels of the image features; supplied by the backbone.
+        dims: channels of the maps, of which the coarsest is fused; supplied by the backbone.
         word_dim: length of the vector of a word; supplied by the text encoder.
         sentence_dim: not used: this fusion reads the words.
         hidden_dim: channels of the state; 500 in the paper.
         normalize: scale the image's feature vector of each cell to length one, as the paper does.
         output: `atanh` as the paper's code, `state` as its text.
-        projection_dim: channels of a 1×1 convolution over the image features before they are
-            normalised; 1000 in the paper. None: there is no such convolution.
+        projection_dim: channels of a 1×1 convolution over the image's map before it is normalised;
+            1000 in the paper. None: there is no such convolution.
         projection_start: what that convolution starts as: random numbers (`xavier`), or the
             `classifier` that came with the backbone's weights, fc1000 of ImageNet in RMI's R.
         expressions_at_once: how many expressions are read together, null for all. A few fit into
@@ -53,7 +53,7 @@ class MultimodalLSTM(RecurrentFusion):
 
     def __init__(
         self,
-        image_dim: int,
+        dims: Sequence[int],
         word_dim: int,
         sentence_dim: int,
         hidden_dim: int = 500,
@@ -64,10 +64,10 @@ class MultimodalLSTM(RecurrentFusion):
         projection_start: ProjectionStart = "xavier",
     ) -> None:
         super().__init__()
-        self.fused_dim, self.output = hidden_dim, output
+        self.dims, self.hidden_dim, self.output = passed_dims(dims, hidden_dim), hidden_dim, output
         self.expressions_at_once = expressions_at_once
         self.visual = VisualProjection(
-            image_dim, 4 * hidden_dim, normalize, projection_dim, projection_start
+            dims[-1], 4 * hidden_dim, normalize, projection_dim, projection_start
         )
         self.word = nn.Linear(word_dim, 4 * hidden_dim, bias=False)
         self.recurrent = nn.Linear(hidden_dim, 4 * hidden_dim, bias=False)
@@ -85,20 +85,22 @@ class MultimodalLSTM(RecurrentFusion):
         bias = self.visual.image.bias
         assert bias is not None
         start_xavier(parts, [bias])
-        bias.chunk(4)[1].fill_(1.0)  # gate order: input, forget, cell, output
+        bias.chunk(4)[1].fill_(1.0)  # gate order: input, forget, candidate, output
 
-    def start_from(self, backbone: Backbone) -> None:
+    def initialize_from(self, backbone: Backbone) -> None:
         """Start the projection of the image as `projection_start` says."""
-        self.visual.start_from(backbone)
+        self.visual.initialize_from(backbone)
 
     def forward(
         self,
-        image_features: Float[Tensor, " images image_dim h w"],
+        maps: Maps,
         text: TextFeatures,
         image_index: Int64[Tensor, " expressions"],
-    ) -> Float[Tensor, " expressions fused_dim h w"]:
+    ) -> Maps:
         """Fuse each expression with the image that it looks at."""
-        visual = self._cells(image_features)
+        if torch.compiler.is_exporting():
+            return self._plain(maps, text, image_index)
+        visual = self._cells(maps[-1])
         lengths = text.token_mask.sum(1)
         order = lengths.argsort(descending=True, stable=True)
         states: list[Tensor] = []
@@ -107,37 +109,55 @@ class MultimodalLSTM(RecurrentFusion):
             seen = visual.index_select(0, image_index[rows])
             readings = self._read(seen, text.words.index_select(0, rows), lengths[rows])
             states += deque(readings, maxlen=1)[0]  # earlier states are let go as it reads
-        cells = self._map(torch.cat(states).index_select(0, order.argsort()), image_features)
-        return self.fused(cells)
+        hidden = self._map(torch.cat(states).index_select(0, order.argsort()), maps[-1])
+        return (*finer_maps(maps, image_index), self._fused(hidden))
 
-    def read(
+    def _plain(self, maps: Maps, text: TextFeatures, image_index: Tensor) -> Maps:
+        """The same without control flow that depends on the data, for `torch.export`."""
+        visual = self._cells(maps[-1]).index_select(0, image_index)
+        said = self.word(text.words)
+        state = memory = torch.zeros_like(visual[..., : self.hidden_dim])
+        for step in range(text.words.shape[1]):
+            before = state.to(self.recurrent.weight.dtype)
+            gates = visual + said[:, step, None] + self.recurrent(before)
+            input, forget, candidate, output = gates.chunk(4, dim=-1)
+            after = forget.sigmoid() * memory + input.sigmoid() * candidate.tanh()
+            reads = text.token_mask[:, step, None, None]
+            memory = torch.where(reads, after, memory)
+            state = torch.where(reads, output.sigmoid() * after.tanh(), state)
+        hidden = self._map(state, maps[-1])
+        return (*finer_maps(maps, image_index), self._fused(hidden))
+
+    def steps(
         self,
-        image_features: Float[Tensor, " images image_dim h w"],
+        maps: Maps,
         text: TextFeatures,
         image_index: Int64[Tensor, " expressions"],
-    ) -> Iterator[Float[Tensor, " expressions fused_dim h w"]]:
-        """The state after each word, as atanh(h) or h; after its last word an expression's stays.
+    ) -> Iterator[WordStep]:
+        """Yield the state after each word; after its last word an expression's stays.
 
-        The mean of atanh(h) over the channels is what the paper shows (`mult_state` in its code).
+        The activation is the mean over the channels of atanh(h), what the paper shows
+        (`mult_state` in its code), or of h.
         """
+        finer = finer_maps(maps, image_index)
         lengths = text.token_mask.sum(1)
         order = lengths.argsort(descending=True, stable=True)
-        visual = self._cells(image_features)[image_index[order]]
+        visual = self._cells(maps[-1])[image_index[order]]
         readings = self._read(visual, text.words[order], lengths[order])
         next(readings)  # nothing is read yet
         back = order.argsort()
         for states in readings:
-            yield self._map(torch.cat(states)[back], image_features)
+            hidden = self._map(torch.cat(states)[back], maps[-1])
+            yield WordStep((*finer, self._fused(hidden)), hidden.mean(dim=1))
 
-    def fused(
-        self, cells: Float[Tensor, " expressions hidden_dim h w"]
+    def _fused(
+        self, hidden: Float[Tensor, " expressions hidden_dim h w"]
     ) -> Float[Tensor, " expressions hidden_dim h w"]:
         """ReLU of atanh(h), or h as it is."""
-        return functional.relu(cells) if self.output == "atanh" else cells
+        return functional.relu(hidden) if self.output == "atanh" else hidden
 
-    def _cells(self, image_features: Tensor) -> Float[Tensor, " images cells gates"]:
-        visual = full_precision(self.visual(image_features))
-        return visual.flatten(2).transpose(1, 2).contiguous()
+    def _cells(self, seen: Tensor) -> Float[Tensor, " images cells gates"]:
+        return full_precision(self.visual(seen)).flatten(2).transpose(1, 2).contiguous()
 
     def _read(
         self,
@@ -150,7 +170,7 @@ class MultimodalLSTM(RecurrentFusion):
         The longest expression comes first: those that still read are always the first part.
         """
         said = self.word(words)  # expressions words gates
-        state = memory = visual.new_zeros(*visual.shape[:2], self.fused_dim)
+        state = memory = visual.new_zeros(*visual.shape[:2], self.hidden_dim)
         finished: list[Tensor] = []
         yield [state]
         for step in range(words.shape[1]):
@@ -163,18 +183,18 @@ class MultimodalLSTM(RecurrentFusion):
             # one it is computed all the same: distributed training wants every weight used.)
             if step or words.shape[1] == 1:
                 gates = gates + self.recurrent(state.to(self.recurrent.weight.dtype))
-            write, keep, content, show = gates.chunk(4, dim=-1)
-            written = write.sigmoid() * content.tanh()
-            memory = keep.sigmoid() * memory + written if step else written
-            state = show.sigmoid() * memory.tanh()
+            input, forget, candidate, output = gates.chunk(4, dim=-1)
+            added = input.sigmoid() * candidate.tanh()
+            memory = forget.sigmoid() * memory + added if step else added
+            state = output.sigmoid() * memory.tanh()
             yield [state, *finished]
 
     def _map(
-        self, states: Float[Tensor, " expressions cells hidden_dim"], image_features: Tensor
+        self, states: Float[Tensor, " expressions cells hidden_dim"], seen: Tensor
     ) -> Float[Tensor, " expressions hidden_dim h w"]:
         if self.output == "atanh":
             states = unsquash(states)
-        return states.transpose(1, 2).unflatten(2, image_features.shape[-2:])
+        return states.transpose(1, 2).unflatten(2, seen.shape[-2:])
 
 
 def unsquash(states: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]:

@@ -29,7 +29,7 @@ class VisualProjection(nn.Module):
         normalize: scale the image's feature vector of each cell to length one, as both papers do.
         projection_dim: channels of another 1×1 convolution over the image before it is normalised;
             1000 in RMI. None: there is no such convolution.
-        projection_start: what that convolution starts as, see `start_from`.
+        projection_start: what that convolution starts as, see `initialize_from`.
 
     Raises:
         ConfigError: there is no convolution to start from a classifier.
@@ -61,7 +61,7 @@ class VisualProjection(nn.Module):
         self.coordinates = nn.Conv2d(8, output_dim, 1, bias=False)
 
     @torch.no_grad()
-    def start_from(self, backbone: Backbone) -> None:
+    def initialize_from(self, backbone: Backbone) -> None:
         """Take the backbone's classifier as the projection, if it is to start from that.
 
         RMI's R does so: its visual feature is what ImageNet's fc1000 says of each cell. A backbone
@@ -92,7 +92,7 @@ class VisualProjection(nn.Module):
     def forward(
         self,
         image_features: Float[Tensor, " images image_dim h w"],
-        cells: Float[Tensor, " images 8 h w"] | None = None,
+        positions: Float[Tensor, " images 8 h w"] | None = None,
     ) -> Float[Tensor, " images output_dim h w"]:
         """Project every image once, however many expressions look at it; in float32.
 
@@ -100,14 +100,14 @@ class VisualProjection(nn.Module):
 
         Args:
             image_features: of the backbone.
-            cells: where the cells lie; None: they fill the image (`coordinates`).
+            positions: where the cells lie; None: they fill the image (`coordinates`).
         """
         image_features = self.projection(image_features)
         if self.normalize:
             exact = full_precision(image_features)
             image_features = functional.normalize(exact, dim=1, eps=1e-6)
-        if cells is None:
+        if positions is None:
             h, w = image_features.shape[-2:]
-            cells = coordinates(h, w, image_features.device)[None]
+            positions = coordinates(h, w, image_features.device)[None]
         seen = self.image(image_features.to(self.image.weight.dtype))
-        return seen + in_full_precision(self.coordinates, cells)
+        return seen + in_full_precision(self.coordinates, positions)

@@ -33,7 +33,7 @@ class OriginalModel(NamedTuple):
     @property
     def has_backbone(self) -> bool:
         """Whether it can look at images, and not at given features alone."""
-        return self.parts["backbone"][0] != "GivenFeatures"
+        return self.parts["backbone"][0] != "PrecomputedFeatures"
 
     def config(self) -> dict[str, Any]:
         """The parts as in a config, for a checkpoint."""

@@ -62,7 +62,7 @@ def translate_lstm_cnn(variables: Mapping[str, Tensor]) -> OriginalModel:
         "decoder.upsampling.weight": layouts.convolution(variables.get(upsampling, bilinear)),
     }
     backbone: tuple[str, dict[str, Any]] = (
-        "GivenFeatures",
+        "PrecomputedFeatures",
         {"image_dim": widths["F"], "stride": stride, "given_dim": widths.get("D")},
     )
     if with_backbone:

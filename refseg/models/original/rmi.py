@@ -76,7 +76,7 @@ def translate_rmi(variables: Mapping[str, Tensor], *, baseline: bool) -> Origina
     given = {"image_dim": widths.get("C", 2048), "stride": 8}
     fusion = {"hidden_dim": widths["M"], "projection_dim": widths["P"]}
     parts: dict[str, tuple[str, dict[str, Any]]] = {
-        "backbone": ("AtrousResNet", {}) if with_backbone else ("GivenFeatures", given),
+        "backbone": ("AtrousResNet", {}) if with_backbone else ("PrecomputedFeatures", given),
         "text_encoder": ("LSTMEncoder", text_arguments(widths)),
         "fusion": ("ConcatFusion" if baseline else "MultimodalLSTM", fusion),
         "decoder": ("BilinearDecoder", {"grid": "legacy"}),

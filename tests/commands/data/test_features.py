@@ -39,17 +39,17 @@ def test_stopped_it_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     calls: list[int] = []
-    original = TorchvisionBackbone.levels
+    original = TorchvisionBackbone.maps
 
-    def levels(self: TorchvisionBackbone, images: torch.Tensor) -> object:
+    def maps(self: TorchvisionBackbone, images: torch.Tensor, until: int | None = None) -> object:
         calls.append(len(images))
         if len(calls) == 6:
             raise KeyboardInterrupt
-        return original(self, images)
+        return original(self, images, until)
 
     folder = tmp_path / "features"
     with monkeypatch.context() as patch:
-        patch.setattr(TorchvisionBackbone, "levels", levels)
+        patch.setattr(TorchvisionBackbone, "maps", maps)
         assert main([*COMMAND, "--out", str(folder)]) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert len(files(folder)) == 4  # one call was a look at the size, and one was the last

@@ -10,9 +10,9 @@ from refseg.models.backbones import FeaturePyramid
 
 def test_coarse_levels_are_enlarged_and_added() -> None:
     torch.manual_seed(0)
-    pyramid = FeaturePyramid([2, 3, 4], image_dim=5).eval()
+    pyramid = FeaturePyramid([2, 3, 4], dim=5).eval()
     pyramid.head = nn.Identity()  # type: ignore[assignment]  # look at what it is given
-    levels = [torch.randn(1, 2, 9, 6), torch.randn(1, 3, 5, 3), torch.randn(1, 4, 3, 2)]
+    levels = (torch.randn(1, 2, 9, 6), torch.randn(1, 3, 5, 3), torch.randn(1, 4, 3, 2))
     fine, middle, coarse = (
         functional.conv2d(level, lateral.weight, lateral.bias)
         for level, lateral in zip(levels, pyramid.laterals, strict=True)
@@ -26,10 +26,10 @@ def test_coarse_levels_are_enlarged_and_added() -> None:
 
 def test_every_level_matters() -> None:
     torch.manual_seed(0)
-    pyramid = FeaturePyramid([2, 3], image_dim=5)
-    levels = [
+    pyramid = FeaturePyramid([2, 3], dim=5)
+    levels = (
         torch.randn(2, 2, 8, 8, requires_grad=True),
         torch.randn(2, 3, 4, 4, requires_grad=True),
-    ]
+    )
     pyramid(levels).square().sum().backward()
     assert all(level.grad is not None and level.grad.any() for level in levels)

@@ -42,7 +42,7 @@ def test_pretrained_squeezenet_equals_torchvisions(shared: Path) -> None:
     padded = functional.pad(_caffe(_images()), (7, 8, 7, 8))
     expected = theirs.features(padded)
     assert expected.std() > 0.1
-    assert_close(backbone(_images()), expected)
+    assert_close(backbone(_images())[-1], expected)
     assert expected.shape == (2, 512, 4, 6)
 
 
@@ -69,14 +69,14 @@ def test_frozen_trunk_stays_as_it_is() -> None:
     backbone.train()
     assert backbone.training
     assert not any(module.training for module in backbone.trunk.modules())
-    features = backbone(_images())
+    (features,) = backbone(_images())
     features.square().sum().backward()
     assert all(torch.equal(before[k], v) for k, v in backbone.trunk.state_dict().items())
     assert all(p.grad is None and not p.requires_grad for p in backbone.trunk.parameters())
     assert backbone.pyramid is not None
     assert all(p.grad is not None and p.grad.any() for p in backbone.pyramid.parameters())
     assert all(module.training for module in backbone.pyramid.modules())
-    assert not TorchvisionBackbone("resnet18", frozen=True)(_images()).requires_grad
+    assert not TorchvisionBackbone("resnet18", frozen=True)(_images())[-1].requires_grad
 
 
 def test_trained_trunk_follows_the_mode() -> None:
@@ -110,7 +110,7 @@ def test_weights_of_a_resnet_come_with_the_classifier(tmp_path: Path) -> None:
     backbone = TorchvisionBackbone("resnet18", 32, str(tmp_path / "resnet.pth")).eval()
     model.avgpool = model.fc = torch.nn.Identity()
     expected = model.eval()(backbone.normalization(_images(64, 64))).view(2, 512, 2, 2)
-    assert_close(backbone(_images(64, 64)), expected)
+    assert_close(backbone(_images(64, 64))[-1], expected)
 
 
 def test_checkpoint_needs_no_file_of_weights(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_checkpoint_needs_no_file_of_weights(tmp_path: Path) -> None:
     path.unlink()
     again = TorchvisionBackbone(**arguments | backbone.portable_arguments()).eval()
     again.load_state_dict(backbone.state_dict())
-    assert torch.equal(again(_images()), backbone(_images()))
+    assert torch.equal(again(_images())[-1], backbone(_images())[-1])
 
 
 @pytest.mark.parametrize(

@@ -28,27 +28,27 @@ def test_pretrained_weights_are_loaded(transformers_models: Path) -> None:
     backbone = TransformersBackbone(str(folder)).eval()
     model = transformers.AutoModel.from_pretrained(folder).eval()
     expected = model(pixel_values=_imagenet(IMAGES)).last_hidden_state[:, 1:]
-    assert_close(backbone(IMAGES), expected.transpose(1, 2).reshape(2, 16, 4, 6))
-    assert (backbone.stride, backbone.image_dim) == (14, 16)
+    assert_close(backbone(IMAGES)[-1], expected.transpose(1, 2).reshape(2, 16, 4, 6))
+    assert (backbone.strides, backbone.dims) == ((14,), (16,))
 
 
 def test_images_are_padded_to_whole_cells_and_cut(transformers_models: Path) -> None:
     backbone = TransformersBackbone(str(transformers_models / "dinov2")).eval()
     padded = functional.pad(_imagenet(IMAGES[..., :50, :75]), (0, 9, 0, 6))
     expected = backbone.trunk(padded).feature_maps[-1]
-    assert_close(backbone(IMAGES[..., :50, :75]), expected)
+    assert_close(backbone(IMAGES[..., :50, :75])[-1], expected)
 
 
 @pytest.mark.parametrize(("stride", "width"), [(4, 8), (32, 64)])
 def test_stride_chooses_the_stage(transformers_models: Path, stride: int, width: int) -> None:
     backbone = TransformersBackbone(str(transformers_models / "swin"), stride=stride).eval()
-    assert backbone.image_dim == width
-    assert backbone(IMAGES).shape == (2, width, -(-56 // stride), -(-84 // stride))
+    assert backbone.dims == (width,)
+    assert backbone(IMAGES)[-1].shape == (2, width, -(-56 // stride), -(-84 // stride))
 
 
 def test_frozen_trunk_stays_as_it_is(transformers_models: Path) -> None:
     backbone = TransformersBackbone(str(transformers_models / "swin"), 8, pyramid_dim=8).train()
-    backbone(IMAGES).square().sum().backward()
+    backbone(IMAGES)[-1].square().sum().backward()
     assert not any(module.training for module in backbone.trunk.modules())
     assert all(p.grad is None and not p.requires_grad for p in backbone.trunk.parameters())
     assert backbone.pyramid is not None
@@ -82,15 +82,15 @@ def test_checkpoint_needs_no_folder(transformers_models: Path, tmp_path: Path, n
     portable["architecture"] = Architecture(portable["architecture"])
     again = TransformersBackbone(**arguments | {"name": "./gone"} | portable).eval()
     again.load_state_dict(backbone.state_dict())
-    assert torch.equal(again(IMAGES), backbone(IMAGES))
+    assert torch.equal(again(IMAGES)[-1], backbone(IMAGES)[-1])
 
 
 def test_without_pretraining_weights_are_random(transformers_models: Path) -> None:
     name = str(transformers_models / "dinov2")
     torch.manual_seed(7)
     backbone, loaded = TransformersBackbone(name, pretrained=False), TransformersBackbone(name)
-    assert backbone(IMAGES).shape == loaded(IMAGES).shape
-    assert not torch.allclose(backbone(IMAGES), loaded(IMAGES), atol=1e-2)
+    assert backbone(IMAGES)[-1].shape == loaded(IMAGES)[-1].shape
+    assert not torch.allclose(backbone(IMAGES)[-1], loaded(IMAGES)[-1], atol=1e-2)
 
 
 def test_bad_options_name_the_remedy(transformers_models: Path) -> None:

@@ -18,7 +18,7 @@ IMAGE_DIM, SENTENCE_DIM, HIDDEN_DIM, H, W = 6, 5, 4, 3, 7
 
 def _random_fusion(**options: object) -> ConcatFusion:
     torch.manual_seed(0)
-    fusion = ConcatFusion(IMAGE_DIM, 2, SENTENCE_DIM, HIDDEN_DIM, **options)  # type: ignore[arg-type]
+    fusion = ConcatFusion((IMAGE_DIM,), 2, SENTENCE_DIM, HIDDEN_DIM, **options)  # type: ignore[arg-type]
     for parameter in fusion.parameters():
         nn.init.uniform_(parameter, -1, 1)
     return fusion
@@ -53,7 +53,7 @@ def test_equals_tile_concatenate_convolve(
         if isinstance(layer, nn.Conv2d):
             expected = functional.conv2d(expected, layer.weight, layer.bias).relu()
 
-    assert_close(fusion(features, text, image_index), expected, rtol=1e-5, atol=1e-5)
+    assert_close(fusion((features,), text, image_index)[-1], expected, rtol=1e-5, atol=1e-5)
     assert sum(isinstance(layer, nn.Conv2d) for layer in fusion.further) == layers - 1
 
 
@@ -64,7 +64,7 @@ def test_what_the_words_leave_alone_is_computed_once_per_image(
     for expressions in (1, 10):
         image_index = torch.zeros(expressions, dtype=torch.int64)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            fusion(features, make_text([3] * expressions), image_index)
+            fusion((features,), make_text([3] * expressions), image_index)
         once_per_image = 2 * H * W * (IMAGE_DIM + 8) * HIDDEN_DIM
         once_per_expression = 2 * SENTENCE_DIM * HIDDEN_DIM
         assert counter.get_total_flops() == once_per_image + expressions * once_per_expression

@@ -20,7 +20,7 @@ IMAGE_DIM, WORD_DIM, HIDDEN_DIM, H, W = 6, 7, 5, 3, 4
 def _random_fusion(**options: object) -> MultimodalLSTM:
     """Weights far from their careful start, biases included, so that every gate matters."""
     torch.manual_seed(0)
-    fusion = MultimodalLSTM(IMAGE_DIM, WORD_DIM, 3, HIDDEN_DIM, **options)  # type: ignore[arg-type]
+    fusion = MultimodalLSTM((IMAGE_DIM,), WORD_DIM, 3, HIDDEN_DIM, **options)  # type: ignore[arg-type]
     for parameter in fusion.parameters():
         nn.init.uniform_(parameter, -1, 1)
     return fusion
@@ -69,7 +69,7 @@ def test_equals_an_lstm_run_in_every_cell(
     features, text = torch.randn(2, IMAGE_DIM, H, W), make_text((3, 1, 6, 3), word_dim=WORD_DIM)
     image_index = torch.tensor([1, 0, 1, 0])
     expected = _cell_by_cell(fusion, features, text, image_index)
-    assert_close(fusion(features, text, image_index), expected, rtol=1e-5, atol=1e-6)
+    assert_close(fusion((features,), text, image_index)[-1], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_normalised_features_have_length_one(make_text: Callable[..., TextFeatures]) -> None:
@@ -77,14 +77,14 @@ def test_normalised_features_have_length_one(make_text: Callable[..., TextFeatur
     features = 10 * torch.randn(1, IMAGE_DIM, H, W)
     fusion = _random_fusion(output="state")
     expected = _cell_by_cell(fusion, functional.normalize(features, dim=1), text, image_index)
-    assert_close(fusion(features, text, image_index), expected, rtol=1e-5, atol=1e-6)
+    assert_close(fusion((features,), text, image_index)[-1], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_atanh_undoes_the_squashing(make_text: Callable[..., TextFeatures]) -> None:
     text, image_index = make_text((3, 2), word_dim=WORD_DIM), torch.tensor([0, 0])
     features = torch.randn(1, IMAGE_DIM, H, W)
-    state = _random_fusion(output="state")(features, text, image_index)
-    fused = _random_fusion(output="atanh")(features, text, image_index)
+    state = _random_fusion(output="state")((features,), text, image_index)[-1]
+    fused = _random_fusion(output="atanh")((features,), text, image_index)[-1]
     small = state < 0.9  # near 1, the 1.001 of the paper's code bounds the result
     assert_close(fused[small], state.atanh().relu()[small], rtol=1e-2, atol=1e-3)
     assert (fused >= 0).all()
@@ -94,8 +94,8 @@ def test_expression_without_words_has_the_empty_state(
     make_text: Callable[..., TextFeatures],
 ) -> None:
     text = make_text((3, 0), word_dim=WORD_DIM)
-    fused = _random_fusion(output="state")(
-        torch.randn(1, IMAGE_DIM, H, W), text, torch.tensor([0, 0])
+    (fused,) = _random_fusion(output="state")(
+        (torch.randn(1, IMAGE_DIM, H, W),), text, torch.tensor([0, 0])
     )
     assert fused[0].any()
     assert not fused[1].any()
@@ -103,7 +103,7 @@ def test_expression_without_words_has_the_empty_state(
 
 def test_forget_gate_starts_open() -> None:
     """A bias of 1 stands in for the papers' +1; the other gates start at 0."""
-    fusion = MultimodalLSTM(IMAGE_DIM, WORD_DIM, 3, HIDDEN_DIM)
+    fusion = MultimodalLSTM((IMAGE_DIM,), WORD_DIM, 3, HIDDEN_DIM)
     bias = fusion.visual.image.bias
     assert bias is not None
     assert bias.view(4, HIDDEN_DIM).tolist() == [
@@ -122,7 +122,7 @@ def test_what_the_words_leave_alone_is_computed_once_per_image(
         text = make_text([words] * expressions, word_dim=WORD_DIM)
         image_index = torch.zeros(expressions, dtype=torch.int64)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            getattr(fusion, method)(features, text, image_index)
+            list(getattr(fusion, method)((features,), text, image_index))
         gates, cells = 2 * 4 * HIDDEN_DIM, H * W  # a multiplication and an addition each
         once_per_image = cells * (IMAGE_DIM + 8) * gates
         once_per_word = expressions * words * WORD_DIM * gates
@@ -135,7 +135,8 @@ def test_every_weight_is_used_even_if_no_expression_has_a_second_word(
 ) -> None:
     fusion = _random_fusion()
     text = make_text((1, 1), word_dim=WORD_DIM)
-    fusion(torch.randn(1, IMAGE_DIM, H, W), text, torch.tensor([0, 0])).sum().backward()
+    maps = (torch.randn(1, IMAGE_DIM, H, W),)
+    fusion(maps, text, torch.tensor([0, 0]))[-1].sum().backward()
     assert all(parameter.grad is not None for parameter in fusion.parameters())
 
 
@@ -146,7 +147,8 @@ def test_padding_costs_nothing(make_text: Callable[..., TextFeatures]) -> None:
     recurrent: list[int] = []
     fusion.recurrent.register_forward_hook(lambda _, inputs, __: recurrent.append(len(inputs[0])))
     with torch.no_grad():
-        fusion(torch.randn(1, IMAGE_DIM, H, W), text, torch.zeros(10, dtype=torch.int64))
+        maps = (torch.randn(1, IMAGE_DIM, H, W),)
+        fusion(maps, text, torch.zeros(10, dtype=torch.int64))
     assert recurrent == [10] + [1] * 10
 
 

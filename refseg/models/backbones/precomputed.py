@@ -5,9 +5,10 @@ from torch import Tensor, nn
 
 from refseg.errors import ConfigError
 from refseg.models.backbones.base import Backbone
+from refseg.types import Maps
 
 
-class GivenFeatures(Backbone):
+class PrecomputedFeatures(Backbone):
     """Knows the width and stride of features, and none of the network that made them.
 
     A segmenter with it works through `from_features` alone.
@@ -15,26 +16,27 @@ class GivenFeatures(Backbone):
     Args:
         image_dim: channels of the features.
         stride: pixels per cell.
-        given_dim: channels of what is given, if a 1×1 convolution comes before it is a feature (fc7
-            before fc8 in LSTM-CNN, where everything up to fc7 is fixed); apply it with `project`.
+        given_dim: channels of what was computed, if a 1×1 convolution comes before it is a feature
+            (fc7 before fc8 in LSTM-CNN, where everything up to fc7 is fixed); apply it with
+            `project`.
     """
 
     def __init__(self, image_dim: int, stride: int, given_dim: int | None = None) -> None:
         super().__init__()
-        self.image_dim, self.stride = image_dim, stride
+        self.dims, self.strides = (image_dim,), (stride,)
         self.projection: nn.Module = nn.Identity()
         if given_dim is not None:
             self.projection = nn.Conv2d(given_dim, image_dim, 1)
 
     def project(
         self, given: Float[Tensor, " images given_dim h w"]
-    ) -> Float[Tensor, " images image_dim h w"]:
-        """Make features of what is given."""
+    ) -> Float[Tensor, " images dim h w"]:
+        """Make features of what was computed elsewhere."""
         return self.projection(given)
 
-    def forward(
-        self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images image_dim h w"]:
+    def maps(
+        self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
+    ) -> Maps:
         """Refuse.
 
         Raises:
