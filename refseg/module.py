@@ -23,7 +23,7 @@ from refseg.kept_features import check_features
 from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
-from refseg.models.parameters import parameter_groups
+from refseg.models.parameters import parameter_groups, scale_learning_rates
 from refseg.models.provenance import Origin
 from refseg.models.region_training import RegionTraining
 from refseg.models.segmenter import (
@@ -64,6 +64,8 @@ class ReferringSegmentation(LightningModule):
         decayed: names of the segmenter's parameters, with `*`, that the optimiser's weight decay is
             for (`decoder.classifier.weight`); None: it is for all. In `Adam` and `SGD` it is the
             papers' L2 term of the loss, in `AdamW` it is not.
+        learning_rate_factors: of parameters by name, with `*`, as multiples of the optimiser's rate
+            (`{"backbone.*": 0.1}`); of several that fit, the first counts.
         regions: train on boxes instead of masks, as LSTM-CNN's first stage; evaluated is what the
             same weights segment.
         start_from: a checkpoint whose weights training starts with, of the same network and
@@ -83,6 +85,7 @@ class ReferringSegmentation(LightningModule):
         lr_scheduler: LRSchedulerCallable | None = Schedule,
         exact_evaluation: bool = True,
         decayed: Sequence[str] | None = None,
+        learning_rate_factors: dict[str, float] | None = None,
         regions: RegionTraining | None = None,
         start_from: str | None = None,
     ) -> None:
@@ -97,7 +100,8 @@ class ReferringSegmentation(LightningModule):
         self.protocols: Sequence[Protocol] = (STANDARD,)
         # protocol -> split -> figures, and those of the first protocol
         self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
-        self.decayed, self.regions, self.start_from = decayed, regions, start_from
+        self.decayed, self.learning_rate_factors = decayed, learning_rate_factors
+        self.regions, self.start_from = regions, start_from
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
         self._resumed: dict[str, Any] | None = None
@@ -174,7 +178,9 @@ class ReferringSegmentation(LightningModule):
         Raises:
             ConfigError: the optimiser cannot work in the precision of the weights.
         """
-        optimizer = self.make_optimizer(parameter_groups(self.segmenter, self.decayed))
+        groups = parameter_groups(self.segmenter, self.decayed, self.learning_rate_factors)
+        optimizer = self.make_optimizer(groups)
+        scale_learning_rates(optimizer)
         check_optimizer(optimizer)
         schedule = self.make_schedule(optimizer)
         planned = int(self.trainer.estimated_stepping_batches)

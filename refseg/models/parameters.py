@@ -1,7 +1,7 @@
 """What parameters start as, which are trained, and which of them decay."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,9 +10,18 @@ from torch import Tensor, nn
 
 from refseg.errors import ConfigError
 
+FACTOR = "learning_rate_factor"  # of a group: its rate as a multiple of the optimiser's
 
-def parameter_groups(network: nn.Module, decayed: Sequence[str] | None) -> list[dict[str, Any]]:
-    """The trained parameters as an optimiser takes them, those without weight decay apart.
+
+def parameter_groups(
+    network: nn.Module,
+    decayed: Sequence[str] | None,
+    learning_rate_factors: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
+    """The trained parameters as an optimiser takes them, apart by weight decay and learning rate.
+
+    A group has a `learning_rate_factor` where it is not 1; `scale_learning_rates` applies it once
+    the optimiser is made, which knows the rate.
 
     The weight decay of torch's `Adam` and `SGD` adds `weight_decay * w` to the gradient. This is
     the gradient of `weight_decay * sum(w ** 2) / 2`, which the papers add to their loss. (`AdamW`
@@ -23,9 +32,11 @@ def parameter_groups(network: nn.Module, decayed: Sequence[str] | None) -> list[
     Args:
         network: what is trained.
         decayed: names of parameters, with `*`; None: all of them decay.
+        learning_rate_factors: by name, with `*`; of several that fit, the first counts. The others
+            have the rate itself.
 
     Raises:
-        ConfigError: a name is of no parameter that is trained.
+        ConfigError: a name is of no parameter that is trained, or a factor is negative.
 
     Example:
         >>> groups = parameter_groups(nn.Linear(2, 1), ["*weight"])
@@ -33,19 +44,42 @@ def parameter_groups(network: nn.Module, decayed: Sequence[str] | None) -> list[
         [(1, None), (1, 0.0)]
     """
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
-    if decayed is None:
-        return [{"params": [*trained.values()]}]
-    for pattern in decayed:
-        if not any(fnmatchcase(name, pattern) for name in trained):
-            raise ConfigError(
-                f"'{pattern}' of `decayed` is the name of no parameter that is trained; there are "
-                f"{', '.join(trained)}."
-            )
-    chosen = {name for name in trained if any(fnmatchcase(name, p) for p in decayed)}
+    factors = learning_rate_factors or {}
+    _check_patterns(decayed or (), "decayed", trained)
+    _check_patterns(factors, "learning_rate_factors", trained)
+    negative = {pattern: factor for pattern, factor in factors.items() if factor < 0}
+    if negative:
+        raise ConfigError(f"Expected learning_rate_factors of at least 0, got {negative}.")
+    groups: dict[tuple[bool, float], list[Tensor]] = {}
+    if decayed is not None:
+        groups = {(True, 1.0): [], (False, 1.0): []}
+    for name, parameter in trained.items():
+        decays = decayed is None or any(fnmatchcase(name, pattern) for pattern in decayed)
+        fitting = (factor for pattern, factor in factors.items() if fnmatchcase(name, pattern))
+        groups.setdefault((decays, next(fitting, 1.0)), []).append(parameter)
     return [
-        {"params": [p for name, p in trained.items() if name in chosen]},
-        {"params": [p for name, p in trained.items() if name not in chosen], "weight_decay": 0.0},
+        {
+            "params": parameters,
+            **({} if decays else {"weight_decay": 0.0}),
+            **({} if factor == 1 else {FACTOR: factor}),
+        }
+        for (decays, factor), parameters in groups.items()
     ]
+
+
+def scale_learning_rates(optimizer: torch.optim.Optimizer) -> None:
+    """Give each group of `parameter_groups` its rate, before a schedule is made of it."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["lr"] * group.get(FACTOR, 1.0)
+
+
+def _check_patterns(patterns: Iterable[str], option: str, names: Iterable[str]) -> None:
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise ConfigError(
+                f"'{pattern}' of `{option}` is the name of no parameter that is trained; there are "
+                f"{', '.join(names)}."
+            )
 
 
 @torch.no_grad()

@@ -29,6 +29,8 @@ from refseg.models.segmenter import Segmenter
 from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
 from refseg.types import Batch, Maps, TextFeatures
 
+from .toys import EarlyToy, QueryToy
+
 MakeBatch = Callable[..., Batch]
 VOCAB_SIZE = 50
 
@@ -79,10 +81,13 @@ FUSIONS = {
     "mlstm-projection": partial(MultimodalLSTM, hidden_dim=6, projection_dim=8),
     "mlstm-one-at-once": partial(MultimodalLSTM, hidden_dim=6, expressions_at_once=1),
 }
+# Fusions that speak between the stages of one backbone: checked in a whole network.
+EARLY = {"early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16})}
 DECODERS = {
     "bilinear": BilinearDecoder,
     "legacy": partial(BilinearDecoder, grid="legacy"),
     "deconvolution": partial(DeconvolutionDecoder, stride=4),
+    "query": QueryToy,
 }
 PRECISIONS = {
     "bf16-mixed": (torch.bfloat16, True),
@@ -99,6 +104,8 @@ NETWORKS = {
     "lstm-cnn": ("squeezenet-8", "lstm", "concat", "bilinear"),
     "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
+    "early": ("small-4", "lstm", "early-small", "bilinear"),
+    "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
 }
 
 
@@ -143,7 +150,7 @@ def built_segmenter(request: pytest.FixtureRequest, transformers_models: Path) -
     network = Segmenter(
         BACKBONES[image](transformers_models),
         TEXT_ENCODERS[text](transformers_models),
-        FUSIONS[fusion],
+        {**FUSIONS, **EARLY}[fusion],
         DECODERS[decoder],
         VOCAB_SIZE,
     )
@@ -463,7 +470,9 @@ class TestDecoder:
         self, decoder: Decoder, make_text: Callable[..., TextFeatures]
     ) -> None:
         maps = tuple(each.requires_grad_() for each in self._maps())
-        decoder(maps, make_text((2, 4, 1)), (12, 16)).logits.square().sum().backward()
+        output = decoder(maps, make_text((2, 4, 1)), (12, 16))
+        said = output.logits if output.no_target is None else output.no_target
+        (output.logits.square().sum() + said.square().sum()).backward()
         assert _without_gradient(decoder) == []
         for each in maps:
             assert each.grad is not None

@@ -1,26 +1,40 @@
 """The whole network: widths flow, an image is encoded once, words are read one by one."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 from torch.testing import assert_close
 
+from refseg.errors import ConfigError
 from refseg.models import BilinearDecoder, Segmenter
-from refseg.models.backbones import SmallBackbone
+from refseg.models.backbones import Backbone, SmallBackbone
 from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM
-from refseg.models.segmenter import FusionFactory
+from refseg.models.segmenter import BackboneFactory, FusionFactory
 from refseg.models.text_encoders import LSTMEncoder
-from refseg.types import Batch
+from refseg.types import Batch, Maps, Output
+
+from .toys import EarlyToy, QueryToy
 
 MakeBatch = Callable[..., Batch]
+SMALL = partial(SmallBackbone, width=8, image_dim=12, colour_dim=4)
+
+
+class WholeBackbone(Backbone):
+    """Without stages of its own."""
+
+    dims, strides = (12,), (64,)
+
+    def maps(self, images: torch.Tensor, until: int | None = None) -> Maps:
+        return (torch.zeros(len(images), 12, 1, 1),)
 
 
 def _segmenter(fusion: FusionFactory) -> Segmenter:
     torch.manual_seed(0)
     return Segmenter(
-        partial(SmallBackbone, width=8, image_dim=12, colour_dim=4),
+        SMALL,
         partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
         fusion,
         BilinearDecoder,
@@ -69,3 +83,86 @@ def test_steps_of_a_fusion_that_reads_at_once(make_batch: MakeBatch) -> None:
     assert not segmenter.reads_word_by_word
     with pytest.raises(TypeError, match="ConcatFusion reads the sentence at once"):
         segmenter.steps(make_batch())
+
+
+def _early(sites: dict[int, int], backbone: BackboneFactory = SMALL) -> Segmenter:
+    torch.manual_seed(0)
+    return Segmenter(
+        backbone,
+        partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
+        partial(EarlyToy, stage_dims=sites),
+        BilinearDecoder,
+        vocab_size=50,
+    ).eval()
+
+
+def test_early_fusion_has_a_row_per_image_before_its_first_site_and_per_expression_after(
+    make_batch: MakeBatch,
+) -> None:
+    segmenter = _early({1: 8, 2: 16})
+    rows: list[int] = []
+    for stage in segmenter.backbone.stages:
+        stage.register_forward_hook(lambda _, __, seen: rows.append(len(seen)))
+    batch = make_batch(lengths=[4] * 5, image_index=[0, 0, 1, 1, 1])
+    segmenter(batch)
+    assert rows == [2, 2, 5, 5]
+
+
+def test_early_fusion_by_hand(make_batch: MakeBatch) -> None:
+    """The stages, spoken to after two of them, and the neck, in so many words."""
+    segmenter, batch = _early({1: 8, 2: 16}), make_batch()
+    backbone, fusion = segmenter.backbone, segmenter.fusion
+    text = segmenter.text_encoder(batch.tokens, batch.token_mask)
+    first, second, third, fourth = backbone.stages
+    pixels = backbone.stem(batch.images)[batch.image_index]
+    kept_second, shown = fusion.at_stage(1, second(first(pixels)), text)
+    kept_third, shown = fusion.at_stage(2, third(shown), text)
+    maps = backbone.neck((pixels, kept_second, kept_third, fourth(shown)), batch.size)
+    expected = segmenter.decoder(maps, text, batch.size).logits
+    assert_close(segmenter(batch).logits, expected, rtol=1e-4, atol=1e-5)
+    assert_close(segmenter.one_by_one(batch).logits, expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(expected[0], expected[1])  # one image, other words
+
+
+def test_features_kept_for_an_early_fusion_end_at_its_first_site(make_batch: MakeBatch) -> None:
+    segmenter, batch = _early({2: 16}), make_batch()
+    assert segmenter.first_site == 2
+    maps = segmenter.backbone.maps(batch.images, until=2)
+    assert [each.shape[1] for each in maps] == [3, 8, 16]  # pixels, the stage before, its stage
+    kept = replace(batch, images=None, features=maps)
+    assert_close(segmenter(kept).logits, segmenter(batch).logits)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "has"),
+    [(SMALL, "has the stages 0 to 3"), (WholeBackbone, "is computed as a whole")],
+)
+def test_a_fusion_that_speaks_where_there_is_no_stage_is_refused(
+    backbone: BackboneFactory, has: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"EarlyToy speaks after the stages 1, 4 .*{has}"):
+        _early({1: 8, 4: 16}, backbone)
+
+
+def test_what_means_nothing_is_not_segmented() -> None:
+    logits = torch.randn(3, 4, 5)
+    output = Output(logits, no_target=torch.tensor([-1.0, 2.0, 0.0]))
+    segmentation = output.segmentation()
+    assert torch.equal(segmentation[[0, 2]], logits[[0, 2]])
+    assert (segmentation[1].sigmoid() == 0).all()
+    assert torch.equal(Output(logits).segmentation(), logits)
+
+
+def test_answers_one_by_one_keep_all_that_is_said(make_batch: MakeBatch) -> None:
+    torch.manual_seed(0)
+    segmenter = Segmenter(
+        SMALL,
+        partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
+        partial(ConcatFusion, hidden_dim=6),
+        QueryToy,
+        vocab_size=50,
+    ).eval()
+    batch = make_batch()
+    together, alone = segmenter(batch), segmenter.one_by_one(batch)
+    assert_close(alone.no_target, together.no_target, rtol=1e-4, atol=1e-5)
+    assert_close(alone.auxiliary["query"], together.auxiliary["query"], rtol=1e-4, atol=1e-5)

@@ -1,0 +1,61 @@
+"""The smallest fusion that speaks early, and the smallest decoder that asks with a query."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from refseg.models.decoders import Decoder
+from refseg.models.fusion import Fusion
+from refseg.types import Maps, Output, TextFeatures
+
+
+class EarlyToy(Fusion):
+    """Scales the maps of two stages by the sentence; shows the next stage less than it keeps.
+
+    Args:
+        dims: of the neck's maps.
+        word_dim: not used.
+        sentence_dim: of the sentence.
+        stage_dims: channels of the stages after which it speaks, by their numbers.
+    """
+
+    def __init__(
+        self, dims: Sequence[int], word_dim: int, sentence_dim: int, stage_dims: dict[int, int]
+    ) -> None:
+        super().__init__()
+        self.dims, self.sites = tuple(dims), tuple(stage_dims)
+        self.scale = nn.ModuleDict(
+            {str(stage): nn.Linear(sentence_dim, dim) for stage, dim in stage_dims.items()}
+        )
+
+    def at_stage(self, stage: int, seen: Tensor, text: TextFeatures) -> tuple[Tensor, Tensor]:
+        scaled = seen * self.scale[str(stage)](text.sentence)[:, :, None, None].tanh()
+        return scaled, seen + 0.5 * scaled
+
+    def forward(
+        self, maps: Maps, text: TextFeatures, image_index: Int64[Tensor, " expressions"]
+    ) -> Maps:
+        return tuple(each.index_select(0, image_index) for each in maps)
+
+
+class QueryToy(Decoder):
+    """Compares each cell with one query, made of the sentence, and says when nothing is meant.
+
+    Args:
+        dims: of the fused maps.
+        sentence_dim: of the sentence.
+    """
+
+    def __init__(self, dims: Sequence[int], sentence_dim: int) -> None:
+        super().__init__()
+        self.classifier = nn.Linear(sentence_dim, dims[-1])
+        self.nothing = nn.Linear(dims[-1], 1)
+
+    def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
+        query = self.classifier(text.sentence)
+        similarity = torch.einsum("nchw,nc->nhw", fused[-1], query)[:, None]
+        no_target = self.nothing(fused[-1].mean((2, 3)))[:, 0]
+        logits = self.enlarge(similarity, size)[:, 0]
+        return Output(logits, no_target, {"query": query})
