@@ -1,7 +1,19 @@
 """From batches to logits; knows no files and no Lightning."""
 
-from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder
+from refseg.models.decoders import (
+    BilinearDecoder,
+    Decoder,
+    DeconvolutionDecoder,
+    PyramidDecoder,
+)
 from refseg.models.region import RegionModel
 from refseg.models.segmenter import Segmenter
 
-__all__ = ["BilinearDecoder", "Decoder", "DeconvolutionDecoder", "RegionModel", "Segmenter"]
+__all__ = [
+    "BilinearDecoder",
+    "Decoder",
+    "DeconvolutionDecoder",
+    "PyramidDecoder",
+    "RegionModel",
+    "Segmenter",
+]

@@ -23,7 +23,7 @@ from refseg.models.backbones import (
     TransformersBackbone,
     VGG16FullyConvolutional,
 )
-from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder
+from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder, PyramidDecoder
 from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM, WordByWord
 from refseg.models.segmenter import Segmenter
 from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
@@ -46,6 +46,7 @@ def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path]
 BACKBONES = {
     "small-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4),
     "small-8": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, blocks=2),
+    "small-fine": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, fine=True),
     "resnet18-8": _plain(TorchvisionBackbone, "resnet18", stride=8),
     "resnet18-pyramid": _plain(TorchvisionBackbone, "resnet18", stride=16, pyramid_dim=12),
     "squeezenet-8": _plain(TorchvisionBackbone, "squeezenet1_1", stride=8),
@@ -87,6 +88,7 @@ DECODERS = {
     "bilinear": BilinearDecoder,
     "legacy": partial(BilinearDecoder, grid="legacy"),
     "deconvolution": partial(DeconvolutionDecoder, stride=4),
+    "pyramid": partial(PyramidDecoder, hidden_dim=8),
     "query": QueryToy,
 }
 PRECISIONS = {
@@ -96,6 +98,8 @@ PRECISIONS = {
     "16-true": (torch.float16, False),
     "64-true": (torch.float64, False),
 }
+LOOK_AROUND = (PyramidDecoder,)  # decoders whose cells look at their neighbours
+
 # Each part occurs at least once with a pretrained and once with an untrained neighbour.
 NETWORKS = {
     "rmi-paper": ("atrous-resnet", "lstm-paper", "mlstm-projection", "legacy"),
@@ -105,6 +109,7 @@ NETWORKS = {
     "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
     "early": ("small-4", "lstm", "early-small", "bilinear"),
+    "fine": ("small-fine", "lstm", "mlstm", "pyramid"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
 }
 
@@ -459,6 +464,8 @@ class TestDecoder:
         (fused,), text = self._maps(), make_text((2, 4, 1))
         logits = decoder.eval().cell_logits((fused,), text)
         assert logits.shape == (3, 3, 4)
+        if isinstance(decoder, LOOK_AROUND):
+            return
         apart = [
             decoder.cell_logits((fused[:, :, [i]][..., [j]],), text)
             for i in range(3)

@@ -5,7 +5,13 @@ from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
-from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder, legacy_upsample
+from refseg.models.decoders import (
+    BilinearDecoder,
+    Decoder,
+    DeconvolutionDecoder,
+    PyramidDecoder,
+    legacy_upsample,
+)
 from refseg.types import TextFeatures
 
 NO_TEXT = TextFeatures(torch.zeros(1, 1, 1), torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool))
@@ -72,3 +78,15 @@ def test_deconvolution_starts_bilinear_and_fades_at_the_border() -> None:
     )  # an image of incomplete cells
     legacy = legacy_upsample(cells[:, None], (24, 40))[:, 0]
     assert_close(logits[:, 4:20, 4:36], legacy[:, :16, :32])
+
+
+def test_pyramid_by_hand() -> None:
+    """Enlarge, add, convolve, on the way from the coarse map to the fine one."""
+    torch.manual_seed(0)
+    decoder = PyramidDecoder((2, 3), 1, hidden_dim=4).eval()
+    fine, coarse = torch.randn(2, 2, 6, 8), torch.randn(2, 3, 3, 4)
+    found = decoder.smoothing[1](decoder.laterals[1](coarse))
+    enlarged = functional.interpolate(found, (6, 8), mode="bilinear")
+    outlined = decoder.smoothing[0](decoder.laterals[0](fine) + enlarged)
+    expected = functional.interpolate(decoder.classifier(outlined), (12, 16), mode="bilinear")
+    assert_close(decoder((fine, coarse), NO_TEXT, (12, 16)).logits, expected[:, 0])

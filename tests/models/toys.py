@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Int64
 from torch import Tensor, nn
 
 from refseg.models.decoders import Decoder
 from refseg.models.fusion import Fusion
+from refseg.precision import full_precision
 from refseg.types import Maps, Output, TextFeatures
 
 
@@ -54,8 +54,9 @@ class QueryToy(Decoder):
         self.nothing = nn.Linear(dims[-1], 1)
 
     def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
-        query = self.classifier(text.sentence)
-        similarity = torch.einsum("nchw,nc->nhw", fused[-1], query)[:, None]
-        no_target = self.nothing(fused[-1].mean((2, 3)))[:, 0]
+        query = full_precision(self.classifier(text.sentence))
+        seen = full_precision(fused[-1])
+        similarity = (seen * query[:, :, None, None]).sum(1, keepdim=True)
+        no_target = self.nothing(seen.mean((2, 3)).to(self.nothing.weight.dtype))[:, 0]
         logits = self.enlarge(similarity, size)[:, 0]
         return Output(logits, no_target, {"query": query})

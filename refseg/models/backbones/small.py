@@ -42,6 +42,8 @@ class SmallBackbone(Backbone):
         stride: pixels per cell of the output.
         blocks: residual blocks per stage.
         colour_dim: those channels of the output that are made of the average colour alone.
+        fine: give the map of stride 2 as well, with `width / 2` channels, to decoders that outline
+            objects on it (`PyramidDecoder`).
 
     Raises:
         ConfigError: `colour_dim` leaves no channel of `image_dim` to the pyramid.
@@ -54,13 +56,16 @@ class SmallBackbone(Backbone):
         stride: Literal[4, 8] = 4,
         blocks: int = 1,
         colour_dim: int = 24,
+        fine: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < colour_dim < image_dim:
             raise ConfigError(
                 f"Expected colour_dim between 0 and image_dim, {image_dim}, got {colour_dim}."
             )
-        self.dims, self.strides = (image_dim,), (stride,)
+        self.fine = fine
+        self.dims = (width // 2, image_dim) if fine else (image_dim,)
+        self.strides = (2, stride) if fine else (stride,)
         self.normalization = Normalization("half")
         self.first = convolution(3, width // 2, stride=2)
         widths = (width, 2 * width, 2 * width)
@@ -72,7 +77,7 @@ class SmallBackbone(Backbone):
             for before, after in zip(inputs, widths, strict=True)
         )
         kept = widths if stride == 4 else widths[1:]
-        self.taps = (self.STEM, *range(4 - len(kept), 4))
+        self.taps = (self.STEM, *((0,) if fine else ()), *range(4 - len(kept), 4))
         self.pyramid = FeaturePyramid(kept, image_dim - colour_dim)
         self.colour = nn.Sequential(
             convolution(3, colour_dim, kernel=1), convolution(colour_dim, colour_dim, kernel=1)
@@ -91,7 +96,7 @@ class SmallBackbone(Backbone):
 
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
         """Merge the maps and add the channels of the average colour."""
-        pixels, *coarser = maps
-        merged = self.pyramid(tuple(coarser))
+        pixels, finer, coarser = maps[0], maps[1 : 1 + self.fine], maps[1 + self.fine :]
+        merged = self.pyramid(coarser)
         average = functional.adaptive_avg_pool2d(pixels, merged.shape[-2:])
-        return (torch.cat([merged, self.colour(average)], dim=1),)
+        return (*finer, torch.cat([merged, self.colour(average)], dim=1))
