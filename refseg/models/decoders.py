@@ -128,7 +128,7 @@ class PyramidDecoder(Decoder):
         for lateral, smooth, each in zip(
             reversed(self.laterals), reversed(self.smoothing), reversed(fused), strict=True
         ):
-            finer = lateral(each.to(lateral.weight.dtype))
+            finer = lateral(each.to(self.classifier.weight.dtype))
             if merged is not None:
                 finer = finer + self.enlarge(merged, finer.shape[-2:])
             merged = smooth(finer)
