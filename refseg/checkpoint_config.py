@@ -18,7 +18,8 @@ from refseg.restoring import LARGEST_IMAGE, described_model, model_config
 
 _TRAINER = "trainer/default.yaml"
 _PRECISION = "precision"  # the only option of the trainer that figures depend on
-_MODEL = ("loss", "exact_evaluation", "decayed", "regions")  # beside what the checkpoint describes
+# Beside what the checkpoint describes.
+_MODEL = ("loss", "exact_evaluation", "decayed", "learning_rate_factors", "regions")
 # The checkpoint has the vocabulary itself, and features are the user's to name.
 _NOT_DATA = ("tokenizer", "vocabulary_from", "features")
 _NOT_TAKEN = ("outside_files",)  # which files of this machine a table may name is the user's to say

@@ -129,6 +129,10 @@ class _Checker:
             return [self.value(t, v, place) for t, v in zip(types, value, strict=True)]
         if isinstance(annotation, type) and is_dataclass(annotation) and isinstance(value, Mapping):
             return self.arguments(annotation, value, place, supplied=0)
+        if get_origin(annotation) is dict and get_args(annotation) == (str, float):
+            if not isinstance(value, dict):
+                raise NotOfTypeError
+            return {simple(str, name): simple(float, number) for name, number in value.items()}
         if isinstance(annotation, type) and issubclass(annotation, dict):
             return annotation(plain(value)) if isinstance(value, dict) else simple(None, value)
         bases = _roles(annotation)

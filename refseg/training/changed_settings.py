@@ -108,8 +108,8 @@ def adapt(
         network: what is trained.
         optimizer: as today's settings make it.
         schedule: of that optimizer, before its first step, told the number of steps.
-        settings: `optimizer`, `lr_scheduler` and `decayed` of today, as a checkpoint has them among
-            its hyper-parameters.
+        settings: `optimizer`, `lr_scheduler`, `decayed` and `learning_rate_factors` of today, as a
+            checkpoint has them among its hyper-parameters.
         make_optimizer: makes such an optimizer.
 
     Returns:
@@ -126,7 +126,7 @@ def adapt(
         )
     before = checkpoint.get("hyper_parameters", {})
     saved, rates = checkpoint["optimizer_states"][0], checkpoint["lr_schedulers"][0]
-    names = ("optimizer", "lr_scheduler", "decayed")
+    names = ("optimizer", "lr_scheduler", "decayed", "learning_rate_factors")
     changed = [n for n in names if n in before and _plain(before[n]) != _plain(settings.get(n))]
     total, planned = rates.get("total_steps"), getattr(schedule, "total_steps", None)
     if not changed and total == planned:
@@ -163,7 +163,8 @@ def _state(
             f"The optimizer now keeps {', '.join(sorted(missing))}, which the checkpoint does not "
             "have; it begins without a state."
         ]
-    groups = parameter_groups(network, before.get("decayed"))
+    named = before.get("decayed"), before.get("learning_rate_factors")
+    groups = parameter_groups(network, *named)
     places = {id(p): place for place, p in enumerate(_flat([g["params"] for g in groups]))}
     trained = _flat([group["params"] for group in optimizer.param_groups])
     found = [(place, places.get(id(parameter), -1)) for place, parameter in enumerate(trained)]

@@ -43,7 +43,7 @@ def refusal(owner: type, described: object) -> str:
         ({"fusion": {"class_path": FUSION, "init_args": {"hidden_dim": "os.system"}}},
          "'os.system'"),
         ({"fusion": {"class_path": FUSION, "init_args": {"hook": "os.system"}}}, "'hook'"),
-        ({"fusion": {"class_path": FUSION, "init_args": {"image_dim": 3}}}, "'image_dim'"),
+        ({"fusion": {"class_path": FUSION, "init_args": {"dims": [3]}}}, "'dims'"),
         ({"fusion": {"class_path": FUSION, "dict_kwargs": {"a": 1}}}, "a class with its arguments"),
         ({"fusion": {"class_path": FUSION, "run": 1}}, "as fusion"),
         ({"fusion": [FUSION]}, "as fusion, got a list"),
@@ -102,12 +102,13 @@ def test_what_fit_writes_is_made() -> None:
         "optimizer": {"class_path": "torch.optim.AdamW", "init_args": {"betas": [0.8, 0.9]}},
         "lr_scheduler": "torch.optim.lr_scheduler.LinearLR",
         "decayed": ["*.weight"],
+        "learning_rate_factors": {"backbone.*": 0.1},
         "exact_evaluation": True,
     }
     checked = check_arguments(ReferringSegmentation, described, "x.ckpt")
-    fusion = made(checked["fusion"])(4, 5, 6)
+    fusion = made(checked["fusion"])((4,), 5, 6)
     assert isinstance(fusion, ConcatFusion)
-    assert fusion.fused_dim == 7
+    assert fusion.dims == (7,)
     assert isinstance(made(checked["loss"]), CellLoss)
     optimizer = made(checked["optimizer"])(fusion.parameters())
     assert isinstance(optimizer, torch.optim.AdamW)
@@ -116,6 +117,7 @@ def test_what_fit_writes_is_made() -> None:
     assert isinstance(schedule, torch.optim.lr_scheduler.LinearLR)
     config = {name: as_config(value) for name, value in checked.items()}
     assert config["decayed"] == ["*.weight"]
+    assert config["learning_rate_factors"] == {"backbone.*": 0.1}
     again = check_arguments(ReferringSegmentation, config, "x.ckpt")
     assert again == checked, "a checked config is one, too"
 
