@@ -216,6 +216,11 @@ class PredictionWriter(Callback):
         self.folder, self.queue = folder, queue
         self._records: list[dict[str, Any]] = []
 
+    @property
+    def areas(self) -> list[int]:
+        """Pixels of each mask that this process has written."""
+        return [record["area"] for record in self._records]
+
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell the queue how images are fitted; take away the list of earlier masks.
 

@@ -47,6 +47,8 @@ from refseg.stages import run_stages, stages_of
 from refseg.trainer_options import lines_for_bar, turn_off
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
 from refseg.training.changed_settings import told_changes
+from refseg.training.clock import TrainingClock
+from refseg.training.empty_predictions import EmptyPredictions
 from refseg.training.going_on import ResumeFile, last_checkpoint
 from refseg.training.signals import STOP_SIGNALS
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
@@ -222,6 +224,7 @@ class RefsegCLI(LightningCLI):
             CompleteCheckpoint(self.config_dump),
             *verb_callbacks(config, self.run_folder.path),
             *self._last_checkpoint(),
+            *([TrainingClock(), EmptyPredictions()] if self.subcommand == "fit" else []),
             *self.lines,
         ]
         given = self._get(self.config_init, "trainer")["plugins"] or []
@@ -241,11 +244,10 @@ class RefsegCLI(LightningCLI):
         return added
 
     def before_fit(self) -> None:
-        """Tell W&B of the config, and begin to measure the time."""
+        """Tell W&B of the config."""
         for logger in self.trainer.loggers:
             if isinstance(logger, WeightsAndBiases):
                 logger.log_hyperparams(self.config_dump)
-        self.run_folder.start_clock()
 
     def after_fit(self) -> None:
         """Evaluate the best checkpoint and show what came out."""
@@ -267,6 +269,10 @@ class RefsegCLI(LightningCLI):
     def after_test(self) -> None:
         """Show and save the figures."""
         self.run_folder.finish_evaluation(self.trainer, self.model, self.config_dump)
+
+    def after_predict(self) -> None:
+        """Say where the masks are."""
+        self.run_folder.finish_prediction(self.trainer)
 
 
 def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> int:

@@ -104,6 +104,11 @@ class ReferringSegmentation(LightningModule):
         self.regions, self.start_from = regions, start_from
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
+        self.empty_splits: dict[str, int] = {}
+        """Of the latest evaluation: how many expressions each split has in which all predictions
+        are empty."""
+        self.trained_steps: int | None = None
+        """After which the weights of a checkpoint were saved; None where it does not say."""
         self._resumed: dict[str, Any] | None = None
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
@@ -130,7 +135,7 @@ class ReferringSegmentation(LightningModule):
         weights = checkpoint["state_dict"].items()
         found = {name.removeprefix("segmenter."): weight for name, weight in weights}
         load_weights(self.segmenter, found, self.start_from)
-        self._remember_origin(checkpoint)
+        self._remember(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make sure that the weights are of this network, and take over where they came from.
@@ -139,7 +144,7 @@ class ReferringSegmentation(LightningModule):
             CheckpointError: they are of another one; the message says what differs.
         """
         check_model(checkpoint, self.segmenter, self.trainer.ckpt_path or "the checkpoint")
-        self._remember_origin(checkpoint)
+        self._remember(checkpoint)
         # What a loss keeps is what it was told, today.
         loss = {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
         weights = checkpoint["state_dict"]
@@ -152,8 +157,10 @@ class ReferringSegmentation(LightningModule):
                 (config,) = self.trainer.lr_scheduler_configs
                 self._adapt(self.trainer.optimizers[0], config.scheduler)
 
-    def _remember_origin(self, checkpoint: dict[str, Any]) -> None:
+    def _remember(self, checkpoint: dict[str, Any]) -> None:
         self.backbone_weights = checkpoint.get("refseg", {}).get("backbone_weights")
+        step = checkpoint.get("global_step")
+        self.trained_steps = step if isinstance(step, int) and step > 0 else None
 
     def _check_weights(self) -> None:
         """See whether weights are numbers, and kept features those of the backbone's weights.
@@ -297,6 +304,7 @@ class ReferringSegmentation(LightningModule):
 
     def _finish_evaluation(self) -> None:
         self.protocol_results = {protocol.name: {} for protocol in self.protocols}
+        self.empty_splits = {}
         for (split, expected_ids), metrics in zip(
             self.evaluated_splits().items(), self._metrics, strict=True
         ):
@@ -305,6 +313,9 @@ class ReferringSegmentation(LightningModule):
                     counted.check_ids(torch.tensor(expected_ids))
                 figures = {key: value.item() for key, value in counted.compute().items()}
                 self.protocol_results[name][split] = figures
+            rows = metrics[self.protocols[0].name].rows()
+            if rows.nothing_predicted:
+                self.empty_splits[split] = len(rows.unions)
         is_validation = not self.trainer.testing
         if is_validation and self.data.is_mixture:
             for results in self.protocol_results.values():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 from filelock import FileLock, Timeout
-from lightning.fabric.plugins.environments import SLURMEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 
 from refseg.errors import ConfigError
 from refseg.files import remove_leftovers, write_text

@@ -85,6 +85,7 @@ def write_summary(
             "expressions": {count["values"]: count["counts"] for count in counts},
             "model": _class_names(module),
             "backbone_weights": module.backbone_weights,
+            "trained_steps": module.trained_steps,
             "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
             "config": dict(config),
             "config_sha256": config_hash(config),

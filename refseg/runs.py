@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console, RenderableType
 
-from refseg.callbacks import ExamplePictures
+from refseg.callbacks import ExamplePictures, PredictionWriter
 from refseg.crf_evaluation import CRFEvaluation
 from refseg.errors import ConfigError
 from refseg.evaluation import (
@@ -30,6 +29,8 @@ from refseg.module import ReferringSegmentation
 from refseg.run_lock import unwritable
 from refseg.run_summary import write_summary
 from refseg.trainer_options import listed
+from refseg.training.clock import TrainingClock
+from refseg.training.empty_predictions import ADVICE, final_note
 from refseg.visualization import word_curves, write_png
 from refseg.word_curve import WordCurve, as_shares, overall_ious
 
@@ -46,7 +47,6 @@ class RunFolder:
 
     def __init__(self, path: Path, is_new: bool = False) -> None:
         self.path, self.is_new = path, is_new
-        self._started = time.monotonic()
 
     @classmethod
     def choose(
@@ -78,19 +78,16 @@ class RunFolder:
         """Let the next run of this process have a folder of its own."""
         os.environ.pop(_VARIABLE, None)
 
-    def start_clock(self) -> None:
-        """The training begins now."""
-        self._started = time.monotonic()
-
     def finish_fit(
         self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
     ) -> None:
         """Evaluate the best checkpoint on the validation split; show and save what came out."""
-        seconds = time.monotonic() - self._started
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by its constructor
+        # Now: from here on, checkpoints are read whose time is another one.
+        seconds = sum(c.seconds for c in callbacks if isinstance(c, TrainingClock))
         if trainer.fast_dev_run:  # type: ignore[attr-defined]  # set by its constructor
             return
         checkpoint = self._evaluate_best(trainer, module, data)
-        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # as above
         pictures = [c.sheet for c in callbacks if isinstance(c, ExamplePictures)]
         paths = {"config": self.path / "config.yaml"}
         if checkpoint is not None:
@@ -113,7 +110,7 @@ class RunFolder:
                 "checkpoint": None if checkpoint is None else str(checkpoint),
             }
         )
-        _show(module.results, paths)
+        _show(module.results, paths, notes=_notes(module, trainer.global_step))
 
     def _evaluate_best(
         self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
@@ -183,7 +180,20 @@ class RunFolder:
             paths["summary"] = write_summary(self.path, trainer, module, config, crf)
         tables = [*_protocol_tables(several, module.protocols)]
         tables += [word_table(overall_ious(curve)) for curve in curves]
-        _show(module.results, paths, tables)
+        _show(module.results, paths, tables, _notes(module, module.trained_steps))
+
+    def finish_prediction(self, trainer: Trainer) -> None:
+        """Say where the masks are, and the list of them; and whether there is anything on them."""
+        callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by its constructor
+        areas = [a for c in callbacks if isinstance(c, PredictionWriter) for a in c.areas]
+        is_alone = trainer.world_size == 1  # each process writes a list of its own
+        paths = {
+            "masks": self.path / "masks",
+            "list": self.path / f"predictions{'' if is_alone else '-*'}.jsonl",
+        }
+        is_empty = is_alone and areas and not any(areas)
+        notes = [f"Note: all {len(areas):,} masks are empty. {ADVICE}"] if is_empty else []
+        _show({}, paths, notes=notes)
 
     @rank_zero_only
     def _save(self, results: dict[str, Any]) -> None:
@@ -222,12 +232,19 @@ def _show(
     results: dict[str, dict[str, float]],
     paths: dict[str, Path],
     tables: Sequence[RenderableType] = (),
+    notes: Sequence[str] = (),
 ) -> None:
     console = Console()
     for table in (*([metric_table(results)] if results else []), *tables):
         console.print(table)
     for name, path in paths.items():
         console.print(f"{name + ':':<12}{_short(path)}", soft_wrap=True, highlight=False)
+    for note in notes:
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
+
+
+def _notes(module: ReferringSegmentation, steps: int | None) -> list[str]:
+    return [final_note(module.empty_splits, steps)] if module.empty_splits else []
 
 
 def _protocol_tables(

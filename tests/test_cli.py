@@ -50,12 +50,17 @@ def test_results_of_a_checkpoint_lie_beside_it_by_default(run: Path) -> None:
     assert figures(run / "validate") == figures(run)
 
 
-def test_predict_writes_a_mask_per_expression(run: Path, tmp_path: Path) -> None:
+def test_predict_writes_a_mask_per_expression(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     checkpoint = str(run / "checkpoints" / "best.ckpt")
     words = ["predict", "--ckpt_path", checkpoint, "--output", str(tmp_path)]
     (tmp_path / "predictions-1.jsonl").write_text("of two processes, earlier")
     assert main([*words, "--data.test_splits=[testA]"]) == 0
     assert not (tmp_path / "predictions-1.jsonl").exists()
+    shown = capsys.readouterr().out.splitlines()
+    where = {"masks": tmp_path / "masks", "list": tmp_path / "predictions.jsonl"}
+    assert shown[:2] == [f"{name + ':':<12}{path}" for name, path in where.items()]
     lines = (tmp_path / "predictions.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert len({record["expression_id"] for record in records}) == len(records) > 4

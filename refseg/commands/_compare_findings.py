@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from refseg.commands._compare_runs import Contenders, notes_on
+from refseg.commands._compare_runs import Contenders, notes_on, training_note
 from refseg.errors import DataError
 from refseg.evaluation.breakdowns import Grouping
 from refseg.evaluation.comparison import Part, compare_runs, of_split, pair_runs, splits_of
@@ -55,7 +55,11 @@ def find(contenders: Contenders, options: argparse.Namespace) -> Findings:
     """
     tables = {name: [one.table for one in found] for name, found in contenders.items()}
     splits = _splits(tables, options.split)
-    notes = [*notes_on(contenders), *_missing_splits(tables, splits, options.split)]
+    notes = [
+        *training_note(contenders),
+        *notes_on(contenders),
+        *_missing_splits(tables, splits, options.split),
+    ]
     grouping = Grouping(options.lengths, options.sizes, options.categories)
     first, *others = contenders
     by = list(dict.fromkeys(options.by))

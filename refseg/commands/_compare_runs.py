@@ -7,7 +7,10 @@ from itertools import takewhile
 from pathlib import Path
 
 from refseg.errors import ConfigError
+from refseg.evaluation.figure_texts import empty_text
+from refseg.evaluation.figures import empty_splits
 from refseg.evaluation.results import Results, read_results
+from refseg.evaluation.trainings import training_of
 
 _EVALUATIONS = ("test", "validate")
 
@@ -61,6 +64,7 @@ def notes_on(contenders: Contenders) -> Iterator[str]:
         leakage = [results.summary.get("leakage") for results in found]
         if any(isinstance(one, dict) and one.get("train_on_evaluation_images") for one in leakage):
             yield f"{name} was trained on images of the evaluation splits."
+        yield from _empty(name, found)
         if not all(results.summary for results in found):
             yield (
                 f"{name} has rows without their summary.json: an evaluation was broken off, or the "
@@ -72,6 +76,28 @@ def notes_on(contenders: Contenders) -> Iterator[str]:
             "The intervals cover the choice of images, not that of the seed; train several seeds "
             "and compare A1 A2 A3 --against B1 B2 B3 to cover both."
         )
+
+
+def _empty(name: str, found: Sequence[Results]) -> Iterator[str]:
+    """Figures of 0.00 alone do not tell that there is nothing to look at."""
+    for number, results in enumerate(found, start=1):
+        splits = empty_splits(results.table)
+        if splits:
+            run = name if len(found) == 1 else f"{name} (run {number})"
+            yield f"{run}: {empty_text(splits)}"
+
+
+def training_note(contenders: Contenders) -> Iterator[str]:
+    """How long each run was trained, where that is known of any."""
+    trained = {
+        name: [training_of(results) for results in found] for name, found in contenders.items()
+    }
+    if any(str(one) for runs in trained.values() for one in runs):
+        listed = "; ".join(
+            f"{name}: {', '.join(str(one) or 'not known' for one in runs)}"
+            for name, runs in trained.items()
+        )
+        yield f"Trained for {listed}."
 
 
 def _models(words: Sequence[str]) -> dict[str, list[Path]]:

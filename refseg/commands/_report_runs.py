@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import yaml
 
+from refseg.evaluation.trainings import training_of
 from refseg.run_masks import RunMasks
 from refseg.visualization.markup import Html, HtmlTable, attributes, escaped
 from refseg.visualization.pages import Section
@@ -52,6 +53,7 @@ def _described(run: RunMasks, number: int, page: Path) -> dict[str, str | Html]:
     about["protocol"] = str(summary.get("protocol", _UNKNOWN))
     about["after DenseCRF"] = "yes" if run.after_crf else "no"
     about["seed"] = str(summary.get("seed", _UNKNOWN))
+    about["trained for"] = str(training_of(run.results)) or _UNKNOWN
     about["checkpoint"] = _checkpoint(run, page)
     about["config"] = _link(f"#config-{number}", "below") if run.config else _UNKNOWN
     if run.config_file is not None:

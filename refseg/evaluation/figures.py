@@ -53,5 +53,26 @@ def figures_of(
     return figures
 
 
+def empty_splits(table: pa.Table) -> dict[str, int]:
+    """The splits in which all predictions are empty, though something is named; how many there are.
+
+    Args:
+        table: with the columns `split`, `intersection`, `union` and `area` of `RESULTS_SCHEMA`.
+
+    Example:
+        >>> columns = {"split": ["val", "testA"], "intersection": [0, 0], "union": [4, 4]}
+        >>> empty_splits(pa.table({**columns, "area": [4, 3]}))
+        {'val': 1}
+    """
+    splits = table["split"].cast(pa.string())
+    found = {}
+    for split in pc.unique(splits).to_pylist():
+        rows = table.filter(pc.equal(splits, split))
+        inside, both, area = (_column(rows, name) for name in ("intersection", "union", "area"))
+        if area.any() and not (inside + both - area).any():
+            found[split] = len(area)
+    return found
+
+
 def _column(rows: pa.Table, name: str) -> Int64[torch.Tensor, " rows"]:
     return torch.from_numpy(rows[name].to_numpy().astype(np.int64))

@@ -37,6 +37,20 @@ class Counts(NamedTuple):
     unions: Int64[Tensor, " expressions"]
     areas: Int64[Tensor, " expressions"]
 
+    @property
+    def nothing_predicted(self) -> bool:
+        """Whether every prediction is empty, though some expressions name something.
+
+        Example:
+            >>> ids, no, some = torch.tensor([7]), torch.tensor([0]), torch.tensor([9])
+            >>> Counts(ids, no, some, some).nothing_predicted
+            True
+            >>> Counts(ids, no, some + 1, some).nothing_predicted  # somewhere else
+            False
+        """
+        predicted = self.intersections + self.unions - self.areas
+        return bool((self.areas > 0).any()) and not predicted.any()
+
 
 class CountingMetric(Metric):
     """What the metrics of this package share: the pixel counts of each expression, kept once.
