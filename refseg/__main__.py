@@ -157,10 +157,13 @@ def _run_and_tell(arguments: Sequence[str] | None) -> int:
             message = original_message(error)
         print(f"refseg: error: {message}", file=sys.stderr)
         return 2
-    except RuntimeError as error:
+    except BrokenPipeError:
+        raise
+    except Exception as error:
         from refseg.explanations import missing_kernel
+        from refseg.system_errors import explain_system_error
 
-        explained = missing_kernel(error)
+        explained = missing_kernel(error) or explain_system_error(error)
         if explained is None:
             raise
         print(f"refseg: error: {explained}", file=sys.stderr)

@@ -32,6 +32,7 @@ from refseg.command_line import (
     with_config_of_checkpoint,
 )
 from refseg.data import ReferringDataModule
+from refseg.distributed import EndTogether, ending_together
 from refseg.errors import CheckpointError, ConfigError, RefsegError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.explanations import explain, refusal, unfit_state
@@ -220,6 +221,7 @@ class RefsegCLI(LightningCLI):
                 f"Expected trainer.accumulate_grad_batches of at least 1, got {steps}."
             )
         self.trainer_defaults["callbacks"] = [
+            EndTogether(),
             FolderTaken(self.run_folder.path, self.config_dump, self.leftovers),
             CompleteCheckpoint(self.config_dump),
             *verb_callbacks(config, self.run_folder.path),
@@ -242,6 +244,11 @@ class RefsegCLI(LightningCLI):
         for callback in (*given, *added):
             callback.resume = ResumeFile(self.run_folder.path, self.again)
         return added
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the verb; if one process fails, all of them end."""
+        with ending_together(self.trainer):
+            super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:
         """Tell W&B of the config."""

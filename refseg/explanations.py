@@ -71,7 +71,7 @@ def unfit_state(error: Exception) -> str | None:
     )
 
 
-def missing_kernel(error: RuntimeError) -> str | None:
+def missing_kernel(error: Exception) -> str | None:
     """What torch cannot compute in a precision on this machine; None for errors of other kinds.
 
     Args:
