@@ -203,16 +203,15 @@ def check_vacant(
 
 
 def _occupied(folder: Path, is_finished: bool, is_training: bool) -> str:
-    what, remedies = "a run that was stopped", [f"go on with it: {_again(folder)}"]
+    what, remedy = "a run that was stopped", f"go on with it:\n  {_again(folder)}"
     if is_finished:
-        what = "a finished run, or figures (metrics.json),"
+        what = "a finished run" if is_training else "the figures of an evaluation (metrics.json)"
         last = folder / "checkpoints" / "last.ckpt"
         more = resume_command(folder, last, ["--trainer.max_epochs", "MORE"])
-        remedies = [f"train on: {more}"] if is_training else []
-    remedies += ["choose another --output", "or start over with --overwrite, which removes it"]
+        remedy = f"train on:\n  {more}" if is_training else "move it away."
     return (
-        f"Expected a folder without a run, got {folder}, which holds {what} that would be "
-        f"overwritten; {', '.join(remedies)}."
+        f"Expected a folder without a run, got {folder}, which holds {what}: it would be "
+        f"overwritten. Choose another --output, start over with --overwrite, or {remedy}"
     )
 
 

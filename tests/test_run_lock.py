@@ -185,7 +185,7 @@ def test_a_finished_run_is_not_overwritten_but_trained_on(
     message = complaint([*FIT, "--output", str(copy)], capsys)
     assert content(copy) == before
     assert "holds a finished run" in message
-    command = message.partition("train on: ")[2].partition(", choose")[0].replace("MORE", "2")
+    command = message.splitlines()[-1].strip().replace("MORE", "2")
     assert main(words_of(command)) == 0
     steps, twice = (json.loads((f / "metrics.json").read_text())["steps"] for f in (run, copy))
     assert twice == 2 * steps
@@ -199,7 +199,7 @@ def test_a_stopped_run_is_not_overwritten_but_gone_on_with(
     message = complaint([*FIT, "--output", str(copy)], capsys)
     assert content(copy) == before
     assert "holds a run that was stopped" in message
-    command = message.partition("go on with it: ")[2].partition(", choose")[0]
+    command = message.splitlines()[-1].strip()
     assert main(words_of(command)) == 0
     found, expected = (json.loads((f / "metrics.json").read_text()) for f in (copy, run))
     assert found["metrics"] == expected["metrics"]
