@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("pydensecrf") else ["refseg/crf.py"]
+collect_ignore = [] if find_spec("pydensecrf") else ["refseg/inference/crf.py"]

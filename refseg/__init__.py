@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from refseg.data.refer_api import REFER
-    from refseg.pipeline import load
+    from refseg.inference.pipeline import load
 
 __all__ = ["REFER", "__version__", "load"]
 
@@ -15,7 +15,7 @@ __version__ = version("refseg")
 def __getattr__(name: str) -> object:
     """Import what needs torch when it is asked for: `refseg --help` does not."""
     if name == "load":
-        from refseg.pipeline import load
+        from refseg.inference.pipeline import load
 
         return load
     if name == "REFER":

@@ -160,7 +160,7 @@ def _run_and_tell(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        from refseg.explanations import missing_kernel
+        from refseg.cli.messages import missing_kernel
         from refseg.system_errors import explain_system_error
 
         explained = missing_kernel(error) or explain_system_error(error)
@@ -195,18 +195,18 @@ def _run(verb: str, words: list[str]) -> int:
         print(f"refseg {version('refseg')}")
         return 0
     if verb in TRAINER_VERBS:
-        from refseg.cli import run_trainer
+        from refseg.cli.trainer import run_trainer
 
         return run_trainer(verb, words)
     if verb in COMMANDS:
-        return _run_command(f"refseg.commands.{verb.replace('-', '_')}", words)
+        return _run_command(f"refseg.cli.{verb.replace('-', '_')}", words)
     if verb in GROUPS:
         return _run_group(verb, words)
     raise _unknown("verb", verb, [*TRAINER_VERBS, *COMMANDS, *GROUPS])
 
 
 def _run_group(group: str, words: list[str]) -> int:
-    package = importlib.import_module(f"refseg.commands.{group}")
+    package = importlib.import_module(f"refseg.cli.{group}")
     verb = words[0] if words else ""
     if verb in {"", "-h", "--help"}:
         usage = f"refseg {group} VERB [options]"
@@ -214,7 +214,7 @@ def _run_group(group: str, words: list[str]) -> int:
         return 0 if verb else 2
     if verb not in package.VERBS:
         raise _unknown(f"verb of `refseg {group}`", verb, [*package.VERBS])
-    return _run_command(f"refseg.commands.{group}.{verb}", words[1:])
+    return _run_command(f"refseg.cli.{group}.{verb}", words[1:])
 
 
 def _run_command(module: str, words: list[str]) -> int:

@@ -7,13 +7,13 @@ import pytest
 
 import refseg
 from refseg.__main__ import main, with_home_in_words
-from refseg.config_files import find_config
+from refseg.cli.config_files import find_config
+from refseg.cli.prepared import prepare_run
 from refseg.data import ReferringDataModule, read_folder, read_references
 from refseg.data.mixtures import DataSource, sources_of
 from refseg.data.streaming.storage import address_of, cache_folder
 from refseg.errors import CheckpointError, ConfigError
 from refseg.files import as_path, with_home
-from refseg.prepared_run import prepare_run
 
 from .conftest import TINY
 from .data.fake_folder import write_fake_folder

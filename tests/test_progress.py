@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from refseg.data.downloads.listener import Listener
+from refseg.data.downloads.progress import Listener
 from refseg.progress import has_bars, tracked
 
 SECONDS_PER_STEP = 4.0
@@ -19,7 +19,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """The time of the module, which the test lets pass."""
     now = SimpleNamespace(seconds=100.0)
     fake = SimpleNamespace(monotonic=lambda: now.seconds)
-    for module in ("refseg.progress", "refseg.data.downloads.listener"):
+    for module in ("refseg.progress", "refseg.data.downloads.progress"):
         monkeypatch.setattr(f"{module}.time", fake)
     return now
 

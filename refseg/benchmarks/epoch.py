@@ -9,8 +9,8 @@ from refseg.benchmarks.full_size import DATASET, SPLIT_BY
 from refseg.benchmarks.worker_memory import Starts, WorkerMemory, private_memory
 from refseg.data import Augmentation, ReferringDataset, Transform, WordTokenizer, open_references
 from refseg.data.loaders import share_with_workers, start_worker
-from refseg.data.orders import ShuffledOrder
 from refseg.data.resuming import ResumableLoader, resumable_loader
+from refseg.data.samplers import ShuffledOrder
 
 SAMPLES = 50
 """How often in an epoch the memory is looked at, besides after the first batches."""

@@ -20,13 +20,13 @@ from refseg.benchmarks.answers import (
     generated_batch,
     generated_references,
 )
-from refseg.counting import count_pixels, decoded_truths
 from refseg.data.described import Descriptions
 from refseg.evaluation import STANDARD, ReferringMetrics
+from refseg.evaluation.counting import count_pixels, decoded_truths
 from refseg.evaluation.measures import MeasureFile
+from refseg.evaluation.predictions import check_logits, predict_with_scores
 from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
-from refseg.result_files import result_rows
-from refseg.scoring import check_logits, predict_with_scores
+from refseg.training.callbacks.results import result_rows
 from refseg.types import Batch
 
 WARM_UP = 32

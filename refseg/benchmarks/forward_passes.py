@@ -11,7 +11,7 @@ import torch
 
 from refseg.benchmarks.answers import generated_batch
 from refseg.benchmarks.evaluation import measure_evaluation
-from refseg.pipeline import load
+from refseg.inference.pipeline import load
 from refseg.types import Batch
 
 EXPRESSIONS = 1000

@@ -8,7 +8,7 @@ A checkpoint of refseg is a checkpoint of Lightning with everything that `segmen
 * `refseg`: the version that wrote it, the whole configuration of the run, as YAML, and
   `trained_on_evaluation_images`, which is true if images of evaluation splits were trained on, and
   None if nobody has checked; and `backbone_weights`, what the backbone's weights started as
-  (`refseg.models.provenance`), which is None where nobody knows.
+  (`refseg.models.weights.provenance`), which is None where nobody knows.
 """
 
 import io

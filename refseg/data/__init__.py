@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from refseg.data.dataset import ReferringDataset
     from refseg.data.flips import swap_left_right
     from refseg.data.images import image_exists, image_size, read_image
-    from refseg.data.masks import decode, encode, encode_segmentation
     from refseg.data.mixtures import DataSource
     from refseg.data.readers import (
         OnBadRecord,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     )
     from refseg.data.references import References
     from refseg.data.shapes import ShapesOptions, prepare_shapes
-    from refseg.data.streaming.index import open_shards
+    from refseg.data.streaming.shards import open_shards
     from refseg.data.streaming.writer import write_shards
     from refseg.data.tokenizers import (
         OriginalTokenizer,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     )
     from refseg.data.transforms import Augmentation, Transform
     from refseg.data.worker_errors import original_message
+    from refseg.masks import decode, encode, encode_segmentation
 
 __all__ = [
     "Augmentation",

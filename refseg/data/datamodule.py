@@ -9,7 +9,6 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
-from refseg.data.chosen_data import ChosenData, announce
 from refseg.data.dataset import ReferringDataset, annotated_images
 from refseg.data.features import FeatureStore
 from refseg.data.loaders import make_loader, share_with_workers
@@ -17,6 +16,7 @@ from refseg.data.mixtures import DataSource, training_dataset
 from refseg.data.readers import OnBadRecord
 from refseg.data.resuming import ResumableLoader, resumable_loader
 from refseg.data.shapes import ShapesOptions
+from refseg.data.splits import ChosenData, announce
 from refseg.data.streaming.source import cache_advice, shard_order
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform

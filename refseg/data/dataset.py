@@ -12,10 +12,10 @@ from torch.utils.data import Dataset
 
 from refseg.data.features import FeatureStore
 from refseg.data.images import read_image
-from refseg.data.masks import masks_of
 from refseg.data.orientation import Size
 from refseg.data.references import References
 from refseg.errors import ConfigError, DataError
+from refseg.masks import masks_of
 from refseg.types import Sample
 
 _COLUMNS = ["image_path", "expression", "expression_id"]

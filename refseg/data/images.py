@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from refseg.data.archives import find_member, has_member, read_member
+from refseg.data.containers import find_member, has_member, read_member
 from refseg.data.image_formats import UnknownFormatError, open_image
 from refseg.data.orientation import Orientation, Size, orientation_of, oriented
 from refseg.data.pixels import rgb_of

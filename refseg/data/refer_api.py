@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from refseg.data.images import read_image
-from refseg.data.masks import decode, encode_segmentation
 from refseg.data.readers.named_files import image_in
 from refseg.data.readers.records import get, shown
 from refseg.data.refer_index import Record, ReferIndex
 from refseg.errors import DataError
+from refseg.masks import decode, encode_segmentation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,8 +9,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from refseg.data.loaders import loader_options
-from refseg.data.orders import Order, Visit
 from refseg.data.references import References
+from refseg.data.samplers import Order, Visit
 from refseg.data.tokenizers import Tokenizer
 from refseg.errors import ConfigError
 from refseg.types import Batch, Sample

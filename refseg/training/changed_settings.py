@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from refseg.errors import CheckpointError, ConfigError
 from refseg.models.comparison import PARTS
 from refseg.models.parameters import parameter_groups
-from refseg.schedules import Schedule
+from refseg.training.schedules import Schedule
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 

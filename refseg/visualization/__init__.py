@@ -9,13 +9,13 @@ from refseg.visualization.charts import bar_chart
 from refseg.visualization.contact_sheet import NamedObject, Sight, contact_sheet
 from refseg.visualization.curves import word_curves
 from refseg.visualization.files import write_mask, write_png
-from refseg.visualization.markup import HtmlTable
+from refseg.visualization.html.markup import HtmlTable
+from refseg.visualization.html.pages import Section, write_page
+from refseg.visualization.html.word_page import word_page
 from refseg.visualization.outlines import outlined
 from refseg.visualization.overlays import PREDICTION_COLOR, TRUTH_COLOR, activity, heat, overlay
-from refseg.visualization.pages import Section, write_page
 from refseg.visualization.sheets import Example, example_sheet
 from refseg.visualization.strips import word_strip
-from refseg.visualization.word_page import word_page
 
 __all__ = [
     "PREDICTION_COLOR",

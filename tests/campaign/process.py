@@ -30,8 +30,8 @@ from matplotlib import pyplot  # noqa: F401
 
 from refseg import cli  # noqa: F401
 from refseg.__main__ import main
-from refseg.module import ReferringSegmentation
 from refseg.training import checkpoint_io, last_checkpoint
+from refseg.training.module import ReferringSegmentation
 
 _CHANGES = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "shutil.rmtree": 0}
 

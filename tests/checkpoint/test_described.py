@@ -14,7 +14,7 @@ from refseg.data import ReferringDataModule
 from refseg.errors import CheckpointError, ConfigError
 from refseg.losses import CellLoss, DiceLoss
 from refseg.models.fusion import ConcatFusion
-from refseg.module import ReferringSegmentation
+from refseg.training.module import ReferringSegmentation
 
 FUSION = "refseg.models.fusion.ConcatFusion"
 LOSS = "refseg.losses.WeightedLogisticLoss"

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from refseg.data.masks import encode
 from refseg.data.references import References
+from refseg.masks import encode
 
 HEIGHT, WIDTH = 10, 20
 

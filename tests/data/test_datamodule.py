@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.data import chosen_data
+from refseg.data import splits as chosen_data
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import WordTokenizer

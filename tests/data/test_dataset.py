@@ -11,13 +11,13 @@ from torch.utils.data import DataLoader
 
 from refseg.data.collation import Collate
 from refseg.data.dataset import ReferringDataset
-from refseg.data.masks import decode
 from refseg.data.readers.refer import read_refer
 from refseg.data.references import References
 from refseg.data.tokenizers import WordTokenizer
 from refseg.data.transforms import Transform
 from refseg.data.worker_errors import original_message
 from refseg.errors import ConfigError, DataError
+from refseg.masks import decode
 
 
 def dataset(root: Path, *splits: str, **options: object) -> ReferringDataset:

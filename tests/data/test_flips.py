@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from refseg.data.english import is_frequent
 from refseg.data.flips import flip, swap_left_right
-from refseg.data.masks import encode
 from refseg.data.readers import read_references
 from refseg.data.readers.refer import read_refer
+from refseg.masks import encode
 from refseg.types import Sample
 
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from refseg.commands.data._sights import sight_of
+from refseg.analysis.true_masks import image_of
+from refseg.cli.data.sights import sight_of
 from refseg.data.dataset import ReferringDataset, read_annotated_image
 from refseg.data.features.digests import ImageDigests, digest_of
 from refseg.data.images import image_size, read_image, read_orientation
 from refseg.data.orientation import Orientation
 from refseg.data.readers import read_references
 from refseg.data.references import References
-from refseg.data.streaming.index import open_shards
+from refseg.data.streaming.shards import open_shards
 from refseg.data.streaming.writer import write_shards
 from refseg.data.transforms import Transform
-from refseg.pipeline import as_pixels
-from refseg.true_masks import image_of
+from refseg.inference.pipeline import as_pixels
 
 from .fake_folder import write_fake_folder
 from .fake_grefcoco import write_fake_grefcoco

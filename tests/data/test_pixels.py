@@ -9,7 +9,7 @@ from PIL import Image
 from refseg.data.images import read_image
 from refseg.data.pixels import rgb_from_array
 from refseg.errors import DataError
-from refseg.pipeline import as_pixels
+from refseg.inference.pipeline import as_pixels
 
 GREY = np.linspace(0, 255, 48).round().astype(np.uint8).reshape(6, 8)
 KINDS = {

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from refseg.data.masks import encode
 from refseg.data.references import References
 from refseg.data.schema import SCHEMA
 from refseg.errors import DataError
+from refseg.masks import encode
 
 from . import tables
 

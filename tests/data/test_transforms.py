@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.data.masks import encode
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError
+from refseg.masks import encode
 from refseg.types import Sample
 
 QUIET: dict[str, float] = {

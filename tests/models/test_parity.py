@@ -12,7 +12,7 @@ from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import DeconvolutionDecoder, bilinear_filter, legacy_upsample
 from refseg.models.fusion import MultimodalLSTM
 from refseg.models.fusion.mlstm import unsquash
-from refseg.models.pretrained import from_original
+from refseg.models.original.pretrained import from_original
 from refseg.models.segmenter import Segmenter
 from refseg.types import TextFeatures
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from refseg.models.backbones import AtrousResNet, VGG16FullyConvolutional
-from refseg.models.pretrained import from_original
+from refseg.models.original.pretrained import from_original
 
 from ..parity import Fixture, drawn, read, seeded
 from .test_parity import channels_first, padded

@@ -25,10 +25,10 @@ from torch.testing import assert_close
 from refseg.losses import WeightedLogisticLoss
 from refseg.models.decoders import DeconvolutionDecoder
 from refseg.models.original.kinds import Kind, translate
-from refseg.models.pretrained import from_original
+from refseg.models.original.pretrained import from_original
 from refseg.models.segmenter import Segmenter
-from refseg.schedules import Polynomial
 from refseg.targets import any_foreground, subsampled
+from refseg.training.schedules import Polynomial
 
 from ..parity import Facts, read, under, unpacked_flat
 from .test_parity import channels_first, padded

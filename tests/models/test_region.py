@@ -12,7 +12,7 @@ from refseg.models import BilinearDecoder, RegionModel, Segmenter
 from refseg.models.backbones import SmallBackbone, VGG16FullyConvolutional
 from refseg.models.coordinates import box_coordinates, coordinates
 from refseg.models.fusion import ConcatFusion, MultimodalLSTM
-from refseg.models.pretrained import from_original
+from refseg.models.original.pretrained import from_original
 from refseg.models.text_encoders import LSTMEncoder
 
 from ..parity import read, under

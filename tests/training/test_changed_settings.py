@@ -22,8 +22,8 @@ from torch.optim.lr_scheduler import (
 
 from refseg.errors import CheckpointError, ConfigError
 from refseg.models.parameters import parameter_groups
-from refseg.schedules import Cosine, Schedule
 from refseg.training.changed_settings import adapt, changes, check_length, told_changes
+from refseg.training.schedules import Cosine, Schedule
 
 _USUAL = partial(AdamW, lr=0.1)
 

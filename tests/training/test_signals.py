@@ -15,8 +15,8 @@ import torch
 
 from refseg.__main__ import main
 from refseg.errors import Stopped
-from refseg.module import ReferringSegmentation
 from refseg.training import LastCheckpoint
+from refseg.training.module import ReferringSegmentation
 from refseg.training.signals import STOP_SIGNALS, StopSignals
 
 from ..conftest import TINY
@@ -182,7 +182,7 @@ def test_before_a_training_there_is_nothing_to_save(
     def interrupt(*_: object, **__: object) -> None:
         signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr("refseg.data.chosen_data.prepare_shapes", interrupt)
+    monkeypatch.setattr("refseg.data.splits.prepare_shapes", interrupt)
     output = tmp_path / "run"
     assert main(["fit", "--config", "rmi.yaml", *TINY, "--output", str(output)]) == 143
     assert capsys.readouterr().err == "refseg: stopped by SIGTERM\n"

@@ -1,8 +1,8 @@
 """Getting the files of the known data sets, from mirrors or from what the user has."""
 
 from refseg.data.downloads.delivery import Delivery, download_path
-from refseg.data.downloads.listener import Listener
+from refseg.data.downloads.http import Partial
 from refseg.data.downloads.mirrors import Patience, fetch
-from refseg.data.downloads.transfers import Partial
+from refseg.data.downloads.progress import Listener
 
 __all__ = ["Delivery", "Listener", "Partial", "Patience", "download_path", "fetch"]

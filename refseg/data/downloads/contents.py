@@ -6,7 +6,7 @@ from pathlib import Path
 
 from refseg.data.catalog import KnownFile
 from refseg.data.downloads.archives import checked_members, find_content, open_archive
-from refseg.data.downloads.listener import Listener
+from refseg.data.downloads.progress import Listener
 from refseg.errors import DataError
 
 _BLOCK = 2**20

@@ -10,8 +10,8 @@ from filelock import FileLock, Timeout
 from refseg.data.catalog import ImageSet, KnownDataset, KnownFile
 from refseg.data.downloads.contents import check_ends
 from refseg.data.downloads.given import Given, find_given, place_archive, take
-from refseg.data.downloads.listener import Listener
 from refseg.data.downloads.mirrors import PATIENCE, Patience, fetch
+from refseg.data.downloads.progress import Listener
 from refseg.data.presence import find_images, lacks
 from refseg.errors import DataError
 

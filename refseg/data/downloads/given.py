@@ -8,7 +8,7 @@ from pathlib import Path
 
 from refseg.data.catalog import KnownFile
 from refseg.data.downloads.archives import checked_members, find_content, open_archive
-from refseg.data.downloads.listener import Listener
+from refseg.data.downloads.progress import Listener
 from refseg.data.downloads.unpacking import need_space, unpack
 from refseg.data.presence import holds
 from refseg.errors import DataError

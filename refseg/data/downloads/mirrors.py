@@ -14,14 +14,14 @@ import requests
 from refseg import __version__
 from refseg.data.catalog import KnownFile
 from refseg.data.downloads.contents import check_content
-from refseg.data.downloads.listener import Listener
-from refseg.data.downloads.transfers import (
+from refseg.data.downloads.http import (
     Interruption,
     MirrorFailure,
     Partial,
     Unreachable,
     transfer,
 )
+from refseg.data.downloads.progress import Listener
 from refseg.errors import DataError
 
 

@@ -13,7 +13,7 @@ from refseg.data.downloads.archives import (
     open_archive,
     refused,
 )
-from refseg.data.downloads.listener import Advance, Listener
+from refseg.data.downloads.progress import Advance, Listener
 from refseg.errors import DataError
 
 _BLOCK = 2**20

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from PIL import Image
 
-from refseg.data.archives import find_member
+from refseg.data.containers import find_member
 from refseg.data.image_formats import open_image
 from refseg.data.images import read_encoded
 from refseg.data.orientation import Orientation, Size, orientation_of

@@ -4,7 +4,7 @@ from refseg.data.mixtures.leakage import SharedImages, describe, image_keys
 from refseg.data.mixtures.mixture import Mixture, Part, is_built_in, read_mixture
 from refseg.data.mixtures.neighbours import present_sources, protected_parts
 from refseg.data.mixtures.overlap import Overlap, find_overlaps
-from refseg.data.mixtures.sources import DataSource, sources_of
+from refseg.data.mixtures.spec import DataSource, sources_of
 from refseg.data.mixtures.training import Training, choose_training, training_dataset
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from refseg.data.cache import open_references
 from refseg.data.mixtures.leakage import COCO, evaluation_images, image_keys, is_training_split
-from refseg.data.mixtures.sources import DataSource, labels_of
+from refseg.data.mixtures.spec import DataSource, labels_of
 from refseg.data.readers import OnBadRecord
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions, prepare_shapes

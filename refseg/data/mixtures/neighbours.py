@@ -6,7 +6,7 @@ from pathlib import Path
 from refseg.data.catalog import CATALOG
 from refseg.data.mixtures.leakage import COCO, image_collection
 from refseg.data.mixtures.mixture import Mixture, Part, read_source
-from refseg.data.mixtures.sources import DataSource, parse_source
+from refseg.data.mixtures.spec import DataSource, parse_source
 from refseg.data.presence import find_partitions, has_parquet
 from refseg.data.readers import OnBadRecord
 from refseg.errors import ConfigError, DataError

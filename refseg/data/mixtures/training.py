@@ -9,8 +9,8 @@ from refseg.data.dataset import ReferringDataset
 from refseg.data.features import FeatureStore
 from refseg.data.mixtures.leakage import SharedImages, describe, find_shared, without
 from refseg.data.mixtures.mixture import Mixture, Part
-from refseg.data.orders import Order, ProportionalOrder, ShuffledOrder
 from refseg.data.references import References
+from refseg.data.samplers import Order, ProportionalOrder, ShuffledOrder
 from refseg.errors import DataError
 from refseg.types import Sample
 

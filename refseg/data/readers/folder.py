@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from refseg.data.formats import TABLES
-from refseg.data.masks import empty, encode
+from refseg.data.readers.builder import TableBuilder, has_word
 from refseg.data.readers.folder_images import FolderImage, FolderImages
 from refseg.data.readers.folder_references import (
     MOST_EXPRESSIONS,
@@ -17,11 +17,11 @@ from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.readers.named_files import NamedFiles
 from refseg.data.readers.records import BadRecords, OnBadRecord, shown
 from refseg.data.readers.segmentations import encode_object
-from refseg.data.readers.table_builder import TableBuilder, has_word
 from refseg.data.readers.tables import Line, read_csv, read_jsonl
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.files import as_path
+from refseg.masks import empty, encode
 from refseg.types import RunLengths
 
 _LONGEST_PATH = 1000

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from refseg.data.image_formats import open_image
 from refseg.data.images import read_orientation
-from refseg.data.masks import check_size
 from refseg.data.orientation import Orientation, Size, orientation_of
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.named_files import NamedFiles
 from refseg.data.readers.tables import Line
 from refseg.errors import DataError
+from refseg.masks import check_size
 
 
 class FolderImage(NamedTuple):

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from refseg.data.masks import empty
+from refseg.data.readers.builder import Sentence, TableBuilder
 from refseg.data.readers.records import BadRecords
-from refseg.data.readers.table_builder import Sentence, TableBuilder
 from refseg.errors import DataError
+from refseg.masks import empty
 from refseg.types import RunLengths
 
 MOST_EXPRESSIONS = 1000

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from refseg.data.formats import GREFCOCO_REFS
-from refseg.data.masks import check_size, empty, union
+from refseg.data.readers.builder import TableBuilder
 from refseg.data.readers.coco_json import read_json
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
@@ -13,10 +13,10 @@ from refseg.data.readers.partitions import find_partition
 from refseg.data.readers.pickles import load_python2_pickle
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
 from refseg.data.readers.refer_records import record_name, sentences_of, splits_of
-from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.files import as_path
+from refseg.masks import check_size, empty, union
 from refseg.types import RunLengths
 
 _NOTHING = [-1]

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow.parquet as pq
 
 from refseg.data.formats import HUB_FILE, HUB_SPLITS, parquet_files
-from refseg.data.masks import check_size
+from refseg.data.readers.builder import TableBuilder
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.image_places import find_images
 from refseg.data.readers.json_files import parse_json
@@ -16,10 +16,10 @@ from refseg.data.readers.named_files import spellings
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.refer_records import sentences_of
 from refseg.data.readers.segmentations import encode_object
-from refseg.data.readers.table_builder import TableBuilder
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.files import as_path
+from refseg.masks import check_size
 
 PARTITIONS = {"refcoco": "unc", "refcoco+": "unc", "refcocoplus": "unc", "refcocog": "umd"}
 """Whose splits the hub's `jxu124/refcoco`, `refcocoplus` and `refcocog` have."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from refseg.data.archives import index_of
+from refseg.data.containers import index_of
 from refseg.data.images import image_exists
 from refseg.data.readers.named_files import image_in
 from refseg.errors import DataError

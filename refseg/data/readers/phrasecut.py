@@ -12,18 +12,18 @@ from PIL import Image, ImageDraw
 
 from refseg.data.formats import PHRASECUT_IMAGES, PHRASECUT_NAMES, folder_with
 from refseg.data.images import read_orientation
-from refseg.data.masks import FAR_OUTSIDE, check_size, encode
 from refseg.data.orientation import Orientation
+from refseg.data.readers.builder import Sentence, TableBuilder, has_word
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.folders import ImageFiles
 from refseg.data.readers.json_files import iterate_json_list
 from refseg.data.readers.opened import looked_for
+from refseg.data.readers.places import ImageFiles
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.segmentations import check_polygons
-from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.files import as_path
+from refseg.masks import FAR_OUTSIDE, check_size, encode
 from refseg.types import RunLengths
 
 SPLITS = ("train", "val", "test", "miniv")

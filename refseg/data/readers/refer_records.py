@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from refseg.data.readers.builder import Sentence, has_word
 from refseg.data.readers.records import get, get_text
-from refseg.data.readers.table_builder import Sentence, has_word
 from refseg.data.schema import SPLIT_SEPARATOR
 from refseg.errors import DataError
 

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from refseg.data.formats import REFERIT_NAMES, REFERIT_QUERIES, folder_with
-from refseg.data.masks import check_size, encode, encode_box
+from refseg.data.readers.builder import Sentence, TableBuilder, has_word
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.folders import ImageFiles, existing_folders, index_files
 from refseg.data.readers.json_files import read_json_object
 from refseg.data.readers.matlab import read_mat_mask
 from refseg.data.readers.opened import looked_for
+from refseg.data.readers.places import ImageFiles, existing_folders, index_files
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
-from refseg.data.readers.table_builder import Sentence, TableBuilder, has_word
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.files import as_path
+from refseg.masks import check_size, encode, encode_box
 from refseg.types import RunLengths
 
 IMAGE_FOLDERS = (

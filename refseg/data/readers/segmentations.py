@@ -11,8 +11,8 @@ from typing import TypeGuard
 
 from pycocotools import mask as coco
 
-from refseg.data.masks import encode_segmentation
 from refseg.errors import DataError
+from refseg.masks import encode_segmentation
 from refseg.types import RunLengths
 
 _AROUND_ONE = 0.1

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from refseg.data.masks import masks_of
 from refseg.data.readers.refer import read_refer
+from refseg.masks import masks_of
 
 
 def blind_oracle(

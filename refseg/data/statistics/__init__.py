@@ -1,6 +1,6 @@
 """What a data set is like: lengths, words, sizes, classes and rivals, row by row and in sum."""
 
-from refseg.bins import (
+from refseg.data.statistics.bins import (
     COCO_AREA_BINS,
     GOOGLE_LENGTH_BINS,
     REFERIT_LENGTH_BINS,

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float, Int64
 
-from refseg.data.masks import area
 from refseg.data.objects import Objects
 from refseg.data.references import References
+from refseg.masks import area
 from refseg.types import RunLengths
 
 UNKNOWN = -1

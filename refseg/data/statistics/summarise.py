@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int64, Shaped
 
-from refseg.bins import COCO_AREA_BINS, RIVAL_BINS, SHARE_BINS, Bins
 from refseg.data.objects import Objects
 from refseg.data.references import References
+from refseg.data.statistics.bins import COCO_AREA_BINS, RIVAL_BINS, SHARE_BINS, Bins
 from refseg.data.statistics.objects import (
     UNKNOWN,
     areas,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from refseg.bins import Bins
+from refseg.data.statistics.bins import Bins
 
 
 @dataclass(frozen=True)

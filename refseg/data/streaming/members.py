@@ -102,7 +102,7 @@ def _read(path: str, action: Callable[[Path, tuple[int, int] | None], _T]) -> _T
 def _local_shard(folder: str, name: str) -> Path:
     if not is_remote(folder):
         return Path(folder, name)
-    from refseg.data.streaming.index import index_of  # imports the readers, which import images
+    from refseg.data.streaming.shards import index_of  # imports the readers, which import images
 
     shard = index_of(folder).shard(name)
     return stored(f"{folder}/{name}", shard.size, shard.sha256)

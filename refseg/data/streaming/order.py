@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Int64
 
-from refseg.data.orders import Order
+from refseg.data.samplers import Order
 
 WINDOW = 8
 """Shards that are read from at the same time."""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from refseg.data.mixtures import DataSource, Mixture, Part
-from refseg.data.streaming.index import index_of, open_shards
 from refseg.data.streaming.order import WINDOW, ShardOrder
+from refseg.data.streaming.shards import index_of, open_shards
 from refseg.data.streaming.storage import (
     CACHE_SIZE_VARIABLE,
     address_of,

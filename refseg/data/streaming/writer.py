@@ -20,7 +20,7 @@ from refseg.data.image_formats import open_image
 from refseg.data.images import read_encoded
 from refseg.data.orientation import orientation_of
 from refseg.data.references import References
-from refseg.data.streaming.index import INDEX, REFERENCES, Shard, ShardIndex, StoredFile
+from refseg.data.streaming.shards import INDEX, REFERENCES, Shard, ShardIndex, StoredFile
 from refseg.errors import ConfigError, DataError
 from refseg.files import as_path
 from refseg.progress import tracked

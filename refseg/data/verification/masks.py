@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from refseg.data.masks import area
 from refseg.data.objects import Objects
 from refseg.data.references import References
 from refseg.data.statistics import first_rows
 from refseg.data.verification.findings import Finding
 from refseg.errors import DataError
+from refseg.masks import area
 from refseg.types import RunLengths
 
 RIM = 3.0

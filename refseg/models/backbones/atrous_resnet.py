@@ -14,7 +14,7 @@ from torchvision.ops import FrozenBatchNorm2d
 from refseg.models.backbones.base import Classifier, Normalization
 from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.original.backbones import read_resnet
-from refseg.models.provenance import of_file
+from refseg.models.weights.provenance import of_file
 
 
 class SamePadding(nn.Module):

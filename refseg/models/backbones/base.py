@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from refseg.models.provenance import RANDOM, Origin
+from refseg.models.weights.provenance import RANDOM, Origin
 from refseg.types import Maps
 
 NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half"]

@@ -14,8 +14,8 @@ from refseg.models.backbones.atrous import dilate, margin, strides
 from refseg.models.backbones.base import Classifier, Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.provenance import Origin, of_file, of_torchvision
-from refseg.models.weight_files import load_weights, read_weights
+from refseg.models.weights.files import load_weights, read_weights
+from refseg.models.weights.provenance import Origin, of_file, of_torchvision
 from refseg.types import Maps
 
 FAMILIES = ("mobilenet", "resnet", "resnext", "squeezenet", "vgg", "wide_resnet")

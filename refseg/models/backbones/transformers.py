@@ -12,8 +12,7 @@ from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.pyramid import FeaturePyramid
 from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.provenance import of_hub
-from refseg.models.transformers_models import (
+from refseg.models.weights.huggingface import (
     Architecture,
     PreTrainedConfig,
     explained,
@@ -22,6 +21,7 @@ from refseg.models.transformers_models import (
     load_pretrained,
     plain_config,
 )
+from refseg.models.weights.provenance import of_hub
 from refseg.types import Maps
 
 # Entries of a configuration that say where it came from, not what is computed.

@@ -10,8 +10,8 @@ from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.torchvision import download, published
 from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.original.backbones import read_vgg
-from refseg.models.provenance import of_file, of_torchvision
-from refseg.models.weight_files import load_weights, read_weights
+from refseg.models.weights.files import load_weights, read_weights
+from refseg.models.weights.provenance import of_file, of_torchvision
 from refseg.types import Maps
 
 

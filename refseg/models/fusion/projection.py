@@ -10,7 +10,7 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 from refseg.models.backbones.base import Backbone
 from refseg.models.coordinates import coordinates
-from refseg.models.provenance import RANDOM, in_words
+from refseg.models.weights.provenance import RANDOM, in_words
 from refseg.precision import full_precision, in_full_precision
 
 ProjectionStart = Literal["xavier", "classifier"]

@@ -11,7 +11,7 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 from refseg.models.freezing import Pretrained
 from refseg.models.text_encoders.base import TextEncoder
-from refseg.models.transformers_models import (
+from refseg.models.weights.huggingface import (
     Architecture,
     explained,
     import_transformers,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from refseg.data.mixtures.leakage import describe, find_shared, image_keys
 from refseg.data.mixtures.mixture import Mixture, Part
-from refseg.data.mixtures.sources import DataSource
+from refseg.data.mixtures.spec import DataSource
 from refseg.data.mixtures.training import choose_training
 from refseg.data.references import References
 from refseg.data.schema import SCHEMA

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refseg.data import ReferringDataModule
-from refseg.data.mixtures.sources import DataSource
+from refseg.data.mixtures.spec import DataSource
 from refseg.errors import ConfigError, DataError
 from refseg.types import Batch
 

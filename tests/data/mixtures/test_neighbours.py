@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from refseg.data.mixtures.neighbours import coco_neighbours, present_sources
-from refseg.data.mixtures.sources import DataSource
+from refseg.data.mixtures.spec import DataSource
 
 from ..fake_mixture import write_set
 

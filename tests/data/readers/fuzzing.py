@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from refseg.data.masks import decode
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.masks import decode
 
 FEW, MANY = 60, 2100
 

@@ -11,10 +11,10 @@ from PIL import Image
 
 from refseg.__main__ import main
 from refseg.data.datamodule import ReferringDataModule
-from refseg.data.masks import decode
 from refseg.data.readers.folder import read_folder
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ...conftest import TINY
 from ..fake_folder import (

@@ -11,10 +11,10 @@ from PIL import Image
 from pycocotools import mask as coco
 
 from refseg.data.dataset import read_annotated_image
-from refseg.data.masks import decode
 from refseg.data.readers.folder import read_folder
 from refseg.data.verification import verify
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ..fake_folder import write_jsonl
 from ..test_orientation import STORED, write

@@ -9,10 +9,10 @@ import pytest
 
 from refseg.__main__ import main
 from refseg.data import Augmentation, ReferringDataset, Transform
-from refseg.data.masks import decode
 from refseg.data.readers import read_grefcoco, read_references
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ...conftest import TINY
 from ..fake_grefcoco import grefs, write_fake_grefcoco, write_grefs

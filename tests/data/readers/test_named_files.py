@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from refseg.__main__ import main
-from refseg.checkpoint_config import data_of
-from refseg.data.archives import Member, index_of, read_member
+from refseg.cli.checkpoint_config import data_of
 from refseg.data.cache import open_references
+from refseg.data.containers import Member, index_of, read_member
 from refseg.data.dataset import read_annotated_image
 from refseg.data.readers import read_references
 from refseg.data.readers.named_files import NamedFiles, image_in

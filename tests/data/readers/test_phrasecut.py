@@ -10,9 +10,9 @@ import pytest
 
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.images import image_size
-from refseg.data.masks import decode
 from refseg.data.readers.phrasecut import read_phrasecut
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ..fake_phrasecut import content, square, write_fake_phrasecut, write_images, write_json
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refseg.data.masks import decode
 from refseg.data.readers import read_refer
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ..fake_refer import write_annotations
 

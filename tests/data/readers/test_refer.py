@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from refseg.data.dataset import ReferringDataset
-from refseg.data.masks import decode
 from refseg.data.readers.refer import read_refer
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ..fake_refer import annotations, python2_pickle, write_annotations
 

@@ -12,11 +12,11 @@ import pytest
 import scipy.io
 
 from refseg.data.datamodule import ReferringDataModule
-from refseg.data.masks import decode
 from refseg.data.readers.matlab import read_mat_mask
 from refseg.data.readers.referit import read_referit
 from refseg.data.references import References
 from refseg.errors import DataError
+from refseg.masks import decode
 
 from ..fake_referit import (
     BOXES,

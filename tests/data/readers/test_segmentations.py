@@ -12,10 +12,10 @@ from PIL import Image
 
 from refseg.__main__ import main
 from refseg.data.datamodule import ReferringDataModule
-from refseg.data.masks import area, encode_segmentation
 from refseg.data.readers import read_references
 from refseg.data.readers.segmentations import encode_object
 from refseg.errors import DataError
+from refseg.masks import area, encode_segmentation
 
 from .. import fake_folder, fake_grefcoco, fake_hub, fake_phrasecut, fake_refer, fake_referit
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from refseg.data.masks import decode
 from refseg.data.shapes.annotations import MOST_HIDDEN, Annotation, annotate
 from refseg.data.shapes.drawing import draw
 from refseg.data.shapes.outlines import SHAPES, outline
 from refseg.data.shapes.scenes import COLOURS, UNSEEN_PAIRS, Scene, SceneObject, sample_scene
+from refseg.masks import decode
 from refseg.types import RunLengths
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from refseg.data.images import image_exists, image_size, read_image
 from refseg.data.readers import read_references
-from refseg.data.streaming.index import open_shards
 from refseg.data.streaming.members import read_member, runs_through_shard
+from refseg.data.streaming.shards import open_shards
 from refseg.data.streaming.storage import CACHE_SIZE_VARIABLE
 from refseg.errors import DataError
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refseg.data.orders import Visit
+from refseg.data.samplers import Visit
 from refseg.data.streaming.order import ShardOrder
 
 LAYOUT = [f"shard{number}" for number in range(30) for _ in range(20)]

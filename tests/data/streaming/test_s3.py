@@ -7,7 +7,7 @@ import pytest
 
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.readers import read_references
-from refseg.data.streaming.index import open_shards
+from refseg.data.streaming.shards import open_shards
 from refseg.errors import DataError
 
 pytestmark = [

@@ -17,7 +17,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 from refseg.data.readers import read_references
 from refseg.data.references import References
 from refseg.data.streaming import writer
-from refseg.data.streaming.index import open_shards
+from refseg.data.streaming.shards import open_shards
 from refseg.data.streaming.writer import write_shards
 from refseg.errors import ConfigError, DataError
 

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.backbones import TransformersBackbone
-from refseg.models.transformers_models import Architecture
+from refseg.models.weights.huggingface import Architecture
 
 transformers = pytest.importorskip("transformers")
 IMAGES = torch.randint(

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.text_encoders import TransformersEncoder
-from refseg.models.transformers_models import Architecture
+from refseg.models.weights.huggingface import Architecture
 
 transformers = pytest.importorskip("transformers")
 VOCAB_SIZE = 50

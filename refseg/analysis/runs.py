@@ -1,0 +1,163 @@
+"""Which runs `refseg compare` shall compare, what they are called, and what they predicted."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from pathlib import Path
+
+from refseg.analysis.figure_texts import empty_text
+from refseg.analysis.trainings import training_of
+from refseg.errors import ConfigError
+from refseg.evaluation.figures import empty_splits
+from refseg.evaluation.results import Results, read_results
+
+_EVALUATIONS = ("test", "validate")
+
+Contenders = dict[str, list[Results]]
+"""The results of each model, by its name, one for each seed."""
+
+
+def read_contenders(runs: Sequence[str], against: Sequence[str]) -> Contenders:
+    """Read all results.
+
+    Args:
+        runs: paths of runs, each perhaps with the name of its model before it (`rmi=runs/rmi-0`):
+            runs of one name are seeds of one model. Others are models of their own, unless …
+        against: … these are given: then there are two models, and all runs are seeds of one.
+
+    Raises:
+        ConfigError: a run is given twice, or names do not go together.
+        DataError: results are absent or damaged.
+    """
+    sides = [_models(runs)] if not against else [_one_model(runs), _one_model(against)]
+    models: dict[str, list[Path]] = {}
+    for name, paths in (model for side in sides for model in side.items()):
+        if name in models:
+            raise ConfigError(
+                f"Expected two names, got '{name}' on both sides of --against; "
+                "write NAME=RUN to choose others."
+            )
+        models[name] = paths
+    contenders = {name: [read_results(path) for path in paths] for name, paths in models.items()}
+    seen: set[Path] = set()
+    for results in (one for found in contenders.values() for one in found):
+        path = results.path.resolve()
+        if path in seen:
+            raise ConfigError(f"{results.path} is given twice; name each run once.")
+        seen.add(path)
+    return contenders
+
+
+def notes_on(contenders: Contenders) -> Iterator[str]:
+    """What a reader should know before believing a comparison."""
+    protocols = {
+        name: str(protocol)
+        for name, found in contenders.items()
+        for results in found
+        if (protocol := results.summary.get("protocol")) is not None
+    }
+    if len(set(protocols.values())) > 1:
+        listed = ", ".join(f"{name}: {protocol}" for name, protocol in protocols.items())
+        yield f"The runs were counted by different protocols ({listed})."
+    for name, found in contenders.items():
+        leakage = [results.summary.get("leakage") for results in found]
+        if any(isinstance(one, dict) and one.get("train_on_evaluation_images") for one in leakage):
+            yield f"{name} was trained on images of the evaluation splits."
+        yield from _empty(name, found)
+        if not all(results.summary for results in found):
+            yield (
+                f"{name} has rows without their summary.json: an evaluation was broken off, or the "
+                "rows were taken elsewhere. Nothing tells what was evaluated, and whether it was "
+                "trained on images of the evaluation splits."
+            )
+    if len(contenders) > 1 and min(len(found) for found in contenders.values()) < 2:
+        yield (
+            "The intervals cover the choice of images, not that of the seed; train several seeds "
+            "and compare A1 A2 A3 --against B1 B2 B3 to cover both."
+        )
+
+
+def _empty(name: str, found: Sequence[Results]) -> Iterator[str]:
+    """Figures of 0.00 alone do not tell that there is nothing to look at."""
+    for number, results in enumerate(found, start=1):
+        splits = empty_splits(results.table)
+        if splits:
+            run = name if len(found) == 1 else f"{name} (run {number})"
+            yield f"{run}: {empty_text(splits)}"
+
+
+def training_note(contenders: Contenders) -> Iterator[str]:
+    """How long each run was trained, where that is known of any."""
+    trained = {
+        name: [training_of(results) for results in found] for name, found in contenders.items()
+    }
+    if any(str(one) for runs in trained.values() for one in runs):
+        listed = "; ".join(
+            f"{name}: {', '.join(str(one) or 'not known' for one in runs)}"
+            for name, runs in trained.items()
+        )
+        yield f"Trained for {listed}."
+
+
+def _models(words: Sequence[str]) -> dict[str, list[Path]]:
+    named: dict[str, list[Path]] = {}
+    nameless = []
+    for name, path in map(_split_name, words):
+        if name is None:
+            nameless.append(path)
+    short = dict(zip(nameless, _short_names(nameless), strict=True))
+    given = {name for name, _ in map(_split_name, words)}
+    for path, name in short.items():
+        if name in given:
+            raise ConfigError(
+                f"Expected names that tell models apart, got {name}=RUN and {path}, which is "
+                f"called '{name}' as well; write NAME={path}."
+            )
+    for name, path in map(_split_name, words):
+        named.setdefault(name or short[path], []).append(path)
+    return named
+
+
+def _one_model(words: Sequence[str]) -> dict[str, list[Path]]:
+    """Seeds of one model, called by what their names begin with."""
+    pairs = [_split_name(word) for word in words]
+    paths = [path for _, path in pairs]
+    given = {name for name, _ in pairs if name is not None}
+    if len(given) > 1:
+        raise ConfigError(
+            f"Expected seeds of one model on each side of --against, got {', '.join(sorted(given))}"
+            "; leave out --against, or the names."
+        )
+    if given:
+        return {given.pop(): paths}
+    names = _short_names(paths)
+    if len(names) == 1:
+        return {names[0]: paths}
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    start = re.sub(r"[\W_]*(seed|run)?[\W_]*$", "", "".join(letters[0] for letters in same))
+    return {start or f"{names[0]} …": paths}
+
+
+def _split_name(word: str) -> tuple[str | None, Path]:
+    name, equals, path = word.partition("=")
+    if not equals or not name or not path or os.sep in name or Path(word).exists():
+        return None, Path(word)
+    return name, Path(path)
+
+
+def _short_names(paths: Sequence[Path]) -> list[str]:
+    """The name of each run's folder, with folders above it as long as two have the same."""
+    folders = [_folder(path).parts for path in paths]
+    for length in range(1, max(map(len, folders), default=0) + 1):
+        names = [str(Path(*parts[-length:])) for parts in folders]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
+
+
+def _folder(path: Path) -> Path:
+    absolute = path.absolute()
+    if absolute.suffix == ".parquet":
+        absolute = absolute.parent
+    return absolute.parent if absolute.name in _EVALUATIONS else absolute

@@ -1,0 +1,187 @@
+"""A comparison for people, as tables on the terminal; in percent."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from refseg.analysis.bootstrap import Difference
+from refseg.analysis.comparison import Gain, Part
+from refseg.analysis.examples import Example
+from refseg.analysis.figure_texts import bare_p_text, difference_text, figure_text, percent
+from refseg.analysis.verdict import THRESHOLD
+from refseg.evaluation.tables import metric_title
+
+_ROOMY = 90  # characters, from which on columns are two characters apart
+_WIDE = 100  # characters, from which on a breakdown shows all of its columns
+_WIDEST = 110  # … and intervals stand beside standard deviations
+
+
+def comparison_table(part: Part, width: int, first: str, other: str | None = None) -> Group:
+    """A row for each metric over a whole split, for one model, or for two and their difference.
+
+    Args:
+        part: the whole split.
+        width: of the terminal, in characters.
+        first: name of the first model.
+        other: name of the one that it is compared with.
+    """
+    names = [first] if other is None else [first, other]
+    seeds = any(len(figures[name].seeds) > 1 for figures in part.figures.values() for name in names)
+    table = _table("metric")
+    table.padding = (0, 1 if width >= _ROOMY else 0)
+    for name in names:
+        table.add_column(Text(name), justify="right", overflow="fold")
+    noise = False
+    if other is not None:
+        table.add_column("difference", justify="right", no_wrap=True)
+        noise = any(gains[other].noise is not None for gains in part.gains.values())
+        table.add_column("p over\nimages" if noise else "p", justify="right", no_wrap=True)
+        if noise:
+            table.add_column("p over\nseeds", justify="right", no_wrap=True)
+    for metric, figures in part.figures.items():
+        cells = [
+            metric_title(metric),
+            *(figure_text(figures[name], width >= _WIDEST) for name in names),
+        ]
+        if other is None:
+            table.add_row(*cells)
+            continue
+        gain = part.gains[metric][other]
+        cells_of_noise = [_noise(gain)] if noise else []
+        table.add_row(
+            *cells, _difference(gain.difference), _p(gain.difference.p_value), *cells_of_noise
+        )
+    explained = "± standard deviation over the seeds; " if seeds else ""
+    title = f"{part.split}: {_extent(part)}, in %"
+    return _titled(title, table, f"{explained}[95 % interval over images]")
+
+
+def overview_table(part: Part, metric: str, width: int) -> Group:
+    """A row for each of several models over a whole split, the first of which the others stand by.
+
+    Args:
+        part: the whole split.
+        metric: whose difference is shown.
+        width: of the terminal, in characters.
+    """
+    first, *_ = figures = part.figures[metric]
+    others = [one for one in part.figures if one != metric]
+    table = _table("model")
+    table.add_column(metric_title(metric), justify="right", overflow="fold")
+    table.add_column(Text(f"{first} leads by"), justify="right", overflow="fold")
+    table.add_column("p (Holm)", justify="right", no_wrap=True)
+    plain = _table("model")
+    for one in others:
+        (table if width >= _WIDEST else plain).add_column(metric_title(one), justify="right")
+    for name, figure in figures.items():
+        cells: list[str | Text] = [Text(name), figure_text(figure, width >= _WIDEST), "", ""]
+        if name != first:
+            gain = part.gains[metric][name]
+            cells[2:] = [_difference(gain.difference), _p(gain.p_value)]
+        values = [percent(part.figures[one][name].interval.value) for one in others]
+        if width >= _WIDEST:
+            table.add_row(*cells, *values)
+        else:
+            table.add_row(*cells)
+            plain.add_row(Text(name), *values)
+    title = f"{part.split}: {_extent(part)}, in %"
+    caption = "[95 % interval over images]; p after Holm's correction over the models"
+    return _titled(title, table if width >= _WIDEST else Group(table, "", plain), caption)
+
+
+def breakdown_table(
+    parts: Sequence[Part], metric: str, width: int, first: str, other: str | None = None
+) -> Group:
+    """A row for each group of a breakdown, for one model, or for two and their difference.
+
+    Args:
+        parts: the groups of one breakdown of one split.
+        metric: of the breakdown.
+        width: of the terminal, in characters.
+        first: name of the first model.
+        other: name of the one that it is compared with.
+    """
+    by, split = parts[0].by, parts[0].split
+    table = _table(by)
+    table.add_column("expressions" if width >= _WIDE else "n", justify="right", no_wrap=True)
+    table.add_column(Text(first), justify="right", overflow="fold")
+    if other is not None:
+        table.add_column(Text(other), justify="right", overflow="fold")
+        table.add_column("difference", justify="right", no_wrap=True)
+        table.add_column("p (Holm)", justify="right", no_wrap=True)
+        if width >= _WIDE:
+            table.add_column("more than elsewhere", justify="right", no_wrap=True)
+            table.add_column("p (Holm)", justify="right", no_wrap=True)
+    for part in parts:
+        figures = part.figures[metric]
+        cells: list[str | Text] = [Text(part.group), f"{part.expressions:,}"]
+        if other is None:
+            table.add_row(*cells, figure_text(figures[first], width >= _WIDEST))
+            continue
+        gain = part.gains[metric][other]
+        cells += [percent(figures[name].interval.value) for name in (first, other)]
+        cells += [_difference(gain.difference), _p(gain.p_value)]
+        if width >= _WIDE:
+            cells += [_difference(gain.excess), _p(gain.excess_adjusted)]
+        table.add_row(*cells)
+    return _titled(f"{split} by {by}: {metric_title(metric)}, in %", table)
+
+
+def example_table(title: str, examples: Sequence[Example], first: str, other: str) -> Group:
+    """A row for each expression: what it says, where it is, and how well each model does.
+
+    Args:
+        title: printed above.
+        examples: to show.
+        first: name of the first model.
+        other: name of the other.
+    """
+    table = _table("expression")
+    table.add_column("image", overflow="fold")
+    table.add_column("split", no_wrap=True)
+    table.add_column("id", justify="right", no_wrap=True)
+    for name in (first, other):
+        table.add_column(Text(name), justify="right", overflow="fold")
+    for example in examples:
+        table.add_row(
+            Text(example.expression),
+            Text(Path(example.image_path).name),
+            Text(example.split),
+            str(example.expression_id),
+            percent(example.first),
+            percent(example.second),
+        )
+    return _titled(title, table)
+
+
+def _table(heading: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
+    table.add_column(heading, overflow="fold")
+    return table
+
+
+def _titled(title: str, table: Table | Group, caption: str = "") -> Group:
+    """Text above and below may be wider than a narrow table."""
+    below = [Text(caption, style="dim")] if caption else []
+    return Group(Text(title, style="bold"), "", table, *below, "")
+
+
+def _extent(part: Part) -> str:
+    return f"{part.expressions:,} expressions in {part.images:,} images"
+
+
+def _difference(difference: Difference | None) -> Text:
+    return Text(difference_text(difference))
+
+
+def _p(p_value: float | None) -> Text:
+    is_clear = p_value is not None and p_value < THRESHOLD
+    return Text(bare_p_text(p_value), style="bold" if is_clear else "")
+
+
+def _noise(gain: Gain) -> Text:
+    return _p(None if gain.noise is None else gain.noise.p_value)

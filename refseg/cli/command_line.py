@@ -1,0 +1,205 @@
+"""From the words of a command line to those that the parser of the trainer understands."""
+
+import ast
+import atexit
+import json
+import os
+import re
+import shutil
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import yaml
+
+from refseg.checkpoint.packages import OPTION
+from refseg.cli.config_bases import YAML, locate, named_files, read_yaml, with_bases
+from refseg.cli.config_files import find_config
+from refseg.errors import CheckpointError
+
+_LOGGER = "--trainer.logger"
+_CONFIG = "--config"
+# Parts of a name that only say that what follows belongs to a class.
+_OF_A_CLASS = {"class_path", "init_args", "dict_kwargs"}
+
+
+def in_order(words: Sequence[str]) -> list[str]:
+    """The words with configs first, and with what is set as a whole in front of its parts.
+
+    The parser goes from left to right, and a file replaces what was said before it. Whoever names
+    an option means it, wherever it stands: here each option follows all files that it changes, as
+    `--data.image_size 64` does `--config rmi.yaml` and `--data data/folder.yaml`. Otherwise the
+    order stays: of configs, and of the same option said twice, the last one counts.
+
+    Args:
+        words: after the verb.
+
+    Example:
+        >>> in_order(["--data.root", "d", "-c", "rmi.yaml", "--data=data/folder.yaml"])
+        ['--config', 'rmi.yaml', '--data=data/folder.yaml', '--data.root', 'd']
+    """
+    configs: list[str] = []
+    options: list[tuple[str, list[str]]] = []
+    for name, option in _options(words):
+        if name == _CONFIG:
+            configs += option
+            continue
+        parts = (i for i, (other, _) in enumerate(options) if _is_part(other, name))
+        options.insert(next(parts, len(options)), (name, option))
+    return [*configs, *(word for _, option in options for word in option)]
+
+
+def _options(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The options with their values, each with its name; the short form of `--config` in full."""
+    found: list[tuple[str, list[str]]] = []
+    for word in words:
+        if word.startswith("-c"):
+            joined = [value] if (value := word[2:].removeprefix("=")) else []
+            found.append((_CONFIG, [_CONFIG, *joined]))
+        elif word.startswith("--") or word == "-h" or not found:
+            name = word.partition("=")[0].split(".")
+            found.append((".".join(p for p in name if p not in _OF_A_CLASS), [word]))
+        else:
+            found[-1][1].append(word)
+    return found
+
+
+def _is_part(name: str, whole: str) -> bool:
+    """Whether an option is a part of another; what is appended to a list (`+`) is one, too."""
+    return name.startswith(f"{whole}.") or name == f"{whole}+"
+
+
+_DATA = "--data."
+
+
+def resolve_configs(words: Sequence[str]) -> list[str]:
+    """Replace each config file that is named by the path at which it is found.
+
+    Any value that ends in `.yaml` is one, as in `--config rmi.yaml`, `--data data/refer.yaml` or
+    `--model.fusion=fusion/concat.yaml`.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
+    resolved = []
+    for word in words:
+        name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        if value.endswith(YAML):
+            value = str(with_nested_files(find_config(value)))
+        resolved.append(f"{name}{equals}{value}")
+    return resolved
+
+
+def with_nested_files(path: Path) -> Path:
+    """The config, or a copy of it with its bases, in which the files that it names are found.
+
+    The parser looks for them beside the config only. One's own copy of `rmi.yaml` names
+    `trainer/default.yaml` too, and means the package's.
+
+    Raises:
+        ConfigError: a file that it names is nowhere, or it is not YAML, or holds no options.
+    """
+    content = read_yaml(path)
+    if "base" in content:
+        return _temporary_config(path.name, with_bases(content, path.parent))
+    if all((path.parent / name).is_file() for name in named_files(content)):
+        return path
+    return _temporary_config(path.name, locate(content, path.parent))
+
+
+def _temporary_config(name: str, content: object) -> Path:
+    """A file for the parser, which is there as long as the program runs."""
+    folder = Path(tempfile.mkdtemp(prefix="refseg-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / name
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def value_of(option: str, words: Sequence[str]) -> str | None:
+    """The last value of an option, as `--option value` or `--option=value`."""
+    value = None
+    for position, word in enumerate(words):
+        if word == option and position + 1 < len(words):
+            value = words[position + 1]
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+    return value
+
+
+def log_to_sweep(words: Sequence[str]) -> list[str]:
+    """Under a `wandb agent`, read values as it writes them, and choose its logger if none is named.
+
+    The agent writes values as Python does: `None` for null, inside of lists and mappings, too.
+    """
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return list(words)
+    words = [_from_python(word) for word in words]
+    if value_of(_LOGGER, words) is None:
+        words.append(f"{_LOGGER}=logger/wandb.yaml")
+    return words
+
+
+def _from_python(word: str) -> str:
+    """A word, in which null is written as in YAML.
+
+    Example:
+        >>> _from_python("--a=None"), _from_python("{'b': [None, 1]}"), _from_python("Nonesuch")
+        ('--a=null', '{"b": [null, 1]}', 'Nonesuch')
+    """
+    name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if re.search(r"\bNone\b", value) is None:
+        return word
+    try:
+        return f"{name}{equals}{json.dumps(ast.literal_eval(value))}"
+    except (ValueError, SyntaxError, TypeError):  # a text, in which the word stands
+        return word
+
+
+def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
+    """Take model and data from the checkpoint where no config is named: it is complete.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, was made without a config, or has one that
+            is refused.
+    """
+    checkpoint = value_of("--ckpt_path", words)
+    named = value_of("--config", words) or value_of("-c", words)
+    if checkpoint is None or named is not None:
+        return list(words)
+    from refseg.checkpoint import read_checkpoint  # imports torch
+    from refseg.cli.checkpoint_config import config_of
+
+    given = {word.partition("=")[0].removeprefix(_DATA) for word in words if word.startswith(_DATA)}
+    content = config_of(read_checkpoint(checkpoint), checkpoint, given & {"root", "stream"})
+    if content is None:
+        raise CheckpointError(
+            f"{checkpoint} was made without the command line and holds no config; "
+            "name one with --config."
+        )
+    return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
+
+
+def add_import_option(parser: ArgumentParser) -> None:
+    """Add the option for packages of the user's own.
+
+    Args:
+        parser: of a verb that opens checkpoints.
+    """
+    parser.add_argument(
+        OPTION,
+        action="append",
+        default=[],
+        dest="packages",
+        metavar="PACKAGE",
+        help="import a package of your own, whose classes the checkpoint may then name; may be "
+        "repeated",
+    )
+
+
+def imported_packages(words: Sequence[str]) -> list[str]:
+    """The packages that a command line of the trainer asks to import, all of them."""
+    names = [word.partition("=")[2] for word in words if word.startswith(f"{OPTION}=")]
+    return [*names, *(name for option, name in pairwise(words) if option == OPTION)]

@@ -1,0 +1,152 @@
+"""What libraries say of wrong options, in one short message with a remedy."""
+
+import difflib
+import importlib
+import inspect
+import re
+import traceback
+
+_RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
+
+
+def explain(message: str) -> str:
+    """What jsonargparse has to say, in one short message with a remedy.
+
+    Args:
+        message: of its `ArgumentError`.
+    """
+    if "arguments are required: " in message and "model." in message:
+        return "No model is named; name a config, as in `--config rmi.yaml`."
+    unaccepted = re.search(r"Option '([^']+)' is not accepted", message)
+    if unaccepted:
+        return f"There is no option '{unaccepted[1]}' here.{_nearest(unaccepted[1])}"
+    key = re.search(r'Parser key "([^"]+)"', message)
+    part = _PARTS.get(key[1]) if key else None
+    name = re.search(r"class_path='?([\w.]+)|import path string: (\S+)", message)
+    if part is not None and key is not None and name:
+        known = ", ".join(sorted(_known_classes(*part)))
+        unknown = (name[1] or name[2]).rpartition(".")[2]
+        return (
+            f"Unknown class '{unknown}' for {key[1]}; known are {known}. Classes of your own "
+            "are named with their module, files end in .yaml."
+        )
+    message = " ".join(message.split())
+    wrong_value = _wrong_value(message)
+    if wrong_value is None and key and name:
+        return (
+            f"Unknown class '{name[1] or name[2]}' for {key[1]}; name it with its module, as in "
+            "torch.optim.SGD, or give a file that ends in .yaml."
+        )
+    return wrong_value or message
+
+
+def refusal(error: Exception) -> str | None:
+    """What Lightning or an optimizer has against an option; None for errors of any other origin.
+
+    Args:
+        error: as it was raised, with its traceback.
+    """
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    origin = str(frames[-1].f_globals.get("__name__")) if frames else ""
+    for package, name in (("lightning.", "Lightning"), ("torch.optim.", "The optimizer")):
+        if origin.startswith(package):
+            return f"{name} refuses an option: {' '.join(str(error).split())}"
+    return None
+
+
+def unfit_state(error: Exception) -> str | None:
+    """What is wrong where Lightning restores the state of a run; None for errors elsewhere.
+
+    Args:
+        error: as it was raised, with its traceback.
+    """
+    frames = traceback.walk_tb(error.__traceback__)
+    if all(frame.f_globals.get("__name__") != _RESTORING for frame, _ in frames):
+        return None
+    reason = " ".join(str(error).split())[:300]
+    return (
+        f"The state in the checkpoint does not fit this run ({type(error).__name__}: {reason}). Go "
+        "on from a checkpoint as `refseg fit` wrote it, with the config of its run; or start anew "
+        "with its weights alone: --model.start_from CHECKPOINT."
+    )
+
+
+def missing_kernel(error: Exception) -> str | None:
+    """What torch cannot compute in a precision on this machine; None for errors of other kinds.
+
+    Args:
+        error: as torch raised it.
+    """
+    message = " ".join(str(error).split())
+    refused = r"not implemented for '(Half|BFloat16|Double)'|path needs the cpu support"
+    if not re.search(refused, message):
+        return None
+    return (
+        f"This build of torch cannot compute in this precision on this device ({message}); use "
+        "--trainer.precision 32-true, or bf16-mixed."
+    )
+
+
+def _wrong_value(message: str) -> str | None:
+    """Which kinds of values an option takes, where it was given another one."""
+    key = re.search(r'Parser key "([^"]+)"', message)
+    value = re.search(r"(?:Got value|Given value): (.*)$", message)
+    found = re.findall(r"Expected an? (?:<class '([^']+)'>|typing\.Literal\[([^\]]*)\])", message)
+    if not (key and value and found):
+        return None
+    kinds = [_KINDS.get(kind, kind.rpartition(".")[2]) for kind, _ in found if kind]
+    names = [name.strip(" '") for _, listed in found for name in listed.split(",") if name]
+    chosen = list(dict.fromkeys([*kinds, *names]))
+    if "Expected a path" in message:
+        chosen.append("a file")
+    accepted = " or ".join(filter(None, [", ".join(chosen[:-1]), chosen[-1]]))
+    return f"Expected {key[1]} to be {accepted}, got {value[1]}."
+
+
+# Class -> what it is called outside of Python.
+_KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "NoneType": "null",
+    "list": "a list",
+    "collections.abc.Sequence": "a list",
+    "collections.abc.Iterable": "a list",
+}
+
+# Option -> where its classes are, and what they have in common.
+_PARTS = {
+    "model.backbone": ("refseg.models.backbones", "Backbone"),
+    "model.text_encoder": ("refseg.models.text_encoders", "TextEncoder"),
+    "model.fusion": ("refseg.models.fusion", "Fusion"),
+    "model.decoder": ("refseg.models.decoders", "Decoder"),
+    "model.loss": ("refseg.losses", "Loss"),
+    "model.lr_scheduler": ("refseg.training.schedules", "Schedule"),
+    "data.tokenizer": ("refseg.data.tokenizers", "Tokenizer"),
+}
+
+
+def _known_classes(module: str, base: str) -> dict[str, type]:
+    """The classes that can be chosen where a `base` is wanted, by their short names."""
+    members = vars(importlib.import_module(module))
+    return {
+        name: member
+        for name, member in members.items()
+        if isinstance(member, type)
+        and issubclass(member, members[base])
+        and not inspect.isabstract(member)
+        and not name.startswith("_")
+    }
+
+
+def _nearest(option: str) -> str:
+    arguments = {
+        argument
+        for part in _PARTS.values()
+        for known in _known_classes(*part).values()
+        for argument in inspect.signature(known).parameters
+    }
+    close = difflib.get_close_matches(option, arguments, n=1)
+    meant = f" Did you mean '{close[0]}'?" if close else ""
+    return f"{meant} `--model.fusion.help=MultimodalLSTM` lists the options of a class."

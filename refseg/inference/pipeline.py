@@ -1,0 +1,230 @@
+"""From a checkpoint to masks for one's own images."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+from PIL import Image
+from torch import Tensor
+
+from refseg.checkpoint import import_packages as import_own
+from refseg.checkpoint import read_checkpoint
+from refseg.data import Tokenizer, read_image, tokenizer_from_state
+from refseg.data.collation import stack_images
+from refseg.data.orientation import oriented
+from refseg.data.pixels import rgb_from_array, rgb_of
+from refseg.data.tokenizers import split_words
+from refseg.errors import CheckpointError, DataError
+from refseg.evaluation.predictions import check_logits
+from refseg.geometry import Geometry, Resampling
+from refseg.inference.crf import CRFOptions
+from refseg.inference.refinement import refine_in_own_size
+from refseg.inference.restoring import build_module, transform_of
+from refseg.inference.word_by_word import Reading, read
+from refseg.models.segmenter import Segmenter
+from refseg.types import Batch
+
+_log = logging.getLogger(__name__)
+
+Picture = str | Path | Image.Image | np.ndarray  # pixels, checked by `as_pixels`
+
+
+class Segmentation(NamedTuple):
+    """What an expression names in an image.
+
+    Args:
+        mask: True at the pixels of the object, in the image's own size.
+        score: mean probability of the pixels of the mask, (0.5, 1] unless every touched pixel
+            counts (`original` resampling); 0 where the mask is empty.
+    """
+
+    mask: Bool[np.ndarray, " height width"]
+    score: float
+
+
+class Pipeline:
+    """Segments images by expressions: tokenizer, letterbox, network, and the way back.
+
+    Args:
+        segmenter: the trained network.
+        tokenizer: with the vocabulary that the network was trained with.
+        image_size: side of the network's square, pixels.
+        fill: value of the letterbox's border, 0–255.
+        resampling: how images are scaled, and masks brought back (`Geometry`).
+        device: where to compute, `cpu` or `cuda`, say.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        tokenizer: Tokenizer,
+        image_size: int,
+        fill: int = 0,
+        device: str = "cpu",
+        resampling: Resampling = "antialiased",
+    ) -> None:
+        self.segmenter = segmenter.to(device).eval()
+        self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
+        self.resampling: Resampling = resampling
+        self.device = torch.device(device)
+        self._told: deque[str] = deque(maxlen=1000)
+
+    def segment(
+        self, image: Picture, expression: str, crf: CRFOptions | None = None
+    ) -> Segmentation:
+        """Segment what an expression names.
+
+        Words that the model does not know, and words after the last one that it reads, are told
+        in a warning of the log, once for the same sentence.
+
+        Args:
+            image: a file, a PIL image, or pixels (grey, RGB or RGBA; 8 or 16 bits, or 0–1).
+            expression: the sentence.
+            crf: refine the prediction by DenseCRF; mask and score are then those of its result.
+
+        Raises:
+            ConfigError: DenseCRF is asked for, but pydensecrf2 is not installed.
+            DataError: the image cannot be read; a sentence is empty or has no word that the model
+                knows.
+            PredictionError: the network's answer is not a number.
+        """
+        return self.segment_all(image, [expression], crf)[0]
+
+    def segment_all(
+        self, image: Picture, expressions: Sequence[str], crf: CRFOptions | None = None
+    ) -> list[Segmentation]:
+        """Segment what each of several expressions names; the image is encoded once."""
+        pixels = as_pixels(image)
+        with torch.inference_mode():
+            batch = self._batch(pixels, list(expressions))
+            logits = self.segmenter(batch).segmentation()
+            check_logits(batch, logits)
+            if crf is None:
+                own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
+                return [_segmentation(values.sigmoid(), mask) for values, mask in own]
+            assert batch.images is not None
+            fitted = batch.images[0].permute(1, 2, 0).cpu().numpy()
+            refined = refine_in_own_size(pixels, fitted, logits, batch.geometries[0], crf)
+            return [_segmentation(*own) for own in zip(*refined, strict=True)]
+
+    def read(self, image: Picture, expression: str) -> Reading:
+        """Prediction and activation after each word, for a fusion that reads word by word.
+
+        Raises:
+            DataError: as `segment`, like the next one.
+            PredictionError: the network's answer is not a number.
+            TypeError: the fusion reads the sentence at once.
+        """
+        with torch.inference_mode():
+            batch = self._batch(image, [expression])
+            return read(self.segmenter, batch, self.tokenizer)
+
+    def _batch(self, image: Picture, expressions: list[str]) -> Batch:
+        pixels = as_pixels(image)
+        for expression in expressions:
+            self._check(expression)
+        tokens, token_mask = self.tokenizer.encode(expressions)
+        height, width = pixels.shape[:2]
+        geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
+        return Batch(
+            images=stack_images([geometry.apply_image(pixels, self.fill)]),
+            tokens=torch.from_numpy(tokens),
+            token_mask=torch.from_numpy(token_mask),
+            image_index=torch.zeros(len(expressions), dtype=torch.int64),
+            masks=None,
+            expressions=tuple(expressions),
+            expression_ids=tuple(range(len(expressions))),
+            truths=(),
+            geometries=(geometry,),
+            image_paths=(str(image) if isinstance(image, str | Path) else "",),
+        ).to(self.device)
+
+    def _check(self, expression: str) -> None:
+        tokenizer = self.tokenizer
+        if not tokenizer.words(expression):
+            raise DataError(f"The expression {expression!r} has no word; give at least one.")
+        is_cut = int(tokenizer.lengths([expression])[0]) > tokenizer.max_words
+        if not tokenizer.knows_any_word(expression):
+            read = f"of the first {tokenizer.max_words} {tokenizer.unit} " if is_cut else ""
+            raise DataError(
+                f"No word {read}of {expression!r} is in the vocabulary of this model "
+                f"({tokenizer.vocab_size} words); say it in words of its training data."
+            )
+        if is_cut:
+            self._tell(
+                f"The model reads the first {tokenizer.max_words} {tokenizer.unit} of "
+                f"{expression!r}; the rest is cut off: say it shorter."
+            )
+        unknown = dict.fromkeys(map(repr, filter(split_words, tokenizer.unknown_words(expression))))
+        if unknown:
+            self._tell(
+                f"The model does not know {', '.join(unknown)} in {expression!r} "
+                f"(its vocabulary has {tokenizer.vocab_size} words): the mask follows from the "
+                "other words."
+            )
+
+    def _tell(self, line: str) -> None:
+        if line not in self._told:
+            _log.warning(line)
+            self._told.append(line)
+
+
+def load(path: str | Path, device: str = "cpu", import_packages: Sequence[str] = ()) -> Pipeline:
+    """Make a pipeline from a checkpoint; nothing else is needed, and nothing in it is executed.
+
+    Args:
+        path: of a checkpoint that `refseg fit` wrote.
+        device: where to compute, `cpu` or `cuda`, say.
+        import_packages: packages of your own that are imported, and whose classes checkpoints may
+            name from then on.
+
+    Raises:
+        CheckpointError: the file is no complete checkpoint of refseg, or names foreign classes.
+        ConfigError: there is no such package.
+    """
+    import_own(import_packages)
+    checkpoint = read_checkpoint(path)
+    module = build_module(checkpoint, path)
+    data: dict[str, Any] = checkpoint["ReferringDataModule"]
+    tokenizer = tokenizer_from_state(data["tokenizer"])
+    vocab_size = checkpoint["hyper_parameters"]["vocab_size"]
+    if tokenizer.vocab_size > vocab_size:
+        raise CheckpointError(
+            f"The vocabulary in {path} has {tokenizer.vocab_size:,} words, and its model knows "
+            f"{vocab_size:,}; use a checkpoint as `refseg fit` wrote it."
+        )
+    return Pipeline(
+        module.segmenter,
+        tokenizer,
+        device=device,
+        **transform_of(data["transform"], path).state_dict(),
+    )
+
+
+def as_pixels(image: Picture) -> UInt8[np.ndarray, " height width 3"]:
+    """8-bit RGB pixels of a file, a PIL image or an array: the same picture from each.
+
+    A file and a PIL image are turned upright as their EXIF orientation says.
+
+    Raises:
+        DataError: the file or the image cannot be read, or its values have no known white.
+    """
+    if isinstance(image, str | Path):
+        return read_image(Path(image).expanduser())
+    if isinstance(image, Image.Image):
+        name = f"The image {getattr(image, 'filename', '') or 'that was given'}"
+        try:
+            return rgb_of(oriented(image), name)
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(f"{name} cannot be read ({error}); open it again.") from None
+    return rgb_from_array(image, "The array that was given")
+
+
+def _segmentation(probability: Tensor, mask: Tensor) -> Segmentation:
+    score = probability[mask].mean().item() if mask.any() else 0.0
+    return Segmentation(mask.cpu().numpy(), score)

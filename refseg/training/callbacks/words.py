@@ -1,0 +1,170 @@
+"""How overall IoU grows while a model reads."""
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from refseg.errors import ConfigError, DataError
+from refseg.evaluation import STANDARD
+from refseg.evaluation.counting import count_pixels, decoded_truths
+from refseg.evaluation.results import RESULTS_FILE
+from refseg.evaluation.scores import SplitScores
+from refseg.training.module import ReferringSegmentation
+from refseg.types import Batch
+
+PERCENTAGES = (20, 40, 60, 80, 100)
+
+Curves = dict[str, dict[int, dict[str, float]]]
+
+
+def words_read(length: int, percentage: int) -> int:
+    """How many of a sentence's words are read: the share, rounded up.
+
+    Args:
+        length: of the sentence, words.
+        percentage: of the words, 1–100.
+
+    Example:
+        >>> [words_read(length=7, percentage=share) for share in (20, 40, 60, 80, 100)]
+        [2, 3, 5, 6, 7]
+    """
+    return -(-length * percentage // 100)
+
+
+def overall_ious(curves: Curves) -> dict[str, dict[int, float]]:
+    """Overall IoU alone: split -> percentage of the words -> [0, 1]."""
+    return {
+        split: {percentage: figures["overall_iou"] for percentage, figures in points.items()}
+        for split, points in curves.items()
+    }
+
+
+def as_shares(points: Mapping[int, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """The points of a curve by the share of the words, as it stands in `metrics.json`.
+
+    Example:
+        >>> as_shares({20: {"overall_iou": 0.25}, 100: {"overall_iou": 0.5}})
+        {'0.2': {'overall_iou': 0.25}, '1.0': {'overall_iou': 0.5}}
+    """
+    return {str(percentage / 100): figures for percentage, figures in points.items()}
+
+
+def read_curves(results: Path) -> dict[str, dict[float, float]]:
+    """The curves that an evaluation with `--words` has left beside its results.
+
+    Args:
+        results: the table of the results; that after DenseCRF has no curves.
+
+    Returns:
+        split -> share of the words, (0, 1] -> overall IoU, [0, 1]; empty where there are none.
+
+    Raises:
+        DataError: the file of the figures is damaged.
+    """
+    path = results.with_name("metrics.json")
+    if results.name != RESULTS_FILE or not path.is_file():
+        return {}
+    try:
+        curves = json.loads(path.read_bytes()).get("words", {})
+        return {
+            split: {float(share): float(figures["overall_iou"]) for share, figures in curve.items()}
+            for split, curve in curves.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{path}: expected the figures of an evaluation ({type(error).__name__}: {error}); "
+            "write it again with `refseg test --words`."
+        ) from None
+
+
+class WordCurve(Callback):
+    """Evaluates, beside the whole sentences, what a model predicts in the middle of them.
+
+    After ceil(share · length) words the prediction is counted like any other. The last point of a
+    curve is the ordinary figure, bit for bit. What a text encoder that looks ahead (a transformer)
+    tells of a word may depend on words that are still to come.
+
+    Args:
+        percentages: shares of the words that are read.
+    """
+
+    def __init__(self, percentages: Sequence[int] = PERCENTAGES) -> None:
+        self.percentages = tuple(percentages)
+        self.curves: Curves = {}
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Make sure that the model reads word by word.
+
+        Raises:
+            ConfigError: it does not.
+        """
+        assert isinstance(pl_module, ReferringSegmentation)
+        if not pl_module.segmenter.reads_word_by_word:
+            raise ConfigError(
+                "--words needs a model that reads word by word, but this one has a "
+                f"{type(pl_module.segmenter.fusion).__name__}; leave --words out."
+            )
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        splits = pl_module.evaluated_splits()
+        self._scores = {
+            percentage: SplitScores(splits, pl_module.device) for percentage in self.percentages
+        }
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: dict[str, list[Tensor]],  # type: ignore[override]  # what `test_step` returns
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Read the sentences of the batch again, word by word."""
+        assert isinstance(pl_module, ReferringSegmentation)
+        with trainer.precision_plugin.forward_context():  # as the predictions were computed
+            partly = self.read_partly(pl_module, batch, outputs["predictions"])
+        truths = decoded_truths(batch)
+        for percentage, predictions in partly.items():
+            counts = count_pixels(batch, predictions, STANDARD, truths)
+            self._scores[percentage].add(dataloader_idx, batch, counts)
+
+    def read_partly(
+        self, module: ReferringSegmentation, batch: Batch, whole: list[Tensor]
+    ) -> dict[int, list[Tensor]]:
+        """The predictions of a batch after each share of the words, in own size.
+
+        Args:
+            module: with the network.
+            batch: whose expressions are read.
+            whole: the ordinary predictions, which stand for every sentence that is read to its end.
+        """
+        lengths = batch.token_mask.sum(1).tolist()
+        predictions = {percentage: list(whole) for percentage in self.percentages}
+        wanted = {
+            percentage: [words_read(length, percentage) for length in lengths]
+            for percentage in self.percentages
+        }
+        steps = enumerate(module.segmenter.read(batch), start=1)
+        for step, read in itertools.islice(steps, max(lengths) - 1):
+            own = batch.predictions(read.logits.float())
+            for percentage, counts in wanted.items():
+                for expression, count in enumerate(counts):
+                    if count == step < lengths[expression]:
+                        predictions[percentage][expression] = own[expression].cpu()
+        return predictions
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Work out the curves."""
+        points = {percentage: scores.figures() for percentage, scores in self._scores.items()}
+        splits = next(iter(points.values()))
+        self.curves = {
+            split: {percentage: points[percentage][split] for percentage in self.percentages}
+            for split in splits
+        }

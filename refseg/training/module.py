@@ -1,0 +1,367 @@
+"""The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Bool, Float
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from numpy import ndarray
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from refseg.checkpoint import read_checkpoint
+from refseg.data import ReferringDataModule
+from refseg.errors import ConfigError, TrainingError
+from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
+from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths, predict
+from refseg.evaluation.predictions import check_logits, predict_with_scores
+from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
+from refseg.models.comparison import check_model
+from refseg.models.decoders import BilinearDecoder
+from refseg.models.parameters import parameter_groups, scale_learning_rates
+from refseg.models.region_training import RegionTraining
+from refseg.models.segmenter import (
+    BackboneFactory,
+    DecoderFactory,
+    FusionFactory,
+    Segmenter,
+    TextEncoderFactory,
+)
+from refseg.models.weights.files import load_weights
+from refseg.models.weights.provenance import Origin
+from refseg.precision import check_optimizer, check_weights
+from refseg.training.changed_settings import adapt, check_length
+from refseg.training.kept_features import check_features
+from refseg.training.schedules import Schedule
+from refseg.types import Batch, Output
+
+
+class ReferringSegmentation(LightningModule):
+    """Trains and evaluates a segmenter.
+
+    Evaluation happens in each image's own size, over every expression, in integer pixel counts.
+    Other ways of counting are those of `protocols`, all of them from one forward pass.
+
+    Args:
+        backbone: makes the image encoder.
+        text_encoder: makes the text encoder; its `vocab_size` comes from the data.
+        fusion: makes the fusion of words and pixels; its widths come from the encoders.
+        vocab_size: number of token ids; linked from the data, not set by hand.
+        decoder: makes the decoder from fused features to logits.
+        loss: from all that the network answers, and the batch, to a scalar.
+        optimizer: makes the optimiser from the trained parameters.
+        lr_scheduler: makes the learning-rate schedule, which advances with every step; None: the
+            rate stays.
+        exact_evaluation: evaluate each expression by itself, so that the pixel counts do not depend
+            on the batch size, the order, or the number of processes. Without it, whole batches go
+            through the network, which is faster on a GPU, and a pixel at the threshold may tip
+            over.
+        decayed: names of the segmenter's parameters, with `*`, that the optimiser's weight decay is
+            for (`decoder.classifier.weight`); None: it is for all. In `Adam` and `SGD` it is the
+            papers' L2 term of the loss, in `AdamW` it is not.
+        learning_rate_factors: of parameters by name, with `*`, as multiples of the optimiser's rate
+            (`{"backbone.*": 0.1}`); of several that fit, the first counts.
+        regions: train on boxes instead of masks, as LSTM-CNN's first stage; evaluated is what the
+            same weights segment.
+        start_from: a checkpoint whose weights training starts with, of the same network and
+            vocabulary (`data.vocabulary_from`): what LSTM-CNN's later stages do. A run that goes on
+            (`ckpt_path`) does not need it.
+    """
+
+    def __init__(
+        self,
+        backbone: BackboneFactory,
+        text_encoder: TextEncoderFactory,
+        fusion: FusionFactory,
+        vocab_size: int,
+        decoder: DecoderFactory = BilinearDecoder,
+        loss: Loss = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
+        optimizer: OptimizerCallable = torch.optim.AdamW,
+        lr_scheduler: LRSchedulerCallable | None = Schedule,
+        exact_evaluation: bool = True,
+        decayed: Sequence[str] | None = None,
+        learning_rate_factors: dict[str, float] | None = None,
+        regions: RegionTraining | None = None,
+        start_from: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
+        self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
+        self.backbone_weights: Origin | None = self.segmenter.backbone.origin
+        """What they started as, wherever they went since; None where a checkpoint does not say."""
+        self.loss = loss
+        self.make_optimizer, self.make_schedule = optimizer, lr_scheduler or Schedule
+        self.exact_evaluation = exact_evaluation
+        self.protocols: Sequence[Protocol] = (STANDARD,)
+        # protocol -> split -> figures, and those of the first protocol
+        self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
+        self.decayed, self.learning_rate_factors = decayed, learning_rate_factors
+        self.regions, self.start_from = regions, start_from
+        self.results: dict[str, dict[str, float]] = {}
+        self.evaluated_step = -1
+        self.empty_splits: dict[str, int] = {}
+        """Of the latest evaluation: how many expressions each split has in which all predictions
+        are empty."""
+        self.trained_steps: int | None = None
+        """After which the weights of a checkpoint were saved; None where it does not say."""
+        self._resumed: dict[str, Any] | None = None
+        # of the batch evaluated last, in network size, for callbacks that make more of them
+        self.logits: Float[Tensor, " expressions height width"] | None = None
+        self._metrics: list[dict[str, ReferringMetrics]] = []
+
+    def forward(self, batch: Batch) -> Output:
+        """What the network answers, in network size."""
+        return self.segmenter(batch)
+
+    def setup(self, stage: str) -> None:
+        """Take the weights to start from.
+
+        Raises:
+            ConfigError: they are of another network, or of another vocabulary.
+        """
+        if stage != "fit" or self.start_from is None or self.trainer.ckpt_path is not None:
+            return
+        checkpoint = read_checkpoint(self.start_from)
+        if checkpoint["ReferringDataModule"]["tokenizer"] != self.data.tokenizer.state_dict():
+            raise ConfigError(
+                f"Expected the vocabulary of {self.start_from}, whose weights training starts "
+                "with, got another one; give the checkpoint as --data.vocabulary_from, too."
+            )
+        weights = checkpoint["state_dict"].items()
+        found = {name.removeprefix("segmenter."): weight for name, weight in weights}
+        load_weights(self.segmenter, found, self.start_from)
+        self._remember(checkpoint)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make sure that the weights are of this network, and take over where they came from.
+
+        Raises:
+            CheckpointError: they are of another one; the message says what differs.
+        """
+        check_model(checkpoint, self.segmenter, self.trainer.ckpt_path or "the checkpoint")
+        self._remember(checkpoint)
+        # What a loss keeps is what it was told, today.
+        loss = {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
+        weights = checkpoint["state_dict"]
+        for name in [name for name in weights if name.startswith("loss.")]:
+            del weights[name]
+        weights |= loss
+        if self.trainer.state.fn == TrainerFn.FITTING:
+            self._resumed = checkpoint
+            if self.trainer.optimizers:  # some strategies restore after they have been set up
+                (config,) = self.trainer.lr_scheduler_configs
+                self._adapt(self.trainer.optimizers[0], config.scheduler)
+
+    def _remember(self, checkpoint: dict[str, Any]) -> None:
+        self.backbone_weights = checkpoint.get("refseg", {}).get("backbone_weights")
+        step = checkpoint.get("global_step")
+        self.trained_steps = step if isinstance(step, int) and step > 0 else None
+
+    def _check_weights(self) -> None:
+        """See whether weights are numbers, and kept features those of the backbone's weights.
+
+        Raises:
+            ConfigError: they are not.
+            DataError: an image has no features.
+        """
+        check_weights(self.segmenter)
+        check_features(self.segmenter, self.data, self.trainer, self.regions is not None)
+
+    on_fit_start = on_test_start = on_predict_start = _check_weights
+
+    def on_validation_start(self) -> None:
+        """As before a test; while training it has been done."""
+        if self.trainer.state.fn == TrainerFn.VALIDATING:
+            self._check_weights()
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimiser over what is trained, and its schedule, told the number of steps.
+
+        Raises:
+            ConfigError: the optimiser cannot work in the precision of the weights.
+        """
+        groups = parameter_groups(self.segmenter, self.decayed, self.learning_rate_factors)
+        optimizer = self.make_optimizer(groups)
+        scale_learning_rates(optimizer)
+        check_optimizer(optimizer)
+        schedule = self.make_schedule(optimizer)
+        planned = int(self.trainer.estimated_stepping_batches)
+        if isinstance(schedule, Schedule):
+            schedule.total_steps = schedule.fixed_steps or planned
+        check_length(schedule, planned)
+        self._adapt(optimizer, schedule)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def _adapt(self, optimizer: Optimizer, schedule: LRScheduler) -> None:
+        """Go on with the settings of today instead of those that the checkpoint was made with."""
+        if self._resumed is None:
+            return
+        network, settings = self.segmenter, self.hparams
+        told = adapt(self._resumed, network, optimizer, schedule, settings, self.make_optimizer)
+        self._resumed = None
+        if told and self.trainer.is_global_zero:
+            print(*told, sep="\n", flush=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Make the checkpoint independent of the files that the encoders started from."""
+        arguments = dict(checkpoint["hyper_parameters"])
+        for name in ("backbone", "text_encoder"):
+            portable = getattr(self.segmenter, name).portable_arguments()
+            if portable:
+                init_args = {**arguments[name].get("init_args", {}), **portable}
+                arguments[name] = {**arguments[name], "init_args": init_args}
+        checkpoint["hyper_parameters"] = arguments
+
+    def training_step(self, batch: Batch, batch_index: int) -> Float[Tensor, ""]:
+        """The loss of one batch.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        if self.regions is None:
+            loss = self.loss(self.segmenter(batch), batch)
+        else:
+            loss = self.regions(self.segmenter, batch, cast("MaskLoss", self.loss).of_masks)
+        if not torch.isfinite(loss):
+            raise TrainingError(self._not_finite(loss, batch))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def _not_finite(self, loss: Tensor, batch: Batch) -> str:
+        samples = [
+            f"  {batch.image_paths[int(index)]} [{expression_id}] {expression!r}"
+            for index, expression_id, expression in zip(
+                batch.image_index, batch.expression_ids, batch.expressions, strict=True
+            )
+        ]
+        shown = "\n".join(samples[:10])
+        more = f"\n  and {len(samples) - 10} more" if len(samples) > 10 else ""
+        return (
+            f"The loss is {loss.item()} at step {self.global_step}; training stops. Lower the "
+            "learning rate, clip gradients (--trainer.gradient_clip_val 1) or train in 32 bit. "
+            f"The samples of this step:\n{shown}{more}"
+        )
+
+    def validation_step(
+        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
+    ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
+        """Count pixels; returns predictions, counts and scores in own size for the callbacks."""
+        logits = self._logits(batch)
+        predictions, scores = predict_with_scores(batch, logits)
+        truths = decoded_truths(batch)
+        standard = count_pixels(batch, predictions, STANDARD, truths)
+        for protocol in self.protocols:
+            counts = standard
+            if protocol is not STANDARD:
+                is_same = protocol.predict is STANDARD.predict
+                foreground = predictions if is_same else predict(batch, logits, protocol)
+                counts = count_pixels(batch, foreground, protocol, truths)
+            self._metrics[dataloader_idx][protocol.name].update(
+                counts.intersections, counts.unions, batch.expression_ids, counts.areas
+            )
+        return {"predictions": predictions, "counts": standard, "scores": scores}
+
+    def test_step(
+        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
+    ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
+        """Count intersections and unions, as in validation."""
+        return self.validation_step(batch, batch_index, dataloader_idx)
+
+    def predict_step(
+        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
+    ) -> list[Bool[Tensor, " height width"]]:
+        """The prediction for each expression, in its image's own size, on the CPU.
+
+        Foreground is where the logit, brought to the own size, is above 0: probability above 0.5.
+        (`Geometry.predictions` has the papers' own rule.)
+        """
+        return [prediction.cpu() for prediction in batch.predictions(self._logits(batch))]
+
+    def _logits(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
+        segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
+        self.logits = segment(batch).segmentation()
+        check_logits(batch, self.logits)
+        return self.logits
+
+    def _start_evaluation(self) -> None:
+        self._metrics = [
+            {protocol.name: self._new_metrics(splits, protocol) for protocol in self.protocols}
+            for splits in self.evaluated_groups()
+        ]
+
+    def _new_metrics(self, splits: Sequence[str], protocol: Protocol) -> ReferringMetrics:
+        takes_all = protocol.sentences == "all"
+        chosen = None if takes_all else torch.from_numpy(self.data.first_expression_ids(splits))
+        return ReferringMetrics(protocol=protocol, chosen_ids=chosen).to(self.device)
+
+    def _finish_evaluation(self) -> None:
+        self.protocol_results = {protocol.name: {} for protocol in self.protocols}
+        self.empty_splits = {}
+        for (split, expected_ids), metrics in zip(
+            self.evaluated_splits().items(), self._metrics, strict=True
+        ):
+            for name, counted in metrics.items():
+                if expected_ids is not None:
+                    counted.check_ids(torch.tensor(expected_ids))
+                figures = {key: value.item() for key, value in counted.compute().items()}
+                self.protocol_results[name][split] = figures
+            rows = metrics[self.protocols[0].name].rows()
+            if rows.nothing_predicted:
+                self.empty_splits[split] = len(rows.unions)
+        is_validation = not self.trainer.testing
+        if is_validation and self.data.is_mixture:
+            for results in self.protocol_results.values():
+                results["val"] = mean_figures(results.values())
+        self.results = self.protocol_results[self.protocols[0].name]
+        for split, figures in self.results.items():
+            logged = "val" if is_validation and not self.data.is_mixture else split
+            self._log_figures(logged, figures)
+        self.evaluated_step = self.global_step
+
+    def _log_figures(self, name: str, figures: Mapping[str, float]) -> None:
+        self.log_dict(
+            {f"{name}/{key}": value for key, value in figures.items()}, rank_zero_only=True
+        )
+
+    @property
+    def data(self) -> ReferringDataModule:
+        """What the trainer trains or evaluates on."""
+        return self.trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit, .test, …
+
+    @property
+    def overall_iou(self) -> float:
+        """Of the latest evaluation's `val`, or of its first split where there is none."""
+        return self.results.get("val", next(iter(self.results.values())))["overall_iou"]
+
+    def evaluated_groups(self) -> list[list[str]]:
+        """The splits behind each data loader of the evaluation, which may be over."""
+        if self.trainer.state.fn == TrainerFn.TESTING:
+            return [[name] for name in self.data.split_names]
+        return self.data.val_groups
+
+    def evaluated_splits(self) -> dict[str, ndarray | None]:
+        """What is evaluated, by name, with the ids of its expressions.
+
+        The ids are None where only some batches are evaluated.
+        """
+        trainer = self.trainer
+        limit = trainer.limit_test_batches if trainer.testing else trainer.limit_val_batches
+        # The number 1 is one batch, the share 1.0 is all of them.
+        whole = isinstance(limit, float) and limit == 1.0 and not trainer.sanity_checking
+        return {
+            "+".join(splits): self.data.expression_ids(splits) if whole else None
+            for splits in self.evaluated_groups()
+        }
+
+    on_validation_epoch_start = _start_evaluation
+    on_validation_epoch_end = _finish_evaluation
+    on_test_epoch_start = _start_evaluation
+    on_test_epoch_end = _finish_evaluation

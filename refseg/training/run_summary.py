@@ -1,0 +1,168 @@
+"""What was evaluated, with what, and what came out: the content of `summary.json`."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+from lightning.pytorch import Trainer
+
+import refseg
+from refseg.evaluation import STANDARD
+from refseg.evaluation.figures import figures_of
+from refseg.evaluation.results import (
+    CRF_RESULTS_FILE,
+    DIGESTS,
+    RESULTS_FILE,
+    SUMMARY_FILE,
+    digest,
+)
+from refseg.evaluation.tables import write_metrics
+from refseg.inference.crf import CRFOptions
+from refseg.training.module import ReferringSegmentation
+
+FORMAT = 1
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "lightning",
+    "torchmetrics",
+    "transformers",
+    "numpy",
+    "pyarrow",
+)
+
+
+def write_summary(
+    folder: Path,
+    trainer: Trainer,
+    module: ReferringSegmentation,
+    config: Mapping[str, Any],
+    crf: CRFOptions | None = None,
+) -> Path:
+    """Write `summary.json` beside `results.parquet`.
+
+    It comes last: who finds it finds all files of the evaluation, and `rows_sha256` tells whether
+    rows are those that it describes.
+
+    `metrics` follow from the rows, which are counted by the protocol that `protocol` names, the
+    standard one, whatever was asked for. `protocols` has the figures by each protocol that was
+    asked for, `--evaluation.protocol`. `crf` has what follows from the rows of
+    `results_crf.parquet`, or is null.
+
+    Args:
+        folder: of the evaluation.
+        trainer: that evaluated.
+        module: that was evaluated.
+        config: of the run, plain values.
+        crf: how DenseCRF refined predictions, where it did.
+
+    Returns:
+        The path of the file.
+    """
+    path = folder / SUMMARY_FILE
+    files = (folder / RESULTS_FILE, None if crf is None else folder / CRF_RESULTS_FILE)
+    table = _counts(folder / RESULTS_FILE)
+    counts = pc.value_counts(table["split"].cast("string")).to_pylist()
+    splits = [name for group in module.evaluated_groups() for name in group]
+    write_metrics(
+        path,
+        {
+            "format": FORMAT,
+            "protocol": STANDARD.name,
+            "metrics": figures_of(table),
+            "protocols": module.protocol_results,
+            "crf": None if crf is None else _refined(folder, crf),
+            DIGESTS: {file.name: digest(file) for file in files if file is not None},
+            "expressions": {count["values"]: count["counts"] for count in counts},
+            "model": _class_names(module),
+            "backbone_weights": module.backbone_weights,
+            "trained_steps": module.trained_steps,
+            "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
+            "config": dict(config),
+            "config_sha256": config_hash(config),
+            "data": {
+                "source": module.data.mixture.title,
+                "fingerprint": module.data.fingerprint(splits),
+                "splits": splits,
+            },
+            "versions": _versions(),
+            "git_commit": git_commit(Path(refseg.__file__).parents[1]),
+            "leakage": {
+                "train_on_evaluation_images": module.data.trained_on_evaluation_images,
+            },
+            "seed": config.get("seed_everything"),
+        },
+    )
+    return path
+
+
+def _refined(folder: Path, options: CRFOptions) -> dict[str, Any]:
+    return {
+        "protocol": STANDARD.name,
+        "options": asdict(options),
+        "results": CRF_RESULTS_FILE,
+        "metrics": figures_of(_counts(folder / CRF_RESULTS_FILE)),
+    }
+
+
+def _counts(path: Path) -> pa.Table:
+    columns = ["split", "intersection", "union", "area"]
+    return pq.read_table(path, columns=columns, partitioning=None)
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of a config, whatever the order of its keys.
+
+    Args:
+        config: plain values.
+
+    Example:
+        >>> config_hash({"a": 1, "b": 2}) == config_hash({"b": 2, "a": 1})
+        True
+    """
+    return hashlib.sha256(yaml.safe_dump(dict(config)).encode()).hexdigest()
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit of a checkout of refseg; None for an installed package or without git.
+
+    Args:
+        folder: that holds the package.
+    """
+    if not (folder / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def _class_names(module: ReferringSegmentation) -> dict[str, str]:
+    parts = ("backbone", "text_encoder", "fusion", "decoder")
+    return {name: type(getattr(module.segmenter, name)).__name__ for name in parts}
+
+
+def _versions() -> dict[str, str]:
+    versions = {"refseg": refseg.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:  # lightning is also published as pytorch-lightning
+            continue
+    return versions

@@ -1,0 +1,111 @@
+"""How a model reads sentences, word by word, on a web page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from refseg.visualization.grid import Panel
+from refseg.visualization.html.addresses import picture_address
+from refseg.visualization.html.galleries import Album, outlined_image
+from refseg.visualization.html.markup import Html, attributes, escaped
+from refseg.visualization.legends import ActivationRange, check_lengths
+from refseg.visualization.overlays import activity, activity_scale, heat, heat_scale
+
+_SIDE = 180
+_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class ReadCard:
+    """A sentence as a model reads it.
+
+    Args:
+        expression: the sentence.
+        image: RGB, in its own size.
+        image_name: the same for the same image, and for no other.
+        truth: the true segmentation; None where it is not known.
+        words: as the model cuts the sentence.
+        probabilities: after each word, in the image's own size, [0, 1].
+        activations: mean activation of the cells after each word, in the image's own size.
+        row: by which a filter knows it.
+    """
+
+    expression: str
+    image: UInt8[np.ndarray, "height width 3"]
+    image_name: str
+    truth: Bool[np.ndarray, "height width"] | None
+    words: Sequence[str]
+    probabilities: Float[np.ndarray, "words height width"]
+    activations: Float[np.ndarray, "words height width"]
+    row: int
+
+
+def word_strips(cards: Sequence[ReadCard], album: Album) -> Html:
+    """Draw each sentence as a row of pictures: the image, and what is predicted after each word.
+
+    Below each prediction is what the cells hold, in colours that span the lowest and the highest
+    value of the whole sentence. Rows break where the page is narrow.
+
+    Args:
+        cards: the sentences.
+        album: keeps the images.
+
+    Raises:
+        ConfigError: the numbers of words and maps of a sentence differ.
+    """
+    legend = (
+        '<p class="legend">upper row: probability 0'
+        f'<img src="{picture_address(heat_scale(10, 120))}" width="120" height="10" '
+        'alt="from dark violet to bright yellow">1, outlined in white above 0.5'
+        '</p><p class="legend">lower row: mean activation, lowest'
+        f'<img src="{picture_address(activity_scale(10, 120))}" width="120" height="10" '
+        'alt="from dark blue to yellow">highest of the sentence</p>'
+    )
+    return Html(legend + "".join(_strip(card, album) for card in cards))
+
+
+def _strip(card: ReadCard, album: Album) -> str:
+    check_lengths(card.words, card.probabilities, card.activations)
+    span = ActivationRange.of(card.activations)
+    height, width = card.image.shape[:2]
+    panel = Panel.fit(height, width, _SIDE)
+    small = panel.image(card.image)
+    truth = "" if card.truth is None else ", truth"
+    meaning = f"{card.expression}: the image{truth}"
+    whole = outlined_image(card.image, card.image_name, meaning, album, card.truth)
+    steps = [f'<li><span class="word faint">image{truth}</span>{whole}</li>']
+    for number, word in enumerate(card.words):
+        probability, activation = card.probabilities[number], card.activations[number]
+        read = f"after “{' '.join(card.words[: number + 1])}”"
+        said = _said(probability > 0.5, card.truth)
+        upper = heat(small, panel.probability(probability))
+        lower = activity(small, panel.probability(activation), span.low, span.high)
+        steps.append(
+            f'<li><span class="word" dir="auto">{escaped(word)}</span>'
+            f"{_picture(upper, f'{read}: {said}')}"
+            f"{_picture(lower, f'Mean activation {read}')}"
+            f'<span class="faint">{escaped(said)}</span></li>'
+        )
+    return (
+        f'<figure class="reading"{attributes(data_row=card.row)}>'
+        f'<figcaption dir="auto">{escaped(card.expression)}</figcaption>'
+        f'<ol class="steps">{"".join(steps)}</ol></figure>\n'
+    )
+
+
+def _said(
+    prediction: Bool[np.ndarray, " height width"], truth: Bool[np.ndarray, " height width"] | None
+) -> str:
+    """How good a prediction is; without truth, how large."""
+    if truth is None:
+        return f"{prediction.mean():.1%} of the image"
+    union = int((prediction | truth).sum())
+    return f"IoU {100 * int((prediction & truth).sum()) / union if union else 100:.1f} %"
+
+
+def _picture(picture: UInt8[np.ndarray, " height width 3"], meaning: str) -> str:
+    height, width = picture.shape[:2]
+    source = picture_address(picture, "webp", _QUALITY)
+    return f'<img src="{source}" width="{width}" height="{height}"{attributes(alt=meaning)}>'

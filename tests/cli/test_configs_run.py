@@ -1,0 +1,84 @@
+"""Every config that comes with the package runs for a step."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from refseg.__main__ import main
+from refseg.cli.config_files import PACKAGE_CONFIGS
+from refseg.sweeps import plan, read_sweep
+
+from ..conftest import TINY, TINY_DATA
+
+STEP = "--trainer.fast_dev_run=true"
+
+
+def names(folder: str) -> list[str]:
+    """The configs of a folder, as a user names them."""
+    return sorted(f"{folder}/{path.name}" for path in (PACKAGE_CONFIGS / folder).glob("*.yaml"))
+
+
+def test_no_folder_of_configs_is_forgotten() -> None:
+    known = {"backbone", "data", "fusion", "logger", "paper", "sweeps", "trainer"}
+    assert {path.name for path in PACKAGE_CONFIGS.iterdir() if path.is_dir()} == known
+    assert sorted(path.name for path in PACKAGE_CONFIGS.glob("*.yaml")) == [
+        "lstm_cnn.yaml",
+        "rmi.yaml",
+    ]
+
+
+@pytest.mark.parametrize("config", ["rmi.yaml", "lstm_cnn.yaml"])
+def test_systems(config: str, tmp_path: Path) -> None:
+    assert main(["fit", "--config", config, *TINY, STEP, "--output", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("option", ["fusion", "logger", "trainer"])
+def test_parts(option: str, tmp_path: Path) -> None:
+    for name in names(option):
+        where = f"model.{option}" if option == "fusion" else f"trainer.{option}"
+        where = "trainer" if option == "trainer" else where
+        words = ["fit", "--config", "rmi.yaml", f"--{where}={name}", *TINY, STEP]
+        assert main([*words, "--output", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("name", names("backbone"))
+def test_backbones(name: str, tmp_path: Path) -> None:
+    words = ["fit", "--config", "rmi.yaml", f"--model.backbone={name}", *TINY_DATA, STEP]
+    if "transformers" in name:
+        from transformers import SwinConfig, SwinModel
+
+        config = SwinConfig(
+            image_size=32, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=2
+        )
+        SwinModel(config).save_pretrained(tmp_path / "swin")
+        words.append(f"--model.backbone.name={tmp_path / 'swin'}")
+    elif "small" not in name:
+        words.append("--model.backbone.weights=null")
+    assert main([*words, "--output", str(tmp_path / "run")]) == 0
+
+
+def test_data(shapes_root: Path, tmp_path: Path) -> None:
+    # The mixture of data/mixed.yaml runs in test_mixtures.py.
+    # One's own folder of data/folder.yaml is read in data/readers/test_folder.py.
+    assert names("data") == [f"data/{name}.yaml" for name in ("folder", "mixed", "refer", "shapes")]
+    folder = [f"--data.root={shapes_root}", "--data.dataset=shapes", "--data.split_by=shapes"]
+    words = ["fit", "--config", "rmi.yaml", "--data", "data/refer.yaml", *folder, *TINY[2:], STEP]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+
+
+def test_sweeps(tmp_path: Path) -> None:
+    for name in names("sweeps"):
+        runs = plan(read_sweep(PACKAGE_CONFIGS / name), tmp_path, overrides=())
+        assert len(runs) == 6
+        assert "rmi.yaml" in yaml.safe_dump([list(run.command) for run in runs])
+
+
+def test_the_readme_names_what_there_is() -> None:
+    text = (Path(__file__).parents[1] / "README.md").read_text()
+    marked = text.split("<!-- test command -->\n```bash\n")[1].split("\n```")[0]
+    assert marked == 'pip install -e ".[test]" && pytest'
+    for word in text.replace("`", " ").replace("(", " ").split():
+        name = word.strip(".,:;)")
+        if name.endswith(".yaml") and not name.startswith(("RUN", "configs/")):
+            assert (PACKAGE_CONFIGS / name).is_file(), name

@@ -1,0 +1,115 @@
+"""`refseg import-weights`: from the original's variables to masks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import refseg
+from refseg.__main__ import main
+from refseg.checkpoint import read_checkpoint
+from refseg.data import OriginalTokenizer
+from refseg.inference.pipeline import Pipeline
+from refseg.models.original.pretrained import from_original
+
+from ..conftest import TINY_DATA
+from ..models.original.test_pretrained import lstm_cnn, make, rmi, shapes
+from ..models.original.test_pretrained import resnet_patterns as resnet
+from ..models.original.test_pretrained import vgg_patterns as vgg
+
+WORDS = ["<pad>", "<go>", "<eos>", "<unk>", "the", "red", "circle", *(f"w{i}" for i in range(43))]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("vocabulary") / "words.txt"
+    path.write_text("\n".join(WORDS) + "\n")
+    return path
+
+
+def scaled(variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Random weights around zero, whose activations neither vanish nor explode."""
+    return {
+        name: (value - 0.5) * 2 * (3 / max(1, np.prod(value.shape[:-1]))) ** 0.5
+        if value.ndim > 1
+        else value
+        for name, value in variables.items()
+    }
+
+
+def imported(
+    kind: str, variables: dict[str, np.ndarray], vocabulary: Path, folder: Path
+) -> list[str]:
+    np.savez(folder / "variables.npz", **variables)  # type: ignore[arg-type]
+    words = ["import-weights", kind, str(folder / "variables.npz")]
+    return [*words, "--vocabulary", str(vocabulary), "--out", str(folder / "model.ckpt")]
+
+
+def test_checkpoint_is_the_original_model(
+    vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = scaled(lstm_cnn() | make(shapes(vgg())))
+    assert main(imported("lstm_cnn", variables, vocabulary, tmp_path)) == 0
+    assert "50 words" in capsys.readouterr().out
+    pipeline = refseg.load(tmp_path / "model.ckpt")
+    assert isinstance(pipeline, Pipeline)
+    expected = from_original("lstm_cnn", variables)
+    for name, weight in pipeline.segmenter.state_dict().items():
+        assert torch.equal(weight, expected.state_dict()[name]), name
+    assert isinstance(pipeline.tokenizer, OriginalTokenizer)
+    assert pipeline.tokenizer.encode(["The red circle."])[0].tolist() == [[4, 5, 6]]
+    assert (pipeline.image_size, pipeline.fill, pipeline.resampling) == (512, 0, "original")
+    checkpoint = read_checkpoint(tmp_path / "model.ckpt")
+    assert checkpoint["hyper_parameters"]["text_encoder"]["init_args"]["left_padding"] == 20
+    origin = checkpoint["refseg"]["backbone_weights"]
+    assert (origin["origin"], origin["name"]) == ("original", "variables.npz")
+
+
+def test_what_is_wrong_is_named(
+    vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = lstm_cnn() | make(shapes(vgg()))
+    lacking = {n: v for n, v in whole.items() if n != "classifier/mlp_l2/biases"}
+    shorter = tmp_path / "shorter.txt"
+    shorter.write_text("\n".join(WORDS[:-1]))
+    for variables, words, expected in [
+        (lstm_cnn(), vocabulary, "has no variables of the backbone"),
+        (lacking, vocabulary, "1 missing: classifier/mlp_l2/biases"),
+        (whole, shorter, "Expected a vocabulary of 50 lines"),
+        (rmi(), tmp_path / "absent.txt", "Cannot read the vocabulary"),
+    ]:
+        kind = "rmi" if "text_objseg/embedding" in variables else "lstm_cnn"
+        assert main(imported(kind, variables, words, tmp_path)) == 2
+        assert expected in capsys.readouterr().err
+        assert not (tmp_path / "model.ckpt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["rmi", "lstm_cnn"])
+def test_segment_and_test(
+    kind: str,
+    vocabulary: Path,
+    photo: Path,
+    shapes_root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    variables = scaled(
+        rmi() | make(shapes(resnet("ResNet")))
+        if kind == "rmi"
+        else lstm_cnn() | make(shapes(vgg()))
+    )
+    assert main(imported(kind, variables, vocabulary, tmp_path)) == 0
+    checkpoint = str(tmp_path / "model.ckpt")
+    words = ["segment", str(photo), "the red circle", "--checkpoint", checkpoint]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+    with Image.open(photo) as image, Image.open(next(tmp_path.glob("*-mask.png"))) as mask:
+        assert image.size == mask.size
+    data = [w for w in TINY_DATA if w.startswith(("--data.shapes", "--data.num_workers"))]
+    words = ["test", "--ckpt_path", checkpoint, *data, "--trainer.accelerator=cpu"]
+    words += ["--trainer.enable_progress_bar=false", "--seed_everything=0"]
+    assert main([*words, "--data.test_splits=[val]", "--output", str(tmp_path / "test")]) == 0
+    assert (tmp_path / "test" / "metrics.json").is_file()
+    assert "val" in capsys.readouterr().out
