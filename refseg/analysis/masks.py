@@ -10,12 +10,12 @@ from refseg.analysis.true_masks import Mask, Pixels
 from refseg.checkpoint import read_checkpoint
 from refseg.checkpoint.config import config_in
 from refseg.cli.checkpoint_config import data_of
-from refseg.data import decode
 from refseg.errors import CheckpointError, ConfigError, DataError, PredictionError
 from refseg.evaluation.results import CRF_RESULTS_FILE, RLE, Results
 from refseg.inference.crf import CRFOptions
 from refseg.inference.pipeline import Pipeline, load
 from refseg.inference.word_by_word import Reading
+from refseg.masks import decode
 from refseg.types import RunLengths
 
 _READS_BY_WORD = "MultimodalLSTM"

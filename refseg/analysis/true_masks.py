@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, UInt8
 
-from refseg.data import DataSource, ShapesOptions, decode, read_image
+from refseg.data import DataSource, ShapesOptions, read_image
 from refseg.data.mixtures import Mixture, read_mixture, sources_of
 from refseg.data.references import References
 from refseg.data.streaming.source import open_stream
 from refseg.errors import DataError, RefsegError
 from refseg.files import as_path
-from refseg.masks import area
+from refseg.masks import area, decode
 
 Mask = Bool[np.ndarray, "height width"]
 Pixels = UInt8[np.ndarray, "height width 3"]

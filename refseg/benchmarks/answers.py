@@ -7,10 +7,11 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float
 
-from refseg.data import References, encode
+from refseg.data import References
 from refseg.data.collation import stack_images
 from refseg.data.schema import SCHEMA
 from refseg.geometry import Geometry
+from refseg.masks import encode
 from refseg.types import Batch, RunLengths
 
 HEIGHT, WIDTH, SIDE = 480, 640, 320

@@ -41,7 +41,7 @@ from refseg.inference.restoring import described_model, model_config
 from refseg.models.comparison import PARTS, check_description
 from refseg.models.weights.huggingface import Architecture
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
-from refseg.training.callbacks.checkpoints import CompleteCheckpoint, FolderTaken
+from refseg.training.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.training.changed_settings import told_changes
 from refseg.training.clock import TrainingClock
 from refseg.training.distributed import EndTogether, ending_together

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     )
     from refseg.data.transforms import Augmentation, Transform
     from refseg.data.worker_errors import original_message
-    from refseg.masks import decode, encode, encode_segmentation
 
 __all__ = [
     "Augmentation",
@@ -55,9 +54,6 @@ __all__ = [
     "TransformersTokenizer",
     "WordTokenizer",
     "collate",
-    "decode",
-    "encode",
-    "encode_segmentation",
     "image_exists",
     "image_size",
     "load_python2_pickle",
@@ -85,7 +81,6 @@ _PLACES = {
     "dataset": ("ReferringDataset",),
     "flips": ("swap_left_right",),
     "images": ("image_exists", "image_size", "read_image"),
-    "masks": ("decode", "encode", "encode_segmentation"),
     "mixtures": ("DataSource",),
     "readers": (
         "OnBadRecord",
@@ -100,7 +95,7 @@ _PLACES = {
     ),
     "references": ("References",),
     "shapes": ("ShapesOptions", "prepare_shapes"),
-    "streaming.index": ("open_shards",),
+    "streaming.shards": ("open_shards",),
     "streaming.writer": ("write_shards",),
     "tokenizers": (
         "OriginalTokenizer",

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from refseg.data import decode
 from refseg.evaluation import Protocol
+from refseg.masks import decode
 from refseg.types import Batch, RunLengths
 
 Truths = Mapping[RunLengths, Bool[np.ndarray, " height width"]]

@@ -23,7 +23,7 @@ from refseg.evaluation import (
     write_metrics,
 )
 from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
-from refseg.training.callbacks.checkpoints import ExamplePictures, PredictionWriter
+from refseg.training.callbacks import ExamplePictures, PredictionWriter
 from refseg.training.callbacks.crf import CRFEvaluation
 from refseg.training.callbacks.words import WordCurve, as_shares, overall_ious
 from refseg.training.clock import TrainingClock

@@ -12,11 +12,12 @@ import torch
 from refseg.__main__ import main
 from refseg.analysis.masks import RunMasks
 from refseg.analysis.true_masks import Pixels, image_of, true_masks
-from refseg.data import decode, read_references
+from refseg.data import read_references
 from refseg.errors import ConfigError
 from refseg.evaluation.results import RLE, Results, read_results
 from refseg.inference.crf import CRFOptions
 from refseg.inference.pipeline import Pipeline, Segmentation
+from refseg.masks import decode
 from refseg.types import RunLengths
 
 

@@ -7,7 +7,8 @@ from PIL import Image
 
 from refseg.benchmarks.epoch import read_epoch
 from refseg.benchmarks.full_size import DATASET, SPLIT_BY, SetSize, write_refer_set
-from refseg.data import decode, read_references
+from refseg.data import read_references
+from refseg.masks import decode
 
 SIZE = SetSize.of_images(40)
 

@@ -43,7 +43,7 @@ trainer:
         {dirpath: checkpoints, filename: best, monitor: val/overall_iou, mode: max,
          enable_version_counter: false}
     - {class_path: refseg.training.LastCheckpoint, init_args: {minutes: 0.00001}}
-    - {class_path: refseg.training.callbacks.checkpoints.ExamplePictures, init_args: {count: 1, strips: 0}}
+    - {class_path: refseg.training.callbacks.ExamplePictures, init_args: {count: 1, strips: 0}}
 data:
   shapes: {train_images: 14, evaluation_images: 3}
   image_size: 32

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from refseg.benchmarks.answers import generated_batch
-from refseg.data import decode
 from refseg.evaluation import PROTOCOLS, STANDARD, Protocol, intersection_and_union
 from refseg.evaluation.counting import count_pixels, decoded_truths, predict
+from refseg.masks import decode
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=lambda protocol: protocol.name)

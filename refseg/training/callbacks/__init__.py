@@ -1,1 +1,10 @@
-"""To be written."""
+"""What happens beside training and evaluation: checkpoints, pictures, predicted masks, results.
+
+In come Lightning's calls, out go files of the run. Open `checkpoints` first.
+"""
+
+from refseg.training.callbacks.checkpoints import CompleteCheckpoint, FolderTaken
+from refseg.training.callbacks.pictures import ExamplePictures
+from refseg.training.callbacks.predictions import PredictionWriter
+
+__all__ = ["CompleteCheckpoint", "ExamplePictures", "FolderTaken", "PredictionWriter"]

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from refseg.data import encode
 from refseg.data.described import Descriptions
 from refseg.evaluation.counting import PixelCounts
 from refseg.evaluation.measures import MeasureFile, merged
@@ -19,6 +18,7 @@ from refseg.evaluation.results import (
     RLE,
     writing_results,
 )
+from refseg.masks import encode
 from refseg.training.module import ReferringSegmentation
 from refseg.types import Batch
 

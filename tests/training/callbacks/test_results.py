@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from refseg.__main__ import main
-from refseg.data import decode, read_references
+from refseg.data import read_references
 from refseg.data.objects import read_objects
 from refseg.errors import DataError
 from refseg.evaluation import PROTOCOLS
@@ -30,6 +30,7 @@ from refseg.evaluation.results import (
     write_results,
     writing_results,
 )
+from refseg.masks import decode
 from refseg.types import RunLengths
 
 from ...data.fake_grefcoco import write_fake_grefcoco
