@@ -161,7 +161,7 @@ def _run_and_tell(arguments: Sequence[str] | None) -> int:
         raise
     except Exception as error:
         from refseg.cli.messages import missing_kernel
-        from refseg.system_errors import explain_system_error
+        from refseg.cli.system_errors import explain_system_error
 
         explained = missing_kernel(error) or explain_system_error(error)
         if explained is None:

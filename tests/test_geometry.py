@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from refseg.geometry import Geometry
-from refseg.resampling import resize
+from refseg.geometry import Geometry, resize
 
 SIDES = st.integers(1, 700)
 

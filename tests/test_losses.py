@@ -9,8 +9,14 @@ import torch
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.losses import CellLoss, DiceLoss, Loss, WeightedLogisticLoss, WeightedSum
-from refseg.targets import any_foreground
+from refseg.losses import (
+    CellLoss,
+    DiceLoss,
+    Loss,
+    WeightedLogisticLoss,
+    WeightedSum,
+    any_foreground,
+)
 
 LOSSES: list[Loss] = [
     WeightedLogisticLoss(),

@@ -9,7 +9,7 @@ import yaml
 from refseg.analysis.true_masks import Mask, Pixels
 from refseg.checkpoint import read_checkpoint
 from refseg.checkpoint.config import config_in
-from refseg.cli.checkpoint_config import data_of
+from refseg.data.from_checkpoint import data_of
 from refseg.errors import CheckpointError, ConfigError, DataError, PredictionError
 from refseg.evaluation.results import CRF_RESULTS_FILE, RLE, Results
 from refseg.inference.crf import CRFOptions

@@ -57,3 +57,21 @@ def _no_config(source: object, reason: str) -> CheckpointError:
     return CheckpointError(
         f"The config in {source} cannot be read ({reason}); name one with --config."
     )
+
+
+def section(
+    content: Mapping[str, Any], name: str, source: object, *, may_be_file: bool = False
+) -> Mapping[str, Any]:
+    """One section of a config; empty where there is none, or where it may be a file and is one.
+
+    Raises:
+        CheckpointError: it holds no options.
+    """
+    found = content.get(name, {})
+    if may_be_file and isinstance(found, str):
+        return {}
+    if not isinstance(found, Mapping):
+        raise CheckpointError(
+            f"The config in {source} has no options in `{name}`; name one with --config."
+        )
+    return found

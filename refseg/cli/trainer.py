@@ -30,6 +30,7 @@ from refseg.cli.command_line import (
     resolve_configs,
     with_config_of_checkpoint,
 )
+from refseg.cli.distributed import EndTogether, ending_together
 from refseg.cli.messages import explain, refusal, unfit_state
 from refseg.cli.stages import run_stages, stages_of
 from refseg.cli.verb_options import EVALUATING, add_verb_options, verb_callbacks
@@ -37,18 +38,17 @@ from refseg.data import ReferringDataModule
 from refseg.errors import CheckpointError, ConfigError, RefsegError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.files import with_home
-from refseg.inference.restoring import described_model, model_config
 from refseg.models.comparison import PARTS, check_description
 from refseg.models.weights.huggingface import Architecture
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
 from refseg.training.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.training.changed_settings import told_changes
 from refseg.training.clock import TrainingClock
-from refseg.training.distributed import EndTogether, ending_together
 from refseg.training.empty_predictions import EmptyPredictions
 from refseg.training.going_on import ResumeFile, last_checkpoint
 from refseg.training.loggers import WeightsAndBiases
 from refseg.training.module import ReferringSegmentation
+from refseg.training.restoring import described_model, model_config
 from refseg.training.run_folder import RunFolder, place_in
 from refseg.training.run_lock import check_vacant, is_first_process, leftovers, locked
 from refseg.training.signals import STOP_SIGNALS

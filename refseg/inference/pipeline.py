@@ -16,6 +16,7 @@ from refseg.checkpoint import import_packages as import_own
 from refseg.checkpoint import read_checkpoint
 from refseg.data import Tokenizer, read_image, tokenizer_from_state
 from refseg.data.collation import stack_images
+from refseg.data.from_checkpoint import transform_of
 from refseg.data.orientation import oriented
 from refseg.data.pixels import rgb_from_array, rgb_of
 from refseg.data.tokenizers import split_words
@@ -24,7 +25,7 @@ from refseg.evaluation.predictions import check_logits
 from refseg.geometry import Geometry, Resampling
 from refseg.inference.crf import CRFOptions
 from refseg.inference.refinement import refine_in_own_size
-from refseg.inference.restoring import build_module, transform_of
+from refseg.inference.restoring import build_segmenter
 from refseg.inference.word_by_word import Reading, read
 from refseg.models.segmenter import Segmenter
 from refseg.types import Batch
@@ -189,7 +190,7 @@ def load(path: str | Path, device: str = "cpu", import_packages: Sequence[str] =
     """
     import_own(import_packages)
     checkpoint = read_checkpoint(path)
-    module = build_module(checkpoint, path)
+    segmenter = build_segmenter(checkpoint, path)
     data: dict[str, Any] = checkpoint["ReferringDataModule"]
     tokenizer = tokenizer_from_state(data["tokenizer"])
     vocab_size = checkpoint["hyper_parameters"]["vocab_size"]
@@ -199,7 +200,7 @@ def load(path: str | Path, device: str = "cpu", import_packages: Sequence[str] =
             f"{vocab_size:,}; use a checkpoint as `refseg fit` wrote it."
         )
     return Pipeline(
-        module.segmenter,
+        segmenter,
         tokenizer,
         device=device,
         **transform_of(data["transform"], path).state_dict(),

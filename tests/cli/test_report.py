@@ -17,7 +17,7 @@ from plotly.offline import get_plotlyjs
 from refseg.__main__ import main
 from refseg.evaluation.figures import figures_of
 from refseg.evaluation.results import RLE, read_results, write_results
-from refseg.training.callbacks.words import as_shares
+from refseg.evaluation.word_curves import as_shares
 
 from ..analysis.fake_results import HEIGHT, WIDTH, draw_results
 from ..visualization.html.test_markup import HOSTILE

@@ -12,7 +12,8 @@ from refseg.__main__ import main
 from refseg.cli.segment import file_names
 from refseg.data import ReferringDataModule, read_image
 from refseg.errors import CheckpointError, DataError
-from refseg.inference.pipeline import Pipeline, build_module
+from refseg.inference.pipeline import Pipeline
+from refseg.training.restoring import build_module
 
 
 @pytest.fixture(scope="module")

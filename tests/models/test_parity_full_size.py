@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from refseg.losses import WeightedLogisticLoss
+from refseg.losses import WeightedLogisticLoss, subsampled
 from refseg.models.decoders import DeconvolutionDecoder, bilinear_filter, legacy_upsample
 from refseg.models.original.kinds import translate
 from refseg.models.original.pretrained import from_original
-from refseg.targets import subsampled
 
 from ..parity import drawn, read, unpacked_flat
 from .test_parity import channels_first, padded

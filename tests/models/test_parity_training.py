@@ -22,12 +22,11 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from refseg.losses import WeightedLogisticLoss
+from refseg.losses import WeightedLogisticLoss, any_foreground, subsampled
 from refseg.models.decoders import DeconvolutionDecoder
 from refseg.models.original.kinds import Kind, translate
 from refseg.models.original.pretrained import from_original
 from refseg.models.segmenter import Segmenter
-from refseg.targets import any_foreground, subsampled
 from refseg.training.schedules import Polynomial
 
 from ..parity import Facts, read, under, unpacked_flat

@@ -21,12 +21,11 @@ from refseg.data import ReferringDataModule
 from refseg.data.shapes import ShapesOptions
 from refseg.evaluation import STANDARD
 from refseg.evaluation.counting import count_pixels, predict
-from refseg.losses import WeightedLogisticLoss
+from refseg.losses import WeightedLogisticLoss, any_foreground, subsampled
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
 from refseg.models.freezing import Pretrained
 from refseg.models.region import RegionModel
 from refseg.models.region_training import RegionTraining
-from refseg.targets import any_foreground, subsampled
 from refseg.types import Batch
 
 SHAPES = ShapesOptions(

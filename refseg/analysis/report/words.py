@@ -5,7 +5,7 @@ from statistics import fmean
 
 from refseg.analysis.figure_texts import UNKNOWN, percent
 from refseg.analysis.runs import Contenders
-from refseg.training.callbacks.words import read_curves
+from refseg.evaluation.word_curves import read_curves
 from refseg.visualization.charts import curve_chart
 from refseg.visualization.html.markup import HtmlTable
 from refseg.visualization.html.pages import Section, folded

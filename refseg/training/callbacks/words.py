@@ -1,24 +1,20 @@
 """How overall IoU grows while a model reads."""
 
 import itertools
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from refseg.errors import ConfigError, DataError
+from refseg.errors import ConfigError
 from refseg.evaluation import STANDARD
 from refseg.evaluation.counting import count_pixels, decoded_truths
-from refseg.evaluation.results import RESULTS_FILE
 from refseg.evaluation.scores import SplitScores
+from refseg.evaluation.word_curves import Curves
 from refseg.training.module import ReferringSegmentation
 from refseg.types import Batch
 
 PERCENTAGES = (20, 40, 60, 80, 100)
-
-Curves = dict[str, dict[int, dict[str, float]]]
 
 
 def words_read(length: int, percentage: int) -> int:
@@ -33,52 +29,6 @@ def words_read(length: int, percentage: int) -> int:
         [2, 3, 5, 6, 7]
     """
     return -(-length * percentage // 100)
-
-
-def overall_ious(curves: Curves) -> dict[str, dict[int, float]]:
-    """Overall IoU alone: split -> percentage of the words -> [0, 1]."""
-    return {
-        split: {percentage: figures["overall_iou"] for percentage, figures in points.items()}
-        for split, points in curves.items()
-    }
-
-
-def as_shares(points: Mapping[int, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
-    """The points of a curve by the share of the words, as it stands in `metrics.json`.
-
-    Example:
-        >>> as_shares({20: {"overall_iou": 0.25}, 100: {"overall_iou": 0.5}})
-        {'0.2': {'overall_iou': 0.25}, '1.0': {'overall_iou': 0.5}}
-    """
-    return {str(percentage / 100): figures for percentage, figures in points.items()}
-
-
-def read_curves(results: Path) -> dict[str, dict[float, float]]:
-    """The curves that an evaluation with `--words` has left beside its results.
-
-    Args:
-        results: the table of the results; that after DenseCRF has no curves.
-
-    Returns:
-        split -> share of the words, (0, 1] -> overall IoU, [0, 1]; empty where there are none.
-
-    Raises:
-        DataError: the file of the figures is damaged.
-    """
-    path = results.with_name("metrics.json")
-    if results.name != RESULTS_FILE or not path.is_file():
-        return {}
-    try:
-        curves = json.loads(path.read_bytes()).get("words", {})
-        return {
-            split: {float(share): float(figures["overall_iou"]) for share, figures in curve.items()}
-            for split, curve in curves.items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DataError(
-            f"{path}: expected the figures of an evaluation ({type(error).__name__}: {error}); "
-            "write it again with `refseg test --words`."
-        ) from None
 
 
 class WordCurve(Callback):

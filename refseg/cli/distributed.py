@@ -15,8 +15,8 @@ from typing import NoReturn
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
+from refseg.cli.system_errors import explain_system_error
 from refseg.errors import RefsegError, TrainingError
-from refseg.system_errors import explain_system_error
 from refseg.training.signals import STOP_SIGNALS
 
 _FIRST = "REFSEG_FIRST_PROCESS"  # its id, for the processes that it starts

@@ -14,10 +14,9 @@ from torch.testing import assert_close
 
 from refseg.evaluation import intersection_and_union
 from refseg.evaluation.functional import overall_iou, precision_at
-from refseg.geometry import Geometry
+from refseg.geometry import Geometry, resize
+from refseg.losses import any_foreground, subsampled
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
-from refseg.resampling import resize
-from refseg.targets import any_foreground, subsampled
 from refseg.types import TextFeatures
 
 from .parity import read, synthetic_image, synthetic_mask, unpacked, unpacked_flat

@@ -13,10 +13,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from refseg.__main__ import main
+from refseg.cli.system_errors import explain_system_error
 from refseg.data.dataset import ReferringDataset
-from refseg.system_errors import explain_system_error
 
-from .conftest import TINY
+from ..conftest import TINY
 
 
 class Deadly(Dataset[int]):
