@@ -1,7 +1,6 @@
 """Figures, differences and p-values as tables write them; in percent."""
 
 import math
-from collections.abc import Mapping
 
 from refseg.analysis.bootstrap import Difference, Interval
 from refseg.analysis.comparison import Figure
@@ -70,17 +69,3 @@ def bare_p_text(p_value: float | None) -> str:
         ('0.042', '< 0.001', '–')
     """
     return UNKNOWN if p_value is None else p_text(p_value).removeprefix("p ").removeprefix("= ")
-
-
-def empty_text(splits: Mapping[str, int]) -> str:
-    """What is to be known of splits in which all predictions are empty.
-
-    Args:
-        splits: the number of expressions of each.
-
-    Example:
-        >>> empty_text({"val": 1_200})
-        'not one pixel is predicted for any of the 1,200 expressions of val.'
-    """
-    named = [f"{count:,} expressions of {split}" for split, count in splits.items()]
-    return f"not one pixel is predicted for any of the {' and the '.join(named)}."

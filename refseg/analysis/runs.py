@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
-from refseg.analysis.figure_texts import empty_text
 from refseg.analysis.trainings import training_of
 from refseg.errors import ConfigError
 from refseg.evaluation.figures import empty_splits
 from refseg.evaluation.results import Results, read_results
+from refseg.evaluation.tables import empty_text
 
 _EVALUATIONS = ("test", "validate")
 

@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, write the pictures, and print where they are."""
     from refseg.cli.segment import file_names
     from refseg.inference.pipeline import as_pixels, load
-    from refseg.visualization import word_frames, word_strip, write_gif, write_png
-    from refseg.visualization.html import word_page
+    from refseg.visualization import word_frames, word_page, word_strip, write_gif, write_png
 
     pipeline = load(arguments.checkpoint, arguments.device, arguments.packages)
     if not pipeline.segmenter.reads_word_by_word:

@@ -160,6 +160,20 @@ def write_metrics(path: Path, metrics: Mapping[str, object]) -> None:
     write_text(path, text + "\n")
 
 
+def empty_text(splits: Mapping[str, int]) -> str:
+    """What is to be known of splits in which all predictions are empty.
+
+    Args:
+        splits: the number of expressions of each.
+
+    Example:
+        >>> empty_text({"val": 1_200})
+        'not one pixel is predicted for any of the 1,200 expressions of val.'
+    """
+    named = [f"{count:,} expressions of {split}" for split, count in splits.items()]
+    return f"not one pixel is predicted for any of the {' and the '.join(named)}."
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.2f}" if math.isfinite(value) else _UNKNOWN
 

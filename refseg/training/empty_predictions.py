@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from refseg.analysis.figure_texts import empty_text
+from refseg.evaluation.tables import empty_text
 from refseg.training.module import ReferringSegmentation
 from refseg.training.progress_lines import learning_rate
 

@@ -18,9 +18,9 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 import refseg
+from refseg.cli import distributed
 from refseg.cli.distributed import WatchedLauncher, ending_together
 from refseg.errors import DataError, TrainingError
-from refseg.training import distributed
 
 from ..conftest import TINY
 
