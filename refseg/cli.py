@@ -50,7 +50,7 @@ from refseg.training import AtomicCheckpointIO, LastCheckpoint
 from refseg.training.changed_settings import told_changes
 from refseg.training.clock import TrainingClock
 from refseg.training.empty_predictions import EmptyPredictions
-from refseg.training.going_on import ResumeFile, last_checkpoint
+from refseg.training.going_on import ResumeFile, is_queued_again, last_checkpoint
 from refseg.training.signals import STOP_SIGNALS
 from refseg.verb_options import EVALUATING, add_verb_options, verb_callbacks
 
@@ -165,10 +165,12 @@ class RefsegCLI(LightningCLI):
         """
         with_home(self.config)
         config = self.config[self.config.subcommand]
-        if config.get("ckpt_path") == "last" and self.config.subcommand == "fit":
-            config.ckpt_path = str(last_checkpoint(config.output))
+        if self.config.subcommand == "fit":
+            is_again = config.get("ckpt_path") is None and is_queued_again(config.output)
+            if is_again or config.get("ckpt_path") == "last":
+                config.ckpt_path = str(last_checkpoint(config.output))
         checkpoint = config.get("ckpt_path")
-        if not checkpoint or not (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
+        if not checkpoint or "://" in checkpoint:
             return
         asked = config.model.as_dict()
         known = frozenset(_class_paths(asked))
