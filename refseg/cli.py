@@ -42,7 +42,7 @@ from refseg.models.comparison import PARTS, check_description
 from refseg.models.transformers_models import Architecture
 from refseg.module import ReferringSegmentation
 from refseg.restoring import described_model, model_config
-from refseg.run_lock import check_vacant, is_first_process, leftovers, locked
+from refseg.run_lock import check_vacant, discard, is_first_process, leftovers, locked
 from refseg.runs import RunFolder, place_in
 from refseg.stages import run_stages, stages_of
 from refseg.trainer_options import lines_for_bar, turn_off
@@ -117,6 +117,7 @@ class RefsegCLI(LightningCLI):
         """
         self.again = again
         self.before: dict[str, Any] | None = None  # the config of the run that goes on
+        self.taking: FolderTaken | None = None
         with ExitStack() as self.held:
             self.held.callback(RunFolder.forget)
             super().__init__(*arguments, **options)
@@ -191,10 +192,13 @@ class RefsegCLI(LightningCLI):
         name = Path(str(config.config[0])).stem if config.get("config") else verb
         self.run_folder = RunFolder.choose(verb, config.output, checkpoint, name)
         folder, overwrite = self.run_folder.path, bool(config.pop("overwrite", False))
+        is_new = self.run_folder.is_new or not folder.exists()
         self.held.enter_context(locked(folder, verb, self.run_folder.is_new))
         needed = (value for value in config.values() if isinstance(value, str | Path))
         check_vacant(folder, verb, checkpoint, overwrite, needed)
         self.leftovers = leftovers(folder, overwrite) if verb == "fit" else []
+        if verb == "fit" and is_new and is_first_process():
+            self.held.callback(self._discard_unless_taken)
         config.pop(OPTION.lstrip("-"), None)  # said anew each time
         config.output = None  # the saved config makes a new run, it does not overwrite this one
         config.ckpt_path = None
@@ -222,9 +226,10 @@ class RefsegCLI(LightningCLI):
             raise ConfigError(
                 f"Expected trainer.accumulate_grad_batches of at least 1, got {steps}."
             )
+        self.taking = FolderTaken(self.run_folder.path, self.config_dump, self.leftovers)
         self.trainer_defaults["callbacks"] = [
             EndTogether(),
-            FolderTaken(self.run_folder.path, self.config_dump, self.leftovers),
+            self.taking,
             CompleteCheckpoint(self.config_dump),
             *verb_callbacks(config, self.run_folder.path),
             *self._last_checkpoint(),
@@ -236,6 +241,11 @@ class RefsegCLI(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins = [*plugins, AtomicCheckpointIO()]
         return super().instantiate_trainer(plugins=plugins, **kwargs)
+
+    def _discard_unless_taken(self) -> None:
+        """Leave nothing of a training that was refused."""
+        if self.taking is None or not self.taking.taken:
+            discard(self.run_folder.path)
 
     def _last_checkpoint(self) -> list[LastCheckpoint]:
         """The callback that keeps the last state, unless the config has it or saves nothing."""
