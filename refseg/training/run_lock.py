@@ -4,6 +4,7 @@ import errno
 import json
 import logging
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterable, Iterator
@@ -259,6 +260,21 @@ def leftovers(folder: Path, overwrite: bool = False) -> list[Path]:
     names = LEFT_BY_TRAINING if overwrite else ("metrics.json",)
     found = [path for name in names for path in (folder / name, *(folder / name).rglob("*"))]
     return [path for path in found if path.is_file() or path.is_symlink()]
+
+
+def discard(folder: Path) -> None:
+    """Remove what loggers have begun in a new folder whose training was refused, or never began.
+
+    W&B's files stay, as its server knows of the run.
+
+    Args:
+        folder: of the run, which is locked.
+    """
+    for path in folder.iterdir():
+        if path.is_dir() and path.name != "wandb":
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in {LOCK_FILE, OWNER_FILE, "wandb"}:
+            path.unlink(missing_ok=True)
 
 
 def remove(paths: Iterable[Path], folder: Path) -> None:

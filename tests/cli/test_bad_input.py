@@ -59,8 +59,9 @@ def test_options(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # some leave a folder of a run
+    monkeypatch.chdir(tmp_path)
     assert expected in complain(words, capsys)
+    assert not [*tmp_path.iterdir()], "nothing is left of what was refused"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,26 @@ def test_nothing_to_go_on_from(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not (tmp_path / "new").exists()
     assert main(words) == 2
     assert "--output" in capsys.readouterr().err
+    assert main(["test", "--config", "rmi.yaml", *TINY, "--ckpt_path=last"]) == 2
+    assert "found none at last" in capsys.readouterr().err
+
+
+def test_a_job_that_slurm_queues_again_goes_on(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the same command: Lightning saved it when SLURM gave notice, and asked for that."""
+    shutil.copy(run / "config.yaml", tmp_path)
+    shutil.copy(run / "checkpoints" / "last.ckpt", tmp_path / "hpc_ckpt_1.ckpt")
+    for name, value in (("JOB_ID", "7"), ("NTASKS", "1"), ("PROCID", "0"), ("LOCALID", "0")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("SLURM_NODEID", "0")
+    words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(tmp_path)]
+    assert main([*words, "--trainer.max_epochs=2"]) == 0
+    assert "The schedule has 6 steps now, and had 3." in capsys.readouterr().out
+    assert json.loads((tmp_path / "metrics.json").read_text())["steps"] == 6
 
 
 def test_going_on_with_other_settings_is_told_and_done(

@@ -53,15 +53,17 @@ def signalling(
     return lambda: count
 
 
-@pytest.mark.parametrize("number", ENDING)
 @pytest.mark.parametrize(
-    ("method", "at"), [("training_step", 3), ("training_step", 8), ("validation_step", 2)]
+    ("number", "method", "at"),
+    [
+        *((number, "training_step", 3) for number in ENDING),
+        (signal.SIGTERM, "training_step", 8),
+        (signal.SIGTERM, "validation_step", 2),
+    ],
 )
 def test_a_training_ends_where_it_can_go_on(
     number: int, method: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if number != signal.SIGTERM and at != 3:
-        pytest.skip("one signal is enough for the other places")
     options = {"accumulate_grad_batches": 2}
     whole = fit(tmp_path / "whole", LastCheckpoint(), **options)
     before = handlers()

@@ -87,7 +87,7 @@ def test_a_run_that_is_stopped_in_an_epoch_goes_on_as_if_it_had_not_been(
         *("fit", "--config", "rmi.yaml", *TINY),
         *([f"--data.stream={server.address}"] if source == "stream" else []),
         *("--data.augmentation.shrink=0.8", "--data.expressions_per_image=2"),
-        *("--data.batch_size=3", "--trainer.max_epochs=2"),
+        *("--data.batch_size=3", "--trainer.max_epochs=2", "--model.text_encoder.dropout=0.5"),
     ]
     stop_at = -1
     assert main([*words, "--output", str(tmp_path / "whole")]) == 0
