@@ -1,4 +1,7 @@
-"""Keeping the state of a training, going on from it, and telling how far it is."""
+"""Training and evaluation by Lightning, the folder of a run, and how a run goes on.
+
+In come a config's model and data, out come checkpoints, logs and results. Open `module` first.
+"""
 
 from refseg.training.checkpoint_io import AtomicCheckpointIO
 from refseg.training.last_checkpoint import LastCheckpoint

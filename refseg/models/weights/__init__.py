@@ -1,1 +1,1 @@
-"""To be written."""
+"""Weights that others trained: their files, their hub, and what is remembered of their origin."""

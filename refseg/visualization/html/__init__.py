@@ -1,1 +1,1 @@
-"""To be written."""
+"""Pages that need no network: markup, galleries with outlines, filters. Open `pages` first."""
