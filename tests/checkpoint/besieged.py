@@ -192,11 +192,11 @@ def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
                  "seconds": round(time.perf_counter() - start, 2), "may_open": may_open}
             )  # fmt: skip
     report["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    report["touched"] = (ground.outside / "touched").exists()
     report["controls"] = {
         name: bool(witness.watch(lambda action=action: str(action()))[1])  # type: ignore[misc]
         for name, action in controls(ground.outside).items()
     }
-    report["touched"] = (ground.outside / "touched").exists()
     print(json.dumps(report))
 
 

@@ -276,7 +276,7 @@ def by_sizes() -> Iterator[Attack]:
     for part, arguments in sizes.items():
         for name, value in arguments.items():
             write = _placed(_argument(part, name), value)
-            yield Attack(f"{name} of {value:,}", write, (LOAD, FIT))
+            yield Attack(f"{part}.{name} of {value:,}", write, (LOAD, FIT))
 
     def layers(content: Content, value: object) -> None:
         part = {"hidden_dim": 4, "layers": value}
