@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 HERE = Path(__file__).parent
@@ -69,6 +70,16 @@ def test_some_hostile_checkpoints(run: Path, photo: Path, tmp_path: Path) -> Non
     report = besiege(run, photo, tmp_path, count=40)
     assert len(report["attacks"]) >= 40
     check(report)
+
+
+@pytest.mark.slow
+def test_hostile_checkpoints(run: Path, photo: Path, tmp_path: Path) -> None:
+    report = besiege(run, photo, tmp_path, count=10**6)
+    assert report["all"] >= 300
+    assert len(report["attacks"]) >= report["all"]
+    check(report)
+    opened = sum(attack["ending"] == "opened" for attack in report["attacks"])
+    assert 0 < opened < len(report["attacks"]) / 3, "most are refused, not passed over"
 
 
 def test_the_grammar_covers_all_places_and_kinds(run: Path, tmp_path: Path) -> None:

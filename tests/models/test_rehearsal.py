@@ -37,6 +37,7 @@ def test_a_network_with_its_weights_is_made() -> None:
         (lambda: nn.Linear(10**9, 10**9), "larger than all its weights"),
         (lambda: nn.Linear(10**5, 10**5), "larger than all its weights"),
         (lambda: layers(10**9), "more layers than its 2"),
+        (lambda: nn.Sequential(*[nn.PReLU() for _ in range(10**9)]), "more layers than its 2"),
         (lambda: nn.Embedding(-1, 3), "cannot be made"),
         (lambda: nn.Linear(4, 2), r"Other sizes: weight \(\(2, 3\) instead of \(2, 4\)\)"),
         (lambda: nn.Linear(3, 2, bias=False), "Unexpected keys: bias"),
