@@ -56,7 +56,11 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
         durable: wait until the disk has it, so that a power cut leaves the old file or the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    try:
+        handle, name = tempfile.mkstemp(path.suffix, f".{path.stem}-", path.parent)
+    except OSError as error:
+        error.filename = str(path)  # which the user knows of
+        raise
     os.close(handle)
     temporary = Path(name)
     try:

@@ -10,21 +10,32 @@ from refseg.errors import CheckpointError
 
 _LONGEST = 2**17  # characters; that of `rmi.yaml` has 4,500
 _DEEPEST = 40
+_MOST = 100_000
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses what stands for more than is written, and what is nested without an end."""
+    """Refuses what stands for far more than is written, and what is nested without an end."""
 
     depth = 0
+    total = 0
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.sizes: dict[int, int] = {}  # of the values that have a name, aliases written out
 
     def compose_node(self, parent: Any, index: Any) -> Any:  # noqa: ANN401 - as in yaml
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has aliases (*), which `refseg fit` never writes")
+        is_alias, before = self.check_event(yaml.AliasEvent), self.total
+        self.total += 1
         self.depth += 1
         if self.depth > _DEEPEST:
             raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
         node = super().compose_node(parent, index)
         self.depth -= 1
+        if is_alias:  # of what it is itself a part of, it has no size yet
+            self.total += self.sizes.get(id(node), _MOST)
+        self.sizes[id(node)] = self.total - before
+        if self.total > _MOST:
+            raise yaml.YAMLError(f"it has more than {_MOST:,} values, written out")
         return node
 
 

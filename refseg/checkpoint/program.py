@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from io import BufferedIOBase
 from typing import Any
 
-_MOST_STEPS = 3_000_000  # a checkpoint of 10,000 tensors takes some 400,000
+_MOST_STEPS = 1_000_000  # a checkpoint with 10,000 tensors takes some 400,000
 _MOST_KEY = 2**20  # integer keys below it have places of their own: they are numbers of parameters
 
 _ITEM_SIZES = {

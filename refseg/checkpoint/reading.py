@@ -29,7 +29,7 @@ PARTS = ("state_dict", "hyper_parameters", "ReferringDataModule")
 _INSIDE = {"ReferringDataModule": ("tokenizer", "transform")}
 _SHARED = 4  # times that the bytes of a file may be values of tensors: some share theirs
 _PICKLES_OF_OLD = 4  # a number, a version, the byte order, and then the content
-_MOST_VALUES = 3_000_000
+_MOST_VALUES = 1_000_000
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:

@@ -14,12 +14,8 @@ from torch.nn.modules.module import (
 from refseg.errors import CheckpointError, RefsegError
 
 _SPARE_BYTES = 2**30  # of what is made and thrown away: VGG-16's classifier has half of it
-_SPARE_MODULES = 5_000
+_SPARE_PIECES = 5_000  # as many tensors and layers are made before one sees that it is too many
 _SHOWN = 3
-
-
-class _TooLargeError(ValueError):
-    """The network is larger than its weights."""
 
 
 def rehearse(make: Callable[[], nn.Module], weights: Mapping[str, Tensor], source: object) -> None:
@@ -68,20 +64,24 @@ def rehearse(make: Callable[[], nn.Module], weights: Mapping[str, Tensor], sourc
 def _bounded(weights: Mapping[str, Tensor]) -> Iterator[None]:
     """End in an error when what is made becomes larger than these weights can be."""
     most_bytes = 4 * sum(map(_bytes, weights.values())) + _SPARE_BYTES
-    most_modules = 40 * len(weights) + _SPARE_MODULES
-    total_bytes = total_modules = 0
+    most_pieces = 12 * len(weights) + _SPARE_PIECES
+    total_bytes = total_pieces = 0
+
+    def count_piece() -> None:
+        nonlocal total_pieces
+        total_pieces += 1
+        if total_pieces > most_pieces:
+            raise CheckpointError(f"it has more layers than its {len(weights):,} weights")
 
     def count_tensor(module: nn.Module, name: str, tensor: Tensor | None) -> None:
         nonlocal total_bytes
+        count_piece()
         total_bytes += 0 if tensor is None else _bytes(tensor)
         if total_bytes > most_bytes:
-            raise _TooLargeError(f"{type(module).__name__}.{name} is larger than all its weights")
+            raise CheckpointError(f"{type(module).__name__}.{name} is larger than all its weights")
 
     def count_module(module: nn.Module, name: str, submodule: nn.Module | None) -> None:
-        nonlocal total_modules
-        total_modules += 1
-        if total_modules > most_modules:
-            raise _TooLargeError(f"it has more layers than its {len(weights):,} weights")
+        count_piece()
 
     hooks = (
         register_module_parameter_registration_hook(count_tensor),

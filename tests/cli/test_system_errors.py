@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from refseg.__main__ import main
 from refseg.cli.system_errors import explain_system_error
 from refseg.data.dataset import ReferringDataset
+from refseg.files import write_text
 
 from ..conftest import TINY
 
@@ -58,6 +59,17 @@ def message_of(function: Callable[[], object]) -> str:
 def test_files(number: int, expected: str) -> None:
     message = explain_system_error(OSError(number, os.strerror(number), "runs/mine/best.ckpt"))
     assert str(message).startswith(f"runs/mine/best.ckpt: {expected}")
+
+
+def test_a_file_has_the_name_that_the_user_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(suffix: str, prefix: str, folder: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{folder}/{prefix}12345678{suffix}")
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    message = message_of(lambda: write_text(tmp_path / "report.html", "x"))
+    assert message.startswith(f"{tmp_path}/report.html: Read-only file system")
 
 
 def test_a_worker_that_is_killed() -> None:

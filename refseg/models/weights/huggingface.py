@@ -44,7 +44,7 @@ _FETCHING = re.compile(
     r"|.*kernel_config|use_kernels|backbone\w*|use_pretrained_backbone|use_timm_backbone"
 )
 _LARGEST = 2**24
-_LARGEST_IN_LIST = 2**16  # depths and widths of stages
+_LARGEST_IN_LIST = 2**13  # depths and widths of stages
 
 
 class Architecture(dict[str, Any]):
