@@ -163,7 +163,6 @@ def maker() -> str:
         "grouping",
         "references",
         "schema",
-        "masks",
         "images",
         "image_formats",
         "orientation",
@@ -171,7 +170,7 @@ def maker() -> str:
         "relative_paths",
         "table_files",
     )
-    code = [folder / f"{name}.py" for name in names]
+    code = [folder.parent / "masks.py", *(folder / f"{name}.py" for name in names)]
     code += sorted((folder / "readers").glob("*.py"))
     digest = sha256(f"{_FORMAT} {version('pycocotools')}".encode())
     for path in code:

@@ -171,13 +171,13 @@ def test_states_are_kept_in_float32(
     nn.init.constant_(fusion.visual.image.bias, 8.0)
     features, text = torch.randn(1, IMAGE_DIM, H, W), make_text([40], WORD_DIM)
     index = torch.tensor([0])
-    exact = list(fusion.read(features, text, index))
+    exact = [step.maps[-1] for step in fusion.steps((features,), text, index)]
     assert exact[-1].abs().max() > 3.7
     if not is_mixed:
         fusion, features, text.words = fusion.to(dtype), features.to(dtype), text.words.to(dtype)
     with torch.autocast("cpu", dtype, enabled=is_mixed):
-        found = list(fusion.read(features, text, index))
-        fusion(features, text, index).square().mean().backward()
+        found = [step.maps[-1] for step in fusion.steps((features,), text, index)]
+        fusion((features,), text, index)[-1].square().mean().backward()
     assert {cells.dtype for cells in found} == {torch.float32}
     far = [(a - b).abs().mean().item() for a, b in zip(found, exact, strict=True)]
     assert max(far) < 0.02, "gates are rounded, but nothing adds up"

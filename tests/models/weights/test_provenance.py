@@ -80,5 +80,7 @@ def test_a_folder_of_transformers(tmp_path: Path) -> None:
     ResNetBackbone(config).save_pretrained(tmp_path / "tiny")
     backbone = TransformersBackbone(str(tmp_path / "tiny"))
     assert backbone.origin == {"origin": "folder", "name": "tiny"}
-    again = TransformersBackbone("gone", **backbone.portable_arguments())
+    portable = backbone.portable_arguments()
+    portable["architecture"] = Architecture(portable["architecture"])
+    again = TransformersBackbone("gone", **portable)
     assert again.origin == {"origin": "none"}

@@ -7,8 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 from PIL import Image
 
-from refseg.visualization import heat
-from refseg.visualization.html import word_page
+from refseg.visualization import heat, word_page
 
 HOSTILE = ["<script>alert(1)</script>", '"quoted"', "$image", "left"]
 
