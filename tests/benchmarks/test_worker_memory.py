@@ -35,7 +35,8 @@ def _grow(connection: Connection, shared: mmap.mmap, file: Path, inherited: np.n
     tell()  # a copy of it
     # Not by malloc, which may keep what is freed.
     own = mmap.mmap(-1, 30 * MEGABYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    own.write(b"1" * len(own))
+    for _ in range(30):
+        own.write(b"1" * MEGABYTES)
     tell()
     own.close()
     tell()

@@ -59,7 +59,8 @@ def check(report: dict[str, Any]) -> None:
             assert attack["may_open"], attack
         else:
             assert attack["ending"].startswith("refused: "), attack
-            assert "hostile.ckpt" in attack["ending"] or "checkpoint" in attack["ending"], attack
+            named = ("hostile.ckpt", "checkpoint", "no data set")
+            assert any(words in attack["ending"] for words in named), attack
             assert "Traceback" not in attack["ending"], attack
             assert "\x1b" not in attack["ending"], attack
     assert report["megabytes"] < MEGABYTES

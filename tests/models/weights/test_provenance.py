@@ -17,6 +17,7 @@ from refseg.models.backbones import (
 )
 from refseg.models.backbones import torchvision as torchvision_under_test
 from refseg.models.backbones import vgg as vgg_under_test
+from refseg.models.weights.huggingface import Architecture
 
 from ..original.test_pretrained import make, resnet_patterns, shapes
 
