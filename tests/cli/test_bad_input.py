@@ -143,10 +143,6 @@ def test_a_checkpoint_of_something_else(
         (["fit", "--config", "lstm_cnn.yaml"], "a MultimodalLSTM there and a ConcatFusion here"),
         ([*FIT, *TINY, "--model.fusion.hidden_dim=7"], "fusion.hidden_dim is 32 there and 7 here"),
         (["test", "--model.backbone.stride=8"], "backbone.stride is 4 there and 8 here"),
-        (
-            [*FIT, *TINY, "--data.tokenizer=WordTokenizer", "--data.tokenizer.min_count=4"],
-            "words, and the data have",
-        ),
     ],
 )
 def test_a_checkpoint_of_another_model(
@@ -156,6 +152,14 @@ def test_a_checkpoint_of_another_model(
     message = complain(words, capsys)
     assert "is of another model than this one" in message
     assert expected in message
+
+
+def test_a_training_does_not_go_on_with_other_words(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*FIT, *TINY, "--data.tokenizer=WordTokenizer", "--data.tokenizer.min_count=4"]
+    words += [f"--ckpt_path={run / 'checkpoints' / 'best.ckpt'}", f"--output={tmp_path}"]
+    assert "goes on with its own words and sizes of images" in complain(words, capsys)
 
 
 def test_a_network_that_answers_no_numbers(

@@ -75,7 +75,7 @@ def test_sweeps(tmp_path: Path) -> None:
 
 
 def test_the_readme_names_what_there_is() -> None:
-    text = (Path(__file__).parents[1] / "README.md").read_text()
+    text = (Path(__file__).parents[2] / "README.md").read_text()
     marked = text.split("<!-- test command -->\n```bash\n")[1].split("\n```")[0]
     assert marked == 'pip install -e ".[test]" && pytest'
     for word in text.replace("`", " ").replace("(", " ").split():

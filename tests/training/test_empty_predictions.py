@@ -17,9 +17,11 @@ def test_everybody_says_that_nothing_is_predicted(
 ) -> None:
     """Training, evaluation, comparison: logits are far below 0, whatever three steps taught."""
     from refseg.models.segmenter import Segmenter
+    from refseg.types import Output
 
     segment = Segmenter.one_by_one
-    monkeypatch.setattr(Segmenter, "one_by_one", lambda self, batch: segment(self, batch) - 1e4)
+    far_below = lambda self, batch: Output(segment(self, batch).logits - 1e4)  # noqa: E731
+    monkeypatch.setattr(Segmenter, "one_by_one", far_below)
     run = tmp_path / "run"
     words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(run)]
     assert main(words) == 0

@@ -223,7 +223,7 @@ def test_starting_over_removes_what_the_run_left_and_nothing_else(
 ) -> None:
     (copy / "notes.txt").write_text("mine")
     (copy / "checkpoints" / "interrupted.ckpt").write_bytes(b"of the old run")
-    (copy / "test").mkdir()
+    (copy / "test").mkdir(exist_ok=True)
     (copy / "test" / "summary.json").write_text("{}")
     before = content(copy)
     refused = [*FIT, "--output", str(copy), "--overwrite"]

@@ -111,7 +111,8 @@ def test_pictures_are_drawn_from_shards(
     assert (tmp_path / "examples.png").is_file()
     checkpoint = str(tmp_path / "checkpoints" / "best.ckpt")
     words = ["predict", "--ckpt_path", checkpoint, "--output", str(tmp_path / "masks")]
-    assert main([*words, "--data.test_splits=[testA]"]) == 0
+    words += ["--data.test_splits=[testA]", f"--data.stream={server.address}"]  # asked for
+    assert main(words) == 0
     lines = (tmp_path / "masks" / "predictions.jsonl").read_text().splitlines()
     assert all(json.loads(line)["image"].startswith(server.address) for line in lines)
 
