@@ -135,4 +135,4 @@ def test_a_place_that_is_no_folder(
         assert main(words) == 2
         message = capsys.readouterr().err.strip().splitlines()[-1]
         assert message.startswith("refseg: error: ")
-        assert "ot a directory" in message
+        assert "a directory" in message
