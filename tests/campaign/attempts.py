@@ -116,7 +116,7 @@ class Campaign:
         self.points: dict[str, int] = json.loads(points.read_text())
         self.sizes = {
             name: sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            for name, folder in (("run", place.run), ("cache", place.cache))
+            for name, folder in {**place._asdict(), "test": place.run / "test"}.items()
         }
 
     def kill(self, number: int, memory: Path | None) -> Attempt:
@@ -132,7 +132,7 @@ class Campaign:
         point: dict[str, Any] = {"phase": phase}
         kill_after = None
         if phase == "any moment":
-            kill_after = chance.uniform(0, self.seconds)
+            kill_after = chance.uniform(0, 0.7 * self.seconds)  # others may be faster
             point["seconds"] = round(kill_after, 3)
         else:
             point["after"] = chance.randint(1, self.points[phase])
@@ -155,12 +155,13 @@ class Campaign:
         """
         chance = random.Random(f"{self.seed}/full/{number}")
         workers = chance.choice((0, 2))
-        disk, name = self.folder / f"{number} disk", ("run", "cache")[number % 2]
+        name = ("run", "cache", "test")[number % 3]
         place = layout(0, self.folder / str(number))
-        small = {"run": disk / "run"}
+        disk = place.run / "test" if name == "test" else self.folder / f"{number} disk"
+        if name == "run":
+            place = place._replace(run=disk / "run")
         if name == "cache":
-            small = {"cache": disk / "cache", "temporary": disk / "tmp"}
-        place = place._replace(**small)
+            place = place._replace(cache=disk / "cache", temporary=disk / "tmp")
         size = int(chance.uniform(0.02, 1) * self.sizes[name])
         attempt = Attempt(number, "full disk", workers, {"of": name, "KiB": size >> 10})
         log = self.folder / f"{number} full.txt"
