@@ -186,7 +186,8 @@ class Campaign:
             attempt.difference = f"ended with {code}, see {log}"
             return
         attempt.difference = difference(outcome(place.run), self.expected)
-        left = [path.name for path in place.run.rglob(".*")]
+        # A lock that nobody holds is no half-written file: `fit` was killed when all was done.
+        left = [path.name for path in place.run.rglob(".*") if not path.name.startswith(".run.")]
         if left and not attempt.difference:
             attempt.difference = f"left behind: {', '.join(left[:3])}"
         if not attempt.difference:
