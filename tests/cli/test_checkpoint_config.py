@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ def test_an_evaluation_without_a_config_has_the_figures_of_one_with_it(
 
 
 @pytest.fixture
-def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A package in the working directory with a fusion of its own."""
     name = "own_fusions_of_a_test"
     (tmp_path / name).mkdir()
@@ -121,9 +121,8 @@ def own_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr("refseg.checkpoint.packages._named", set())
-    yield name
-    for module in [module for module in sys.modules if module.startswith(name)]:
-        del sys.modules[module]
+    # It stays imported: its class stays known to `ConcatFusion`, and is looked up by later tests.
+    return name
 
 
 def test_classes_of_ones_own_from_training_to_use(
