@@ -59,7 +59,7 @@ def check(report: dict[str, Any]) -> None:
             assert attack["may_open"], attack
         else:
             assert attack["ending"].startswith("refused: "), attack
-            named = ("hostile.ckpt", "checkpoint", "no data set")
+            named = ("hostile.ckpt", "checkpoint", "data set")
             assert any(words in attack["ending"] for words in named), attack
             assert "Traceback" not in attack["ending"], attack
             assert "\x1b" not in attack["ending"], attack
