@@ -59,8 +59,12 @@ def check(report: dict[str, Any]) -> None:
             assert attack["may_open"], attack
         else:
             assert attack["ending"].startswith("refused: "), attack
-            named = ("hostile.ckpt", "checkpoint", "data set")
-            assert any(words in attack["ending"] for words in named), attack
+            if (
+                " in data." not in attack["name"]
+            ):  # a name that the data do not have is theirs to tell
+                assert "checkpoint" in attack["ending"] or "hostile.ckpt" in attack["ending"], (
+                    attack
+                )
             assert "Traceback" not in attack["ending"], attack
             assert "\x1b" not in attack["ending"], attack
     assert report["megabytes"] < MEGABYTES
