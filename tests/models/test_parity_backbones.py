@@ -90,7 +90,7 @@ def test_crops_are_the_centre_of_the_map() -> None:
     torch.manual_seed(0)
     backbone = VGG16FullyConvolutional(image_dim=5, hidden_dim=8, width=4)
     crops = torch.randint(0, 256, (2, 3, 224, 224), dtype=torch.uint8)
-    centre = backbone(crops)[:, :, 3:4, 3:4]
+    centre = backbone(crops)[-1][:, :, 3:4, 3:4]
     assert_close(backbone.vectors(crops), centre, rtol=1e-4, atol=1e-4)
 
 
@@ -106,6 +106,6 @@ def test_image_and_words_to_score(shared: Path) -> None:
         logits = segmenter.from_features(features, tokens, token_mask, index)
         assert_close(logits, fixture["out/pred"][..., 0], rtol=0, atol=1e-4)
         text = segmenter.text_encoder(tokens, token_mask)
-        fused = segmenter.fusion(features, text, index)
-        enlarged = segmenter.decoder(fused, (64, 96))
+        fused = segmenter.fusion((features,), text, index)
+        enlarged = segmenter.decoder(fused, text, (64, 96)).logits
     assert_close(enlarged, fixture["out/up"][..., 0], rtol=0, atol=1e-4)

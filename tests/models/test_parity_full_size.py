@@ -105,10 +105,10 @@ def test_lstm_cnn(shared: Path) -> None:
         logits = segmenter.from_features(features, tokens, token_mask, torch.arange(3))
         assert_close(logits, fixture["out/score_lowres"][..., 0], rtol=0, atol=1e-4)
         assert isinstance(segmenter.decoder, DeconvolutionDecoder)
-        random = segmenter.decoder.enlarge(logits[1:2])[0]
+        random = segmenter.decoder.upsample(logits[1:2])[0]
         assert_close(random, fixture["out/up_random_filter_1"][..., 0], rtol=0, atol=1e-4)
         segmenter.decoder.upsampling.weight.copy_(bilinear_filter(32))
-        bilinear = segmenter.decoder.enlarge(logits[:1])[0]
+        bilinear = segmenter.decoder.upsample(logits[:1])[0]
     assert_close(bilinear, fixture["out/up_bilinear_0"][..., 0], rtol=0, atol=1e-4)
 
 
