@@ -1,16 +1,16 @@
 """All that a comparison finds, over the splits that the runs share."""
 
-import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 import pyarrow as pa
 
-from refseg.analysis.breakdowns import Grouping
+from refseg.analysis.breakdowns import AUTOMATIC, By, Grouping
 from refseg.analysis.comparison import Part, compare_runs, of_split, pair_runs, splits_of
 from refseg.analysis.examples import Example, largest_gains_and_losses
 from refseg.analysis.runs import Contenders, notes_on, training_note
+from refseg.analysis.sums import OVERALL_IOU
 from refseg.analysis.verdict import seed_warning, verdict
 from refseg.errors import DataError
 
@@ -42,49 +42,69 @@ class Findings(NamedTuple):
         return [list(members) for _, members in groupby(parts, lambda part: (part.split, part.by))]
 
 
-def find(contenders: Contenders, options: argparse.Namespace) -> Findings:
+def find(
+    contenders: Contenders,
+    *,
+    by: Sequence[By] = (),
+    splits: Sequence[str] | None = None,
+    metric: str = OVERALL_IOU,
+    lengths: str = AUTOMATIC,
+    sizes: str = "share",
+    categories: int = 15,
+    only_shared: bool = False,
+    resamples: int = 10_000,
+    seed: int = 0,
+    examples: int = 5,
+) -> Findings:
     """Compare everything that was asked for.
 
     Args:
         contenders: the results of each model.
-        options: of the verb.
+        by: breakdowns to make.
+        splits: to compare on; None: all that the runs share.
+        metric: of the breakdowns and of the verdict.
+        lengths: groups of lengths, as in `Grouping`.
+        sizes: groups of sizes, as in `Grouping`.
+        categories: number of the most frequent categories that have a group each.
+        only_shared: leave out expressions that a run lacks, rather than refuse.
+        resamples: number of bootstrap draws of images, and of swaps of models.
+        seed: of draws and swaps.
+        examples: number of the largest gains, and losses, to keep.
 
     Raises:
         ConfigError: there is no such metric.
         DataError: the runs cannot be compared.
     """
     tables = {name: [one.table for one in found] for name, found in contenders.items()}
-    splits = _splits(tables, options.split)
+    chosen = _splits(tables, splits)
     notes = [
         *training_note(contenders),
         *notes_on(contenders),
-        *_missing_splits(tables, splits, options.split),
+        *_missing_splits(tables, chosen, splits),
     ]
-    grouping = Grouping(options.lengths, options.sizes, options.categories)
+    grouping = Grouping(lengths, sizes, categories)
     first, *others = contenders
-    by = list(dict.fromkeys(options.by))
+    by = list(dict.fromkeys(by))
     parts: list[Part] = []
-    examples: dict[str, tuple[list[Example], list[Example]]] = {name: ([], []) for name in others}
-    for split in splits:
-        runs = pair_runs(tables, split, options.only_shared)
+    shown: dict[str, tuple[list[Example], list[Example]]] = {name: ([], []) for name in others}
+    for split in chosen:
+        runs = pair_runs(tables, split, only_shared)
         notes += _left_out(tables, runs, split)
-        parts += compare_runs(
-            runs, split, by, options.metric, grouping, options.resamples, options.seed
-        )
-        for other, kept in examples.items():
-            more = largest_gains_and_losses(runs[first], runs[other], options.examples)
+        parts += compare_runs(runs, split, by, metric, grouping, resamples, seed)
+        for other, kept in shown.items():
+            more = largest_gains_and_losses(runs[first], runs[other], examples)
             for place in range(2):
                 kept[place].extend(more[place])
-    shown = {other: _most(*kept, options.examples) for other, kept in examples.items()}
+    most = {other: _most(*kept, examples) for other, kept in shown.items()}
     warnings = [
-        seed_warning(part, options.metric, first, other)
+        seed_warning(part, metric, first, other)
         for other in others
         for part in parts
         if not part.by
     ]
     notes += [warning for warning in warnings if warning is not None]
-    verdicts = [verdict(parts, options.metric, first, other) for other in others]
-    return Findings(first, others, options.metric, parts, shown, verdicts, notes)
+    verdicts = [verdict(parts, metric, first, other) for other in others]
+    return Findings(first, others, metric, parts, most, verdicts, notes)
 
 
 def _splits(tables: Mapping[str, Sequence[pa.Table]], asked: Sequence[str] | None) -> list[str]:

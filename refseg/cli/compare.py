@@ -79,7 +79,19 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.analysis.runs import read_contenders
 
     contenders = read_contenders(arguments.runs, arguments.against)
-    found = find(contenders, arguments)
+    found = find(
+        contenders,
+        by=arguments.by,
+        splits=arguments.split,
+        metric=arguments.metric,
+        lengths=arguments.lengths,
+        sizes=arguments.sizes,
+        categories=arguments.categories,
+        only_shared=arguments.only_shared,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        examples=arguments.examples,
+    )
     _show(found, Console())
     if arguments.json is not None:
         write_json(arguments.json, contenders, found)

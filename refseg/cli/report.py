@@ -80,11 +80,33 @@ def run(arguments: argparse.Namespace) -> int:
 
     import_packages(arguments.packages)
     contenders = read_contenders(arguments.runs, arguments.against)
-    arguments.by, arguments.examples = BREAKDOWNS, 0
-    found = find(contenders, arguments)
+    found = find(
+        contenders,
+        by=BREAKDOWNS,
+        splits=arguments.split,
+        metric=arguments.metric,
+        lengths=arguments.lengths,
+        sizes=arguments.sizes,
+        categories=arguments.categories,
+        only_shared=arguments.only_shared,
+        resamples=arguments.resamples,
+        seed=arguments.seed,
+        examples=0,
+    )
     path = arguments.out or _default_path(contenders)
     try:
-        write_report(path, contenders, found, arguments)
+        write_report(
+            path,
+            contenders,
+            found,
+            only_shared=arguments.only_shared,
+            resamples=arguments.resamples,
+            seed=arguments.seed,
+            cases=arguments.cases,
+            strips=arguments.strips,
+            root=arguments.root,
+            device=arguments.device,
+        )
     except OSError as error:  # what reads files has errors of its own
         raise ConfigError(f"Cannot write {path} ({error}); name another file with --out.") from None
     for sentence in found.verdicts:

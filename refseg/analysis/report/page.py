@@ -1,6 +1,5 @@
 """A report as a page: what stands where."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +22,17 @@ from refseg.visualization.html.pages import Fold, Section, write_page
 
 
 def write_report(
-    path: Path, contenders: Contenders, found: Findings, options: argparse.Namespace
+    path: Path,
+    contenders: Contenders,
+    found: Findings,
+    *,
+    only_shared: bool = False,
+    resamples: int = 2_000,
+    seed: int = 0,
+    cases: int = 8,
+    strips: int = 4,
+    root: Path | None = None,
+    device: str = "cpu",
 ) -> None:
     """Write the page.
 
@@ -31,37 +40,41 @@ def write_report(
         path: of the file.
         contenders: the results of each model, one for each seed.
         found: what a comparison of them found, with all breakdowns.
-        options: of the verb.
+        only_shared: leave out expressions that a run lacks, rather than refuse.
+        resamples: number of bootstrap draws of images for the curve of precision.
+        seed: of the draws, and of the order of the cases.
+        cases: pictures of each kind in the gallery.
+        strips: sentences that are shown word by word.
+        root: folder of the data, if they lie elsewhere now.
+        device: on which the masks of the cases are predicted once more: `cpu`, `cuda`, …
     """
     whole = [part for part in found.parts if not part.by]
-    paired = _paired(contenders, [part.split for part in whole], options.only_shared)
+    paired = _paired(contenders, [part.split for part in whole], only_shared)
     reading = word_sections(contenders, list(paired))
     curves = {
         split: [
-            curve_section(tables, split, options.resamples, options.seed),
+            curve_section(tables, split, resamples, seed),
             *([reading[split]] if split in reading else []),
         ]
         for split, tables in paired.items()
     }
-    seeds = {
-        name: [RunMasks(one, options.device) for one in runs] for name, runs in contenders.items()
-    }
+    seeds = {name: [RunMasks(one, device) for one in runs] for name, runs in contenders.items()}
     firsts = {name: runs[0] for name, runs in seeds.items()}
     tables = {name: _joined([of[name] for of in paired.values()]) for name in contenders}
-    cases = Cases(tables, firsts, options.cases, options.seed, options.root)
+    gallery = Cases(tables, firsts, cases, seed, root)
     album = Album()
     sections: list[Section | Fold] = [
         *metric_sections(found, paired),
         *breakdown_parts(found, curves),
     ]
-    sections += [cases.filter_section()]
-    if options.cases:
-        sections.append(cases.gallery_section(album))
-    if options.strips and options.cases:
-        sections += [cases.strip_section(name, options.strips, album) for name in firsts]
+    sections += [gallery.filter_section()]
+    if cases:
+        sections.append(gallery.gallery_section(album))
+    if strips and cases:
+        sections += [gallery.strip_section(name, strips, album) for name in firsts]
     every = dict(zip(titles(seeds), [one for runs in seeds.values() for one in runs], strict=True))
     sections.append(runs_section(every, path))
-    notes = [*found.notes, *cases.notes]
+    notes = [*found.notes, *gallery.notes]
     for name, run in firsts.items():
         notes += [f"{name}: {note}" if found.others else note for note in run.notes()]
     write_page(
