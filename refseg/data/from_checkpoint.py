@@ -6,7 +6,6 @@ from typing import Any
 
 from refseg.checkpoint.config import section
 from refseg.checkpoint.described import as_config, check_arguments
-from refseg.data.streaming.storage import is_remote
 from refseg.data.transforms import Transform
 from refseg.errors import CheckpointError, RefsegError
 
@@ -51,7 +50,8 @@ def data_of(
     Raises:
         CheckpointError: as `config_of`.
     """
-    from refseg.data.datamodule import ReferringDataModule  # needs Lightning
+    from refseg.data.datamodule import ReferringDataModule  # needs Lightning, and what trains
+    from refseg.data.streaming.storage import is_remote
 
     described_data = section(content, "data", source)
     left_out = {*_NOT_DATA, *_NOT_TAKEN, *given}

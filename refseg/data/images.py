@@ -14,7 +14,6 @@ from refseg.data.containers import find_member, has_member, read_member
 from refseg.data.image_formats import UnknownFormatError, open_image
 from refseg.data.orientation import Orientation, Size, orientation_of, oriented
 from refseg.data.pixels import rgb_of
-from refseg.data.streaming import members as shards
 from refseg.errors import DataError
 
 
@@ -71,8 +70,11 @@ def image_exists(path: Path | str) -> bool:
     Raises:
         DataError: the path runs through a zip file or a shard that is damaged.
     """
-    if shards.runs_through_shard(str(path)):
-        return shards.has_member(str(path))
+    if _may_lie_in_shard(path):
+        from refseg.data.streaming import members
+
+        if members.runs_through_shard(str(path)):
+            return members.has_member(str(path))
     member = find_member(Path(path))
     if member is not None:
         return has_member(member)
@@ -106,10 +108,18 @@ def in_memory(source: Path | BytesIO) -> BytesIO:
 
 def _source(path: Path | str) -> Path | BytesIO:
     """Where the bytes of an image are: in a file, or in memory for what lies in an archive."""
-    if shards.runs_through_shard(str(path)):
-        return BytesIO(shards.read_member(str(path)))
+    if _may_lie_in_shard(path):
+        from refseg.data.streaming import members
+
+        if members.runs_through_shard(str(path)):
+            return BytesIO(members.read_member(str(path)))
     member = find_member(Path(path))
     return Path(path) if member is None else BytesIO(read_member(member))
+
+
+def _may_lie_in_shard(path: Path | str) -> bool:
+    """Whether it is worth importing what reads shards, and fsspec with it."""
+    return ".tar/" in str(path)
 
 
 @contextmanager

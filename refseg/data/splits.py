@@ -26,7 +26,8 @@ from refseg.data.objects import Objects, read_objects
 from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.streaming.source import open_stream
-from refseg.data.tokenizers import Tokenizer, describe_cuts
+from refseg.data.tokenizers import Tokenizer
+from refseg.data.tokenizers.cuts import describe_cuts
 from refseg.errors import ConfigError, DataError
 from refseg.files import as_path
 

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import torch
 
-from refseg.data.flips import flip
 from refseg.errors import ConfigError
 from refseg.geometry import Geometry, Resampling
 from refseg.types import Sample
@@ -102,6 +102,8 @@ class Augmentation:
             sample: in its own size, which is kept.
         """
         if float(torch.rand(())) < self.flip:
+            from refseg.data.flips import flip  # no need of those who only predict
+
             sample = flip(sample) or sample
         self.prepare()
         if self._compose is None:
@@ -116,6 +118,8 @@ class Augmentation:
 
         Its libraries take seconds and 25 MB in each worker that imports them for itself.
         """
+        if self.flip:
+            import_module("refseg.data.flips")
         beyond_flips = (self.brightness, self.contrast, self.saturation, self.hue, self.noise)
         if self._compose is None and (any(beyond_flips) or self.shrink < 1 or self.rotation):
             self._compose = self._make_compose()

@@ -16,11 +16,11 @@ from refseg.data.tokenizers import (
     Tokenizer,
     TransformersTokenizer,
     WordTokenizer,
-    describe_cuts,
     normalize_text,
     split_words,
     tokenizer_from_state,
 )
+from refseg.data.tokenizers.cuts import describe_cuts
 from refseg.errors import CheckpointError, ConfigError, DataError
 
 TRAINING = ["the red box", "The box on the LEFT", "the man's café"]

@@ -13,6 +13,4 @@ with their packages), kept in a bounded cache on disk, and read by number: the r
 Arrow table beside the shards, an image is a path that runs through a shard
 (`https://host/refcoco/train-000003.tar/000012/COCO_….jpg`), and `ReferringDataset`, its orders
 and the metrics do not know the difference.
-
-Nothing is imported here, as `refseg.data.images` reads through `members`.
 """

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from refseg.data.streaming.shards import index_of
 from refseg.data.streaming.storage import CACHE_SIZE_VARIABLE, is_remote, stored
 from refseg.errors import DataError
 
@@ -102,8 +103,6 @@ def _read(path: str, action: Callable[[Path, tuple[int, int] | None], _T]) -> _T
 def _local_shard(folder: str, name: str) -> Path:
     if not is_remote(folder):
         return Path(folder, name)
-    from refseg.data.streaming.shards import index_of  # imports the readers, which import images
-
     shard = index_of(folder).shard(name)
     return stored(f"{folder}/{name}", shard.size, shard.sha256)
 

@@ -1,7 +1,6 @@
 """From sentences to token ids, one file per family."""
 
 from refseg.data.tokenizers.base import Tokenizer, tokenizer_from_state
-from refseg.data.tokenizers.cuts import describe_cuts
 from refseg.data.tokenizers.original import OriginalTokenizer
 from refseg.data.tokenizers.transformers import TransformersTokenizer
 from refseg.data.tokenizers.words import WordTokenizer, normalize_text, split_words
@@ -11,7 +10,6 @@ __all__ = [
     "Tokenizer",
     "TransformersTokenizer",
     "WordTokenizer",
-    "describe_cuts",
     "normalize_text",
     "split_words",
     "tokenizer_from_state",
