@@ -14,6 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from refseg.cli import EXAMPLES, GROUPS, TRAINER_VERBS, VERBS, Verb
+from refseg.cli.suggestions import did_you_mean
+
 if TYPE_CHECKING:
     from refseg.errors import RefsegError
 
@@ -21,43 +24,13 @@ _BARS = ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PR
 """Variables that the libraries read when they are imported: tqdm's is torch's and lightning's, too;
 transformers follows that of the hub."""
 
-TRAINER_VERBS = {
-    "fit": "train a model, evaluate it, and leave a checkpoint, its config and example pictures",
-    "validate": "evaluate a checkpoint on the validation split",
-    "test": "evaluate a checkpoint on all evaluation splits",
-    "predict": "write the masks that a checkpoint predicts for the evaluation splits",
-}
-COMMANDS = {
-    "evaluate": "evaluate checkpoints as other codes would: one forward pass, several protocols",
-    "segment": "segment what an expression names in a photograph of yours",
-    "words": "draw how a model reads an expression, word by word",
-    "import-weights": "make a checkpoint of the papers' own TensorFlow variables",
-    "compare": "is one run better than another, where, and is it more than chance?",
-    "report": "one page with figures, breakdowns, a gallery and how the words are read",
-    "sweep": "run a sweep file (fusion × seed, say) on this machine, and compare",
-}
-GROUPS = {
-    "data": "list, download, verify and look at data sets",
-    "bench": "measure speed and memory",
-}
-EXAMPLES = """\
-examples:
-  refseg fit --config rmi.yaml
-  refseg test --ckpt_path runs/rmi/checkpoints/best.ckpt
-  refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
-  refseg sweep sweeps/fusion.yaml
-  refseg compare runs/rmi runs/lstm_cnn --by size
-  refseg report runs/rmi runs/lstm_cnn --out report.html
-
-`refseg VERB --help` has the options and more examples."""
-
 
 def overview() -> str:
     """The text of `refseg --help`."""
     return _page(
         "refseg VERB [options]",
         "Referring image segmentation: a picture and a sentence go in, a mask comes out.",
-        {**TRAINER_VERBS, **COMMANDS, **GROUPS},
+        {**TRAINER_VERBS, **{name: verb.meaning for name, verb in VERBS.items()}, **GROUPS},
         EXAMPLES,
     )
 
@@ -198,11 +171,11 @@ def _run(verb: str, words: list[str]) -> int:
         from refseg.cli.trainer import run_trainer
 
         return run_trainer(verb, words)
-    if verb in COMMANDS:
-        return _run_command(f"refseg.cli.{verb.replace('-', '_')}", words)
+    if verb in VERBS:
+        return _call(VERBS[verb], f"refseg {verb}", words)
     if verb in GROUPS:
         return _run_group(verb, words)
-    raise _unknown("verb", verb, [*TRAINER_VERBS, *COMMANDS, *GROUPS])
+    raise _unknown("verb", verb, [*TRAINER_VERBS, *VERBS, *GROUPS])
 
 
 def _run_group(group: str, words: list[str]) -> int:
@@ -210,22 +183,29 @@ def _run_group(group: str, words: list[str]) -> int:
     verb = words[0] if words else ""
     if verb in {"", "-h", "--help"}:
         usage = f"refseg {group} VERB [options]"
-        print(_page(usage, f"{GROUPS[group].capitalize()}.", package.VERBS, package.EXAMPLES))
+        meanings = {name: known.meaning for name, known in package.VERBS.items()}
+        print(_page(usage, f"{GROUPS[group].capitalize()}.", meanings, package.EXAMPLES))
         return 0 if verb else 2
     if verb not in package.VERBS:
         raise _unknown(f"verb of `refseg {group}`", verb, [*package.VERBS])
-    return _run_command(f"refseg.cli.{group}.{verb}", words[1:])
+    return _call(package.VERBS[verb], f"refseg {group} {verb}", words[1:])
 
 
-def _run_command(module: str, words: list[str]) -> int:
+def _call(verb: Verb, prog: str, words: list[str]) -> int:
+    module, _, name = verb.place.partition(":")
     command = importlib.import_module(module)
-    return int(command.run(command.parser().parse_args(words)))
+    if hasattr(command, "parser"):
+        return int(command.run(command.parser().parse_args(words)))
+    from refseg.cli.verb import call
+
+    return call(getattr(command, name), prog, words)
 
 
 def _unknown(what: str, word: str, known: Sequence[str]) -> "RefsegError":
     from refseg.errors import ConfigError
 
-    return ConfigError(f"Unknown {what} '{word}'; choose one of {', '.join(known)}.")
+    meant = did_you_mean(word, known) or f" Choose one of {', '.join(known)}."
+    return ConfigError(f"Unknown {what} '{word}'.{meant}")
 
 
 if __name__ == "__main__":

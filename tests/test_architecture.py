@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from refseg.__main__ import COMMANDS, GROUPS
+from refseg.cli import GROUPS, VERBS
 
 PACKAGE = Path(__file__).parents[1] / "refseg"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
@@ -115,7 +115,7 @@ def test_names_say_something() -> None:
 
 HELP = [
     "--help",
-    *(f"{verb} --help" for verb in COMMANDS),
+    *(f"{verb} --help" for verb in VERBS),
     *(f"{group} --help" for group in GROUPS),
     *(
         f"{group} {verb} --help"

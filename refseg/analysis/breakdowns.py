@@ -148,7 +148,7 @@ def _length_bins(table: pa.Table, lengths: str) -> Bins:
     if len(set(of_sources.values())) > 1:
         raise DataError(
             f"Lengths are counted in other groups for each of {', '.join(sources)}; choose one "
-            f"with `--lengths {'|'.join(LENGTH_BINS)}`, or one split with `--split`."
+            f"with `--lengths {'|'.join(LENGTH_BINS)}`, or one split with `--splits`."
         )
     return next(iter(of_sources.values()))
 

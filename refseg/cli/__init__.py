@@ -1,5 +1,67 @@
-"""The command line: verbs, one file each, and how configs are found and composed.
+"""The command line: what the verbs are, and which function does what each of them does.
 
-In come the words that a user types, out go exit codes. Only `trainer` and what it needs imports
-torch; the help of all other verbs does without. Open `trainer` first.
+To add a verb, write a typed function with a docstring in a module of its own, and name it here:
+`verb.py` makes its parser.
 """
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """A verb that is a function.
+
+    Args:
+        place: of the function, as `module:name`; it is imported when the verb is called.
+        meaning: one line for the list of verbs.
+    """
+
+    place: str
+    meaning: str
+
+
+TRAINER_VERBS = {
+    "fit": "train a model, evaluate it, and leave a checkpoint, its config and example pictures",
+    "validate": "evaluate a checkpoint on the validation split",
+    "test": "evaluate a checkpoint on all evaluation splits",
+    "predict": "write the masks that a checkpoint predicts for the evaluation splits",
+}
+VERBS = {
+    "evaluate": Verb(
+        "refseg.cli.evaluate:evaluate",
+        "evaluate checkpoints as other codes would: one forward pass, several protocols",
+    ),
+    "segment": Verb(
+        "refseg.cli.segment:segment", "segment what an expression names in a photograph of yours"
+    ),
+    "words": Verb("refseg.cli.words:words", "draw how a model reads an expression, word by word"),
+    "import-weights": Verb(
+        "refseg.cli.import_weights:import_weights",
+        "make a checkpoint of the papers' own TensorFlow variables",
+    ),
+    "compare": Verb(
+        "refseg.cli.compare:compare",
+        "is one run better than another, where, and is it more than chance?",
+    ),
+    "report": Verb(
+        "refseg.cli.report:report",
+        "one page with figures, breakdowns, a gallery and how the words are read",
+    ),
+    "sweep": Verb(
+        "refseg.cli.sweep:sweep",
+        "run a sweep file (fusion × seed, say) on this machine, and compare",
+    ),
+}
+GROUPS = {
+    "data": "list, download, verify and look at data sets",
+    "bench": "measure speed and memory",
+}
+EXAMPLES = """\
+examples:
+  refseg fit --config rmi.yaml
+  refseg test --checkpoint runs/rmi/checkpoints/best.ckpt
+  refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
+  refseg sweep sweeps/fusion.yaml
+  refseg compare runs/rmi runs/lstm_cnn --by size
+  refseg report runs/rmi runs/lstm_cnn --output report.html
+
+`refseg VERB --help` has the options and more examples."""

@@ -21,6 +21,7 @@ from refseg.errors import CheckpointError
 
 _LOGGER = "--trainer.logger"
 _CONFIG = "--config"
+_CHECKPOINT = "--checkpoint"
 # Parts of a name that only say that what follows belongs to a class.
 _OF_A_CLASS = {"class_path", "init_args", "dict_kwargs"}
 
@@ -52,9 +53,14 @@ def in_order(words: Sequence[str]) -> list[str]:
 
 
 def _options(words: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """The options with their values, each with its name; the short form of `--config` in full."""
+    """The options with their values, each with its name; other spellings in full.
+
+    These are `-c` of `--config`, and `--checkpoint`, as all other verbs call `--ckpt_path`.
+    """
     found: list[tuple[str, list[str]]] = []
     for word in words:
+        if word == _CHECKPOINT or word.startswith(f"{_CHECKPOINT}="):
+            word = f"--ckpt_path{word.removeprefix(_CHECKPOINT)}"
         if word.startswith("-c"):
             joined = [value] if (value := word[2:].removeprefix("=")) else []
             found.append((_CONFIG, [_CONFIG, *joined]))

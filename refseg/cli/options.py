@@ -1,95 +1,72 @@
 """The options of a comparison, which `refseg compare` and `refseg report` share."""
 
-import argparse
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from refseg.cli.argument_types import Count, Natural, Option
+
+if TYPE_CHECKING:
+    from refseg.analysis.breakdowns import By
+    from refseg.analysis.findings import Findings
+    from refseg.analysis.runs import Contenders
+
+Runs = Annotated[Sequence[str], Option(metavar="RUN")]
+Draws = Annotated[int, Option(least=100)]
 
 
-def add_run_options(options: argparse.ArgumentParser) -> None:
-    """Add which runs are looked at, and which of them are seeds of one model.
-
-    Args:
-        options: of the verb.
-    """
-    options.add_argument("runs", metavar="RUN", nargs="+", help="path of a run, or NAME=PATH")
-    options.add_argument(
-        "--against",
-        metavar="RUN",
-        nargs="+",
-        default=[],
-        help="seeds of the other model; the runs before are then seeds of the first",
-    )
-
-
-def add_comparison_options(options: argparse.ArgumentParser, resamples: int) -> None:
-    """Add what says which expressions are compared, in which groups, and how many draws there are.
+@dataclass(frozen=True)
+class Comparison:
+    """Which expressions are compared, in which groups, and how chance is drawn.
 
     Args:
-        options: of the verb.
-        resamples: default number of draws.
-    """
-    options.add_argument("--split", metavar="NAME", nargs="+", help="default: all that runs share")
-    options.add_argument(
-        "--metric",
-        default="overall_iou",
-        help="of breakdowns and verdict: overall_iou (default), mean_iou or precision@X",
-    )
-    options.add_argument(
-        "--lengths",
-        default="auto",
-        choices=["auto", "gref", "unc", "referit", "shapes"],
-        help="groups of lengths; auto (default) takes those of the data set",
-    )
-    options.add_argument(
-        "--sizes",
-        default="share",
-        choices=["share", "fine", "coco"],
-        help="groups of sizes: borders at 3 and 10 %% of the image (share, default); at 1, 3, 10 "
-        "and 30 %% (fine); at 32² and 96² pixels (coco)",
-    )
-    options.add_argument(
-        "--categories",
-        metavar="N",
-        type=number_from(1),
-        default=15,
-        help="most frequent (default: 15)",
-    )
-    options.add_argument(
-        "--only_shared",
-        action="store_true",
-        help="leave out expressions that a run lacks, rather than refuse",
-    )
-    options.add_argument(
-        "--resamples",
-        metavar="N",
-        type=number_from(100),
-        default=resamples,
-        help=f"draws of images, and swaps of models (default: {resamples})",
-    )
-    options.add_argument(
-        "--seed",
-        metavar="N",
-        type=number_from(0),
-        default=0,
-        help="of draws and swaps (default: 0)",
-    )
-
-
-def number_from(least: int) -> Callable[[str], int]:
-    """A type for whole numbers.
-
-    Args:
-        least: the least that is allowed.
+        against: seeds of the other model; the runs before are then seeds of the first
+        splits: to compare on; default: all that the runs share
+        metric: of breakdowns and verdict: overall_iou, mean_iou or precision@X
+        lengths: groups of lengths; auto takes those of the data set
+        sizes: groups of sizes: borders at 3 and 10 % of the image (share); at 1, 3, 10 and 30 %
+            (fine); at 32² and 96² pixels (coco)
+        categories: number of the most frequent categories that have a group each
+        only_shared: leave out expressions that a run lacks, rather than refuse
+        seed: of draws and swaps
     """
 
-    def read(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(
-                f"expected a whole number from {least}, got '{text}'"
-            ) from None
-        if value < least:
-            raise argparse.ArgumentTypeError(f"expected a number from {least}, got {value}")
-        return value
+    against: Runs = ()
+    splits: Sequence[str] | None = None
+    metric: str = "overall_iou"
+    lengths: Literal["auto", "gref", "unc", "referit", "shapes"] = "auto"
+    sizes: Literal["share", "fine", "coco"] = "share"
+    categories: Count = 15
+    only_shared: bool = False
+    seed: Natural = 0
 
-    return read
+    def find(
+        self, contenders: "Contenders", by: "Sequence[By]", resamples: int, examples: int
+    ) -> "Findings":
+        """Compare what runs have left.
+
+        Args:
+            contenders: the results of each model.
+            by: breakdowns to make.
+            resamples: number of bootstrap draws of images, and of swaps of models.
+            examples: number of the largest gains, and losses, to keep.
+
+        Raises:
+            ConfigError: there is no such metric.
+            DataError: the runs cannot be compared.
+        """
+        from refseg.analysis.findings import find
+
+        return find(
+            contenders,
+            by=by,
+            splits=self.splits,
+            metric=self.metric,
+            lengths=self.lengths,
+            sizes=self.sizes,
+            categories=self.categories,
+            only_shared=self.only_shared,
+            resamples=resamples,
+            seed=self.seed,
+            examples=examples,
+        )

@@ -56,6 +56,8 @@ def test_a_nested_file_that_is_nowhere_is_named(tmp_path: Path) -> None:
         ("--t.c+=A --t.c.n 1 --t=a.yaml --t.c=[B]", "--t=a.yaml --t.c=[B] --t.c+=A --t.c.n 1"),
         ("--crf --crf_options.w=2 --crf false", "--crf --crf_options.w=2 --crf false"),
         ("--print_config --config a.yaml", "--config a.yaml --print_config"),
+        ("--checkpoint a.ckpt --x=1", "--ckpt_path a.ckpt --x=1"),
+        ("--checkpoint=a.ckpt --checkpoints", "--ckpt_path=a.ckpt --checkpoints"),
     ],
 )
 def test_an_option_follows_the_files_that_it_changes(words: str, expected: str) -> None:

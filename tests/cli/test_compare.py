@@ -194,7 +194,7 @@ def test_what_cannot_be_compared(
         ("none",): "is absent",
         (rmi, rmi): "given twice",
         (rmi, other): "got none (rmi-0: val; other: dev)",
-        (rmi, lstm, "--split", "testA"): "has no split 'testA'; choose one of val",
+        (rmi, lstm, "--splits", "testA"): "has no split 'testA'; choose one of val",
         (rmi, few): "rmi-0: 465 expressions, of which not all others have shapes (shapes) 0",
         (rmi, lstm, "--metric", "iou"): "precision@X",
         (f"x={rmi}", f"y={lstm}", "--against", few): "seeds of one model",
@@ -240,8 +240,7 @@ def test_results_with_gaps(
 
 
 def test_a_number_that_is_none(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["compare", str(runs / "rmi-0"), "--seed", "x"])
+    assert main(["compare", str(runs / "rmi-0"), "--seed", "x"]) == 2
     assert "expected a whole number from 0, got 'x'" in capsys.readouterr().err
 
 

@@ -111,7 +111,7 @@ def test_curves_over_the_words_are_those_of_the_runs_that_have_them(
         curve = as_shares({40: {"overall_iou": 0.25}, 100: {"overall_iou": final}})
         (run / "test" / "metrics.json").write_text(json.dumps({"words": {"val": curve}}))
     words = ["report", f"read={runs[0]}", f"read={runs[1]}", f"other={runs[2]}", *FEW]
-    assert main([*words, "--out", str(tmp_path / "page.html")]) == 0
+    assert main([*words, "--output", str(tmp_path / "page.html")]) == 0
     found = section(read_page(tmp_path / "page.html"), "While the sentence is read, val")
     assert cells(found.find(".//table")) == [
         ["words read", "read"],
@@ -120,7 +120,7 @@ def test_curves_over_the_words_are_those_of_the_runs_that_have_them(
     ]
     assert "Overall IoU of read (protocol standard)" in text_of(found)
     (runs[1] / "test" / "metrics.json").write_text("[3]")
-    assert main([*words, "--out", str(tmp_path / "page.html")]) == 2
+    assert main([*words, "--output", str(tmp_path / "page.html")]) == 2
     assert "write it again with `refseg test --words`" in capsys.readouterr().err
 
 
@@ -214,7 +214,7 @@ def test_two_runs_with_a_paired_comparison(
 ) -> None:
     path = tmp_path / "two.html"
     runs = [str(fakes / "rmi-0"), str(fakes / "lstm-0")]
-    assert main(["report", *runs, "--out", str(path), *FEW]) == 0
+    assert main(["report", *runs, "--output", str(path), *FEW]) == 0
     shown = capsys.readouterr().out
     assert shown.endswith(f"{path}\n")
     page = read_page(path)
@@ -245,7 +245,7 @@ def test_two_runs_with_a_paired_comparison(
 def test_three_runs_stand_below_each_other(fakes: Path, tmp_path: Path) -> None:
     path = tmp_path / "three.html"
     runs = [str(fakes / name) for name in ("rmi-0", "lstm-0", "lstm-1")]
-    assert main(["report", *runs, "--out", str(path), *FEW]) == 0
+    assert main(["report", *runs, "--output", str(path), *FEW]) == 0
     page = read_page(path)
     heads, *rows = cells(section(page, "Figures on val").find(".//table"))
     assert heads == ["metric", "in %", "difference", "p (Holm)"]
@@ -277,7 +277,7 @@ def test_after_crf_the_page_says_so(fakes: Path, tmp_path: Path) -> None:
         ([plain], "(protocol standard)."),
     ):
         path = tmp_path / "page.html"
-        assert main(["report", *runs, "--out", str(path), *FEW]) == 0
+        assert main(["report", *runs, "--output", str(path), *FEW]) == 0
         page = read_page(path)
         assert page.find(".//header/p").text.endswith(said)
         rows = dict(row[:2] for row in cells(section(page, "What was run").find(".//table")))
@@ -299,7 +299,7 @@ def test_a_run_without_images_data_or_checkpoint(fakes: Path) -> None:
 def test_seeds(fakes: Path, tmp_path: Path) -> None:
     path = tmp_path / "seeds.html"
     runs = [f"{name}={fakes / name}-{seed}" for name in ("rmi", "lstm") for seed in range(2)]
-    assert main(["report", *runs, "--out", str(path), *FEW]) == 0
+    assert main(["report", *runs, "--output", str(path), *FEW]) == 0
     page = read_page(path)
     heads, first, *_ = cells(section(page, "Figures on val").find(".//table"))
     assert heads[-2:] == ["p over images", "p over seeds"]
@@ -357,7 +357,7 @@ def test_hostile_expressions_categories_and_names_are_inert(tmp_path: Path) -> N
         versions={HOSTILE[3]: HOSTILE[4]},
     )
     path = tmp_path / "page.html"
-    words = ["report", f"{HOSTILE[6].replace('/', '')}={run}", "--out", str(path), *FEW]
+    words = ["report", f"{HOSTILE[6].replace('/', '')}={run}", "--output", str(path), *FEW]
     assert main(words) == 0
     page = read_page(path)
     scripts = [s for s in page.iter("script") if s.get("type") == "application/json"]
@@ -403,8 +403,8 @@ def test_what_cannot_be_reported(
         (str(broken),): "summary.json is not complete JSON",
         (str(tmp_path / "none"),): "is absent",
         (str(folder),): "got none; make it with `refseg test",
-        (str(good), "--split", "testA"): "has no split 'testA'",
-        (str(good), "--out", str(folder)): "name another file with --out",
+        (str(good), "--splits", "testA"): "has no split 'testA'",
+        (str(good), "--output", str(folder)): "name another file with --output",
         (str(good), "--metric", "iou"): "precision@X",
     }
     for words, told in cases.items():
@@ -422,7 +422,7 @@ def test_masks_of_a_large_run_may_be_left_out(fakes: Path, tmp_path: Path) -> No
     table = draw_results(60, noise=3)
     run = write_run(tmp_path / "b", table.append_column(RLE, pa.array([b""] * len(table))))
     path = tmp_path / "page.html"
-    words = ["report", str(fakes / "rmi-0"), str(run), "--out", str(path), *FEW, "--cases", "0"]
+    words = ["report", str(fakes / "rmi-0"), str(run), "--output", str(path), *FEW, "--cases", "0"]
     assert main(words) == 0
     titles = [heading.text for heading in read_page(path).iter("h2")]
     assert "Gallery" not in titles

@@ -63,7 +63,7 @@ def path(table: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
     write_results(folder / "run" / "results.parquet", table)
     page = folder / "page.html"
-    words = [f"{HOSTILE[6].replace('/', '')}={folder / 'run'}", "--out", str(page), "--cases=3"]
+    words = [f"{HOSTILE[6].replace('/', '')}={folder / 'run'}", "--output", str(page), "--cases=3"]
     assert main(["report", *words, "--resamples=100"]) == 0
     return page
 
@@ -228,7 +228,7 @@ def test_tables_of_several_models_fit_screen_and_paper(
     for number, run in enumerate(runs):
         write_results(run / "results.parquet", draw_results(40, noise=number))
     path = tmp_path / "page.html"
-    options = ["--out", str(path), "--cases=0", "--resamples=100"]
+    options = ["--output", str(path), "--cases=0", "--resamples=100"]
     assert main(["report", *map(str, runs), *options]) == 0
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(path.as_uri())

@@ -52,7 +52,7 @@ def test_everybody_says_that_nothing_is_predicted(
     assert re.search(r"Note: Trained for run: 3 steps in \d+ s\.", out)
     assert re.search(r"Note: run: not one pixel is predicted for any of the \d+ expressions", out)
     page = tmp_path / "page.html"
-    assert main(["report", str(run), "--resamples=100", "--cases=0", "--out", str(page)]) == 0
+    assert main(["report", str(run), "--resamples=100", "--cases=0", "--output", str(page)]) == 0
     text = page.read_text()
     assert re.search(r"trained for.{1,40}3 steps in \d+ s", text, re.DOTALL)
     assert re.search(r"not one pixel is predicted for any of the \d+ expressions of val", text)

@@ -1,8 +1,16 @@
 """`refseg bench VERB`: how fast things are, and how much memory they take."""
 
+from refseg.cli import Verb
+
 VERBS = {
-    "data": "open the table of a full-size data set and read an epoch with several workers",
-    "evaluation": "what evaluation costs beside the network, in time and memory",
+    "data": Verb(
+        "refseg.cli.bench.data:bench_data",
+        "open the table of a full-size data set and read an epoch with several workers",
+    ),
+    "evaluation": Verb(
+        "refseg.cli.bench.evaluation:bench_evaluation",
+        "what evaluation costs beside the network, in time and memory",
+    ),
 }
 EXAMPLES = """\
 examples:

@@ -246,7 +246,7 @@ def test_a_summary_of_other_rows_is_refused(
     """As earlier versions left it when they were killed, or as somebody copied it."""
     write_results(tmp_path / "results.parquet", tested.table.slice(1))
     shutil.copy(tested.path.parent / "summary.json", tmp_path)
-    for words in (["compare"], ["report", "--out", str(tmp_path / "page.html")]):
+    for words in (["compare"], ["report", "--output", str(tmp_path / "page.html")]):
         assert main([words[0], str(tmp_path), *words[1:], "--resamples", "100"]) == 2
         message = capsys.readouterr().err
         assert "got that of other rows" in message
