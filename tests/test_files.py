@@ -60,7 +60,7 @@ def test_configs_and_options_of_the_trainer(home: Path) -> None:
         *("--config=~/mine.yaml", "--data=~/parts/mine.yaml"),
         *(word for word in TINY if "shapes" not in word),
     ])  # fmt: skip
-    assert run.data.root == home / "data"
+    assert run.data.splits.root == home / "data"
     assert run.trainer.default_root_dir == f"{home}/runs"
     assert len(run.data.mixture.parts[0].references) == 4
 
@@ -68,7 +68,7 @@ def test_configs_and_options_of_the_trainer(home: Path) -> None:
 def test_python(home: Path, run: Path) -> None:
     for root in ("~/data", str(home / "data"), Path("~/data")):
         data = ReferringDataModule(root=root, dataset="mine", val_splits=["val"])
-        assert data.root == home / "data"
+        assert data.splits.root == home / "data"
         assert data.mixture.parts[0].references.splits == ("train", "val", "test")
     assert len(read_references("~/data", "mine")) == len(read_folder("~/data", "mine")) == 4
     (source,) = sources_of([DataSource("mine", root=Path("~/data"))])

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
@@ -12,11 +13,11 @@ from refseg.checkpoint import read_checkpoint
 from refseg.data.dataset import ReferringDataset, annotated_images
 from refseg.data.features import FeatureStore
 from refseg.data.loaders import make_loader, share_with_workers
-from refseg.data.mixtures import DataSource, training_dataset
+from refseg.data.mixtures import DataSource, Mixture, Training, training_dataset
 from refseg.data.readers import OnBadRecord
 from refseg.data.resuming import ResumableLoader, resumable_loader
 from refseg.data.shapes import ShapesOptions
-from refseg.data.splits import ChosenData, announce
+from refseg.data.splits import Splits, announce
 from refseg.data.streaming.source import cache_advice, shard_order
 from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_state
 from refseg.data.transforms import Augmentation, Transform
@@ -28,7 +29,7 @@ from refseg.types import Batch
 _DEFAULT_SHAPES = ShapesOptions()
 
 
-class ReferringDataModule(ChosenData):
+class ReferringDataModule(LightningDataModule):
     """Images with expressions: of the built-in set, of a data set in a folder, or of several.
 
     In a mixture, the splits of a set are called `refcoco/val`; `val` means those of all sets that
@@ -120,7 +121,8 @@ class ReferringDataModule(ChosenData):
         stream: str | None = None,
         features: Path | str | None = None,
     ) -> None:
-        super().__init__(
+        super().__init__()
+        self.splits = Splits(
             root=root,
             dataset=dataset,
             split_by=split_by,
@@ -159,10 +161,34 @@ class ReferringDataModule(ChosenData):
         self._where_stopped: Mapping[str, Any] | None = None
 
     @property
+    def split_names(self) -> list[str]:
+        """The full names of the splits that `test_dataloader` gives, in its order."""
+        return self.splits.split_names
+
+    @property
+    def val_groups(self) -> list[list[str]]:
+        """The full names of the splits of each loader that `val_dataloader` gives, in its order."""
+        return self.splits.val_groups
+
+    @property
+    def mixture(self) -> Mixture:
+        """All splits of all data sets, read when they are first needed."""
+        return self.splits.mixture
+
+    @property
+    def training(self) -> list[Training]:
+        """What is trained on of each data set, chosen when it is first needed."""
+        return self.splits.training
+
+    @property
     def vocab_size(self) -> int:
         """Number of token ids; the text encoder's width follows from it."""
         self._prepare_vocabulary()
         return self.tokenizer.vocab_size
+
+    def prepare_data(self) -> None:
+        """Draw the built-in set, once per machine."""
+        self.splits.draw()
 
     def setup(self, stage: str) -> None:
         """Read the annotations, and make the vocabulary unless a checkpoint brought it.
@@ -178,10 +204,10 @@ class ReferringDataModule(ChosenData):
                     "change the images: turn it off with --data.augmentation null, or leave "
                     "data.features out."
                 )
-            _ = self.training
-        evaluated = self.val_splits if stage in {"fit", "validate"} else self.split_names
+            _ = self.training  # says what is left out
+        evaluated = self._evaluated(stage)
         self.mixture.full_names(evaluated)  # an unknown name is found before training starts
-        self.tell_cuts(self.tokenizer, evaluated, trains=stage == "fit")
+        self.splits.tell_cuts(self.tokenizer, evaluated, trains=stage == "fit")
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """The training splits, shuffled; goes on where a checkpoint left the epoch."""
@@ -201,10 +227,10 @@ class ReferringDataModule(ChosenData):
             *share,
             features=self.features,
         )
-        if self.stream is not None:
+        if (stream := self.splits.stream) is not None:
             assert isinstance(dataset, ReferringDataset)  # of one data set
             order = shard_order(dataset.image_paths(), seed, *share)
-            if advice := cache_advice(self.stream, share[0]):
+            if advice := cache_advice(stream, share[0]):
                 announce(advice)
         tables = [training.references for training in self.training]
         self._training_loader = resumable_loader(
@@ -239,8 +265,7 @@ class ReferringDataModule(ChosenData):
         """
         if self.features is None:
             return
-        splits = self.val_splits if stage in {"fit", "validate"} else self.split_names
-        tables = self.mixture.rows(splits)
+        tables = self.mixture.rows(self._evaluated(stage))
         tables += [training.references for training in self.training] if stage == "fit" else []
         images = (zip(*annotated_images(table), strict=True) for table in tables)
         different = dict.fromkeys(image for of_table in images for image in of_table)
@@ -266,7 +291,7 @@ class ReferringDataModule(ChosenData):
         before = state_dict.get("trained_on_evaluation_images")  # None: nobody has checked
         is_evaluating = self.trainer is not None and self.trainer.state.fn != "fit"
         self.trained_on_evaluation_images = (
-            before if is_evaluating else self.train_on_evaluation_images or before
+            before if is_evaluating else self.splits.train_on_evaluation_images or before
         )
         restored = Transform.from_state(state_dict["transform"])
         if restored.state_dict() != self.transform.state_dict():
@@ -276,6 +301,9 @@ class ReferringDataModule(ChosenData):
             )
         self.transform = restored
 
+    def _evaluated(self, stage: str) -> list[str]:
+        return self.splits.val_splits if stage in {"fit", "validate"} else self.split_names
+
     def _prepare_vocabulary(self) -> None:
         if self._vocabulary_is_ready:
             return
@@ -283,7 +311,7 @@ class ReferringDataModule(ChosenData):
             state = read_checkpoint(self.vocabulary_from)["ReferringDataModule"]
             self.tokenizer = tokenizer_from_state(state["tokenizer"])
         elif self.tokenizer.needs_building:
-            self.build_vocabulary(self.tokenizer)
+            self.splits.build_vocabulary(self.tokenizer)
         self._vocabulary_is_ready = True
 
     def _evaluation_loader(self, splits: Sequence[str]) -> DataLoader[Batch]:

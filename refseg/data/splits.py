@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
-from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
 from refseg.data.described import Descriptions
@@ -32,10 +31,11 @@ from refseg.errors import ConfigError, DataError
 from refseg.files import as_path
 
 
-class ChosenData(LightningDataModule):
+class Splits:
     """The data sets of a run and their splits, read when they are first needed.
 
-    The part of `ReferringDataModule` that knows neither loaders nor checkpoints.
+    What a `ReferringDataModule` holds to know which rows to train on and which to evaluate. Knows
+    neither loaders nor checkpoints.
 
     Args:
         root: as for `ReferringDataModule`, like all others.
@@ -71,7 +71,6 @@ class ChosenData(LightningDataModule):
         protected_datasets: Sequence[str] | None,
         stream: str | None,
     ) -> None:
-        super().__init__()
         self.sources = sources_of(dataset, split_by)
         if stream is not None and (root is not None or len(self.sources) > 1):
             raise ConfigError(
@@ -146,7 +145,7 @@ class ChosenData(LightningDataModule):
 
     @property
     def split_names(self) -> list[str]:
-        """The names of the splits that `test_dataloader` gives, in its order."""
+        """The full names of the splits to test on, in their order."""
         if self.test_splits is not None:
             return self.mixture.full_names(self.test_splits)
         names = self.mixture.other_splits(self.train_splits)
@@ -159,7 +158,7 @@ class ChosenData(LightningDataModule):
 
     @property
     def val_groups(self) -> list[list[str]]:
-        """The splits of each loader that `val_dataloader` gives, in its order."""
+        """The full names of the splits to validate on; those taken together are in one list."""
         return self.mixture.together(self.val_splits)
 
     def expression_ids(self, splits: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
@@ -198,8 +197,8 @@ class ChosenData(LightningDataModule):
         tables = self.mixture.rows(splits)
         return np.concatenate([table.first_expression_ids() for table in tables])
 
-    def prepare_data(self) -> None:
-        """Draw the built-in set, once per machine."""
+    def draw(self) -> None:
+        """Draw the built-in set, if it is one of the data sets and not there yet."""
         if self.stream is not None:
             return
         if any(is_built_in(source, self.root, len(self.sources)) for source in self.sources):

@@ -299,7 +299,9 @@ class ReferringSegmentation(LightningModule):
 
     def _new_metrics(self, splits: Sequence[str], protocol: Protocol) -> ReferringMetrics:
         takes_all = protocol.sentences == "all"
-        chosen = None if takes_all else torch.from_numpy(self.data.first_expression_ids(splits))
+        chosen = (
+            None if takes_all else torch.from_numpy(self.data.splits.first_expression_ids(splits))
+        )
         return ReferringMetrics(protocol=protocol, chosen_ids=chosen).to(self.device)
 
     def _finish_evaluation(self) -> None:
@@ -317,12 +319,12 @@ class ReferringSegmentation(LightningModule):
             if rows.nothing_predicted:
                 self.empty_splits[split] = len(rows.unions)
         is_validation = not self.trainer.testing
-        if is_validation and self.data.is_mixture:
+        if is_validation and self.data.splits.is_mixture:
             for results in self.protocol_results.values():
                 results["val"] = mean_figures(results.values())
         self.results = self.protocol_results[self.protocols[0].name]
         for split, figures in self.results.items():
-            logged = "val" if is_validation and not self.data.is_mixture else split
+            logged = "val" if is_validation and not self.data.splits.is_mixture else split
             self._log_figures(logged, figures)
         self.evaluated_step = self.global_step
 
@@ -357,7 +359,7 @@ class ReferringSegmentation(LightningModule):
         # The number 1 is one batch, the share 1.0 is all of them.
         whole = isinstance(limit, float) and limit == 1.0 and not trainer.sanity_checking
         return {
-            "+".join(splits): self.data.expression_ids(splits) if whole else None
+            "+".join(splits): self.data.splits.expression_ids(splits) if whole else None
             for splits in self.evaluated_groups()
         }
 

@@ -91,7 +91,7 @@ def write_summary(
             "config_sha256": config_hash(config),
             "data": {
                 "source": module.data.mixture.title,
-                "fingerprint": module.data.fingerprint(splits),
+                "fingerprint": module.data.splits.fingerprint(splits),
                 "splits": splits,
             },
             "versions": _versions(),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.data import splits as chosen_data
+from refseg.data import splits
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.shapes import ShapesOptions, prepare_shapes
 from refseg.data.tokenizers import WordTokenizer
@@ -189,12 +189,12 @@ def test_the_objects_of_a_data_set_are_read_once_for_all_splits(
     fake_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = make(fake_root)
-    first = data.descriptions(["val"]).rows(data.expression_ids(["val"]))
-    monkeypatch.setattr(chosen_data, "read_objects", None)  # would raise if it were called
-    again = data.descriptions(["val"]).rows(data.expression_ids(["val"]))
+    first = data.splits.descriptions(["val"]).rows(data.splits.expression_ids(["val"]))
+    monkeypatch.setattr(splits, "read_objects", None)  # would raise if it were called
+    again = data.splits.descriptions(["val"]).rows(data.splits.expression_ids(["val"]))
     assert again.equals(first)
     for split in ("testA", "testB"):
-        ids_of_split = data.expression_ids([split])
-        rows = data.descriptions([split]).rows(ids_of_split)
+        ids_of_split = data.splits.expression_ids([split])
+        rows = data.splits.descriptions([split]).rows(ids_of_split)
         assert rows["expression_id"].to_pylist() == ids_of_split.tolist()
         assert rows["rivals"].null_count == 0

@@ -84,8 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     data.prepare_data()
     if arguments.splits is None:
         tables = [training.references for training in data.training]
-        others = data.mixture.other_splits(data.train_splits)
-        tables += data.mixture.rows([*others, *data.val_splits])
+        others = data.mixture.other_splits(data.splits.train_splits)
+        tables += data.mixture.rows([*others, *data.splits.val_splits])
     else:
         tables = data.mixture.rows(arguments.splits)
     images = FittedImages(tables, data.transform)

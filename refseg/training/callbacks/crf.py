@@ -64,7 +64,7 @@ class CRFEvaluation(Callback):
         assert isinstance(pl_module, ReferringSegmentation)
         self.queue.drain(progress=says_progress(trainer))
         self.figures = self._scores.figures()
-        if trainer.validating and pl_module.data.is_mixture:
+        if trainer.validating and pl_module.data.splits.is_mixture:
             self.figures["val"] = mean_figures(self.figures.values())
         for split, row in self.figures.items():
             name = crf_row(split, pl_module)

@@ -75,7 +75,7 @@ class RowWriter:
             parts = [self._part(rank) for rank in range(trainer.world_size)]
             with writing_results(self.path, self.save_masks) as write:
                 for number, splits in enumerate(module.evaluated_groups()):
-                    descriptions = module.data.descriptions(splits)
+                    descriptions = module.data.splits.descriptions(splits)
                     for rows in result_rows(parts, number, descriptions, "+".join(splits)):
                         write(rows if self.save_masks else rows.drop([RLE.name]))
         trainer.strategy.barrier("the rows of all processes are merged")

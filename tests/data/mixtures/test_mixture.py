@@ -103,7 +103,7 @@ def test_each_split_of_each_set_is_evaluated(mixed_root: Path) -> None:
     found = [list(loader) for loader in data.test_dataloader()]
     assert [images_of(batches) for batches in found] == [{4}, {5}, {6}, {2}, {5}, {6}, {4}, {3}]
     for name, batches in zip(data.split_names, found, strict=True):
-        assert ids(batches) == data.expression_ids([name]).tolist()
+        assert ids(batches) == data.splits.expression_ids([name]).tolist()
     assert all(text.endswith("of refcocoplus") for batch in found[3] for text in batch.expressions)
 
 

@@ -65,7 +65,8 @@ def test_evaluation_sees_what_the_folder_has(
             for one, other in zip(ours, theirs, strict=True):
                 assert_equal(one, other, paths=False)
         for name in data.split_names:
-            assert data.expression_ids([name]).tolist() == folder.expression_ids([name]).tolist()
+            of_stream, of_folder = (one.splits.expression_ids([name]) for one in (data, folder))
+            assert of_stream.tolist() == of_folder.tolist()
 
 
 def test_training_sees_each_expression_once_and_what_the_folder_has(
