@@ -8,7 +8,8 @@ import re
 import shutil
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import yaml
 from refseg.checkpoint.packages import OPTION
 from refseg.cli.config_bases import YAML, locate, named_files, read_yaml, with_bases
 from refseg.cli.config_files import find_config
-from refseg.errors import CheckpointError
+from refseg.errors import CheckpointError, ConfigError, DataError
 
 _LOGGER = "--trainer.logger"
 _CONFIG = "--config"
@@ -186,6 +187,25 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
             "name one with --config."
         )
     return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
+
+
+@contextmanager
+def naming_checkpoint(words: Sequence[str]) -> Iterator[None]:
+    """Name the checkpoint in a message about its data: a folder that is not there, say.
+
+    Args:
+        words: after the verb; only where they name a checkpoint and no config are options its own.
+    """
+    try:
+        yield
+    except (ConfigError, DataError) as error:
+        checkpoint = value_of("--ckpt_path", words)
+        named = value_of("--config", words) or value_of("-c", words)
+        if checkpoint is None or named is not None or checkpoint in str(error):
+            raise
+        raise type(error)(
+            f"{error} Options that are not given are those of {checkpoint}."
+        ) from error
 
 
 def add_import_option(parser: ArgumentParser) -> None:

@@ -27,6 +27,7 @@ from refseg.cli.command_line import (
     imported_packages,
     in_order,
     log_to_sweep,
+    naming_checkpoint,
     resolve_configs,
     with_config_of_checkpoint,
 )
@@ -52,7 +53,7 @@ from refseg.training.restoring import described_model, model_config
 from refseg.training.run_folder import RunFolder, place_in
 from refseg.training.run_lock import check_vacant, discard, is_first_process, leftovers, locked
 from refseg.training.signals import STOP_SIGNALS
-from refseg.training.trainer_options import lines_for_bar, turn_off
+from refseg.training.trainer_options import check_handing_on, lines_for_bar, turn_off
 
 EXAMPLES = {
     "fit": """\
@@ -213,6 +214,8 @@ class RefsegCLI(LightningCLI):
             config.return_predictions = False  # they are written, batch by batch
         config.weights_only = True  # nothing in a checkpoint is executed
         turn_off(config.trainer)
+        if self.again is not None:
+            check_handing_on(config.trainer)
         self.lines = lines_for_bar(config.trainer, on_stderr=verb != "fit")
         place_in(folder, config.trainer)
         if checkpoint and verb != "fit":
@@ -302,7 +305,7 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
         words: the rest of the command line.
         again: the command that goes on with a training; None: the one of its run alone.
     """
-    with STOP_SIGNALS.obeyed():
+    with STOP_SIGNALS.obeyed(), naming_checkpoint(words):
         return _run_trainer(verb, words, again)
 
 

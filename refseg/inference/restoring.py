@@ -1,16 +1,25 @@
 """The network that a checkpoint describes: checked, rehearsed, and made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
 from refseg.checkpoint.described import check_arguments, made
+from refseg.checkpoint.values import NotOfTypeError, plain
 from refseg.errors import CheckpointError
 from refseg.models.comparison import PARTS
 from refseg.models.rehearsal import rehearse
 from refseg.models.segmenter import Segmenter
 
+OF_LIGHTNING = "_instantiator"
+"""How Lightning would make the model, from any class that stands there: nobody here does."""
+
+_NETWORK = (*PARTS, "vocab_size")
 _PREFIX = "segmenter."
+_SCHEDULES = "refseg.training.schedules."
 
 
 def described_network(
@@ -30,16 +39,48 @@ def described_network(
         CheckpointError: it names classes that are not refseg's or the user's, values that are not
             of their types, files, or a network that its weights do not fit.
     """
-    names = (*PARTS, "vocab_size")
     described = checkpoint["hyper_parameters"]
+    network = described
     if isinstance(described, Mapping):
-        described = {name: described[name] for name in names if name in described}
-    arguments = check_arguments(Segmenter, described, source, known)
-    missing = [name for name in names if name not in arguments]
+        others = {k: v for k, v in described.items() if k not in {*_NETWORK, OF_LIGHTNING}}
+        check_arguments(_training, _without_schedule_of_ours(others), source, known)
+        network = {name: described[name] for name in _NETWORK if name in described}
+    arguments = check_arguments(Segmenter, network, source, known)
+    missing = [name for name in _NETWORK if name not in arguments]
     if missing:
         raise CheckpointError(f"{source} does not describe its model: it lacks {missing[0]}.")
     rehearse(lambda: _segmenter(arguments), _weights(checkpoint), source)
     return arguments
+
+
+def _training(
+    optimizer: Callable[..., Optimizer],
+    lr_scheduler: Callable[..., LRScheduler] | None,
+    decayed: Sequence[str] | None,
+    learning_rate_factors: dict[str, float] | None,
+) -> None:
+    """What a description says beside the network, for the types: nothing is made of it here.
+
+    It is checked all the same: a checkpoint in which something is wrong is refused as a whole.
+    """
+
+
+def _without_schedule_of_ours(described: Mapping[Any, object]) -> dict[Any, object]:
+    """A description without its schedule, if that is named as one of ours, with plain arguments.
+
+    The classes themselves are of the room above, where the training checks them.
+    """
+    given = described.get("lr_scheduler")
+    path = given.get("class_path") if isinstance(given, Mapping) else given
+    is_ours = isinstance(path, str) and path.removeprefix(_SCHEDULES).isidentifier()
+    if is_ours and str(path).startswith(_SCHEDULES):
+        try:
+            plain(given.get("init_args") or {} if isinstance(given, Mapping) else {}, inert=True)
+        except NotOfTypeError:
+            return {**described}  # refused with the place and the value
+        if not isinstance(given, Mapping) or set(given) <= {"class_path", "init_args"}:
+            return {name: value for name, value in described.items() if name != "lr_scheduler"}
+    return {**described}
 
 
 def build_segmenter(checkpoint: Mapping[str, Any], path: str | Path) -> Segmenter:

@@ -5,33 +5,27 @@ from pathlib import Path
 from typing import Any
 
 from refseg.checkpoint.described import as_config, check_arguments, made
-from refseg.inference.restoring import described_network
+from refseg.inference.restoring import OF_LIGHTNING, described_network
 from refseg.models.comparison import PARTS
 from refseg.training.module import ReferringSegmentation
-
-_OF_LIGHTNING = "_instantiator"  # how Lightning would make it, from any class that stands there
 
 
 def described_model(
     checkpoint: Mapping[str, Any], source: object, known: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """The arguments of the model in a checkpoint, once they are known to be harmless.
+    """The arguments of the module in a checkpoint, once they are known to be harmless.
 
     Args:
         checkpoint: as it was read.
         source: of it, for messages.
         known: paths of classes that the user has named already.
 
-    Returns:
-        Name -> value, in which classes are `Part`s.
-
     Raises:
-        CheckpointError: it names classes that are not refseg's or the user's, values that are not
-            of their types, files, or a network that its weights do not fit.
+        CheckpointError: as `described_network`.
     """
     network = described_network(checkpoint, source, known)
     described = checkpoint["hyper_parameters"]
-    others = {k: v for k, v in described.items() if k not in {*network, _OF_LIGHTNING}}
+    others = {k: v for k, v in described.items() if k not in {*network, OF_LIGHTNING}}
     return {**network, **check_arguments(ReferringSegmentation, others, source, known)}
 
 

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
+from refseg.errors import ConfigError
 from refseg.progress import has_bars
 from refseg.training import ProgressLines
 
@@ -40,6 +41,27 @@ def turn_off(trainer: Namespace) -> None:
     if trainer.enable_checkpointing is False:
         off += (Checkpoint,)
     trainer.callbacks = [part for part in listed(trainer.callbacks) if not _is_one(part, off)]
+
+
+def check_handing_on(trainer: Namespace) -> None:
+    """Make sure that a stage of a training leaves the checkpoint that the next one starts with.
+
+    Args:
+        trainer: config of the stage's trainer.
+
+    Raises:
+        ConfigError: it saves no checkpoint.
+    """
+    for name, is_off in (
+        ("enable_checkpointing", trainer.enable_checkpointing is False),
+        ("fast_dev_run", bool(trainer.fast_dev_run)),
+    ):
+        if is_off:
+            raise ConfigError(
+                f"Expected each stage to leave a checkpoint, which the next one starts with, got "
+                f"trainer.{name} {str(trainer[name]).lower()}; leave it out, or name the config of "
+                "one stage alone."
+            )
 
 
 def lines_for_bar(trainer: Namespace, on_stderr: bool) -> list[Callback]:

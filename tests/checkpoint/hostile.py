@@ -158,8 +158,6 @@ DESCRIBED: dict[str, Place] = {
     "decayed": _of_part("decayed"),
     "vocab_size": _of_part("vocab_size"),
 }  # fmt: skip
-OF_TRAINING = ("optimizer", "lr_scheduler", "optimizer.lr", "optimizer.foreach",
-               "hyper_parameters.new", "_class_path", "decayed")  # fmt: skip
 CONFIGURED: dict[str, Place] = {
     "model.loss": _config("model", "loss"),
     "model.loss.device": _config("model", "loss", "init_args", "device"),
@@ -253,8 +251,6 @@ def by_classes(ground: Ground) -> Iterator[Attack]:
             for position, place in positions.items():
                 kind, as_kind = kinds[turn % len(kinds)]
                 entry = entries[turn % len(entries)]
-                if position in OF_TRAINING:  # who segments does not listen to it
-                    entry = CONFIG
                 turn += 1
                 name = f"{short} as {kind} in {position}"
                 write = _placed(place, as_kind(specification))

@@ -59,12 +59,7 @@ def check(report: dict[str, Any]) -> None:
             assert attack["may_open"], attack
         else:
             assert attack["ending"].startswith("refused: "), attack
-            if (
-                " in data." not in attack["name"]
-            ):  # a name that the data do not have is theirs to tell
-                assert "checkpoint" in attack["ending"] or "hostile.ckpt" in attack["ending"], (
-                    attack
-                )
+            assert "checkpoint" in attack["ending"] or "hostile.ckpt" in attack["ending"], attack
             assert "Traceback" not in attack["ending"], attack
             assert "\x1b" not in attack["ending"], attack
     assert report["megabytes"] < MEGABYTES

@@ -111,6 +111,16 @@ def test_options_that_do_not_go_with_stages(
     assert "find their own checkpoints" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("option", ["enable_checkpointing=false", "fast_dev_run=2"])
+def test_a_stage_without_a_checkpoint_is_refused_before_it_is_trained(
+    option: str, tmp_path: Path, shapes_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FIT, "--output", str(tmp_path / "run"), f"--trainer.{option}"]) == 2
+    shown = capsys.readouterr()
+    assert f"got trainer.{option.replace('=', ' ')}; leave it out" in shown.err
+    assert not [*tmp_path.rglob("*.ckpt")]
+
+
 def test_starting_over_is_left_to_the_user(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

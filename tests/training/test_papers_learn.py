@@ -48,8 +48,7 @@ TRAINER = {
     "enable_progress_bar": False,
     "val_check_interval": 100_000,  # at the end
     "logger": False,
-    "callbacks": None,
-    "enable_checkpointing": False,
+    "callbacks": None,  # the weights of the last step are the best ones, saved at the end
 }
 # The papers' ±0.08 and ±0.025 hardly tell words apart in so few steps.
 TEXT = {"embedding_dim": 32, "hidden_dim": 32, "embedding_range": 1.0}

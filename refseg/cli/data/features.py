@@ -70,6 +70,13 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute, and say what to do next."""
+    from refseg.cli.command_line import naming_checkpoint
+
+    with naming_checkpoint(arguments.words):
+        return _compute(arguments)
+
+
+def _compute(arguments: argparse.Namespace) -> int:
     from refseg.cli.command_line import value_of
     from refseg.cli.prepared import prepare_run
     from refseg.data.features.images import FittedImages
