@@ -1,6 +1,7 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -136,6 +137,27 @@ class ReferringSegmentation(LightningModule):
         found = {name.removeprefix("segmenter."): weight for name, weight in weights}
         load_weights(self.segmenter, found, self.start_from)
         self._remember(checkpoint)
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]  # of Lightning's arguments, what holds here
+        cls,
+        checkpoint_path: str | Path,
+        **parts: Any,  # noqa: ANN401 - arguments of the constructor
+    ) -> "ReferringSegmentation":
+        """The module of a checkpoint with its weights; nothing that stands in it is executed.
+
+        Lightning's own makes an object of whatever class a checkpoint names.
+
+        Args:
+            checkpoint_path: what `refseg fit` wrote.
+            parts: arguments of the constructor that a checkpoint does not describe, such as `loss`.
+
+        Raises:
+            CheckpointError: it is none of refseg, names foreign classes, or its weights do not fit.
+        """
+        from refseg.training.restoring import build_module  # which makes objects of this class
+
+        return build_module(read_checkpoint(checkpoint_path), checkpoint_path, **parts)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Make sure that the weights are of this network, and take over where they came from.

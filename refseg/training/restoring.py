@@ -34,14 +34,23 @@ def model_config(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {name: as_config(value) for name, value in arguments.items()}
 
 
-def build_module(checkpoint: Mapping[str, Any], path: str | Path) -> ReferringSegmentation:
+def build_module(
+    checkpoint: Mapping[str, Any],
+    path: str | Path,
+    **others: Any,  # noqa: ANN401 - arguments of the constructor
+) -> ReferringSegmentation:
     """The module of a checkpoint with its weights.
+
+    Args:
+        checkpoint: as it was read.
+        path: of it, for messages.
+        others: arguments of the module that a checkpoint does not describe, such as `loss`.
 
     Raises:
         CheckpointError: it names classes that are not refseg's, or the weights do not fit.
     """
     arguments = described_model(checkpoint, path)
     factories = {part: made(arguments[part]) for part in PARTS}
-    module = ReferringSegmentation(**factories, vocab_size=arguments["vocab_size"])
+    module = ReferringSegmentation(**factories, vocab_size=arguments["vocab_size"], **others)
     module.load_state_dict(checkpoint["state_dict"])
     return module

@@ -115,10 +115,18 @@ def doors(folder: Path, photo: Path) -> dict[str, Callable[[Path], str]]:
     from refseg.__main__ import main
     from refseg.cli.command_line import with_config_of_checkpoint
     from refseg.errors import RefsegError
+    from refseg.training.module import ReferringSegmentation
 
     def load(path: Path) -> str:
         try:
             refseg.load(path)
+        except RefsegError as error:
+            return f"refused: {error}"
+        return "opened"
+
+    def module(path: Path) -> str:
+        try:
+            ReferringSegmentation.load_from_checkpoint(path)
         except RefsegError as error:
             return f"refused: {error}"
         return "opened"
@@ -147,6 +155,7 @@ def doors(folder: Path, photo: Path) -> dict[str, Callable[[Path], str]]:
     tiny = ("--config", str(folder / "config.yaml"), "--trainer.max_epochs=1", *quiet)
     return {
         hostile.LOAD: load,
+        hostile.MODULE: module,
         hostile.CONFIG: config,
         hostile.SEGMENT: verb(
             "segment", str(photo), "red star", "--checkpoint", "CKPT", "--output", "OUT"

@@ -16,7 +16,7 @@ import yaml
 Content = dict[str, Any]
 Write = Callable[[Content, Path], None]
 
-LOAD, SEGMENT, CONFIG = "load", "segment", "config"
+LOAD, SEGMENT, CONFIG, MODULE = "load", "segment", "config", "module"
 TEST, FIT, FEATURES = "test", "fit", "features"
 
 
@@ -244,7 +244,7 @@ def by_classes(ground: Ground) -> Iterator[Attack]:
     for path, specification in class_specifications(ground).items():
         short = path.rpartition(".")[2]
         for positions, entries, may_open in (
-            (DESCRIBED, (LOAD, LOAD, SEGMENT), False),
+            (DESCRIBED, (LOAD, MODULE, SEGMENT), False),
             (CONFIGURED, (TEST, FEATURES), False),
             (IGNORED, (CONFIG, CONFIG, CONFIG, TEST), True),
         ):

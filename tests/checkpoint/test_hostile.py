@@ -93,7 +93,8 @@ def test_the_grammar_covers_all_places_and_kinds(run: Path, tmp_path: Path) -> N
     names = [attack.name for attack in attacks]
     assert len(set(names)) == len(names) >= 300
     assert {entry for attack in attacks for entry in attack.entries} == {
-        hostile.LOAD, hostile.SEGMENT, hostile.CONFIG, hostile.TEST, hostile.FIT, hostile.FEATURES
+        hostile.LOAD, hostile.MODULE, hostile.SEGMENT, hostile.CONFIG, hostile.TEST, hostile.FIT,
+        hostile.FEATURES,
     }  # fmt: skip
     content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     attacks[0].write(content, tmp_path / "hostile.ckpt")

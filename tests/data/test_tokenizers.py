@@ -266,6 +266,22 @@ def test_transformers_state_needs_no_folder(folder: Path, monkeypatch: pytest.Mo
     assert_same(tokenizer, restored)
 
 
+def test_transformers_keeps_further_special_tokens(folder: Path, tmp_path: Path) -> None:
+    """Transformers 4 calls their list `additional_special_tokens`, 5 calls it otherwise."""
+    from transformers import AutoTokenizer
+
+    theirs = AutoTokenizer.from_pretrained(str(folder))
+    theirs.add_special_tokens({"additional_special_tokens": ["<seg>", "<box>"]})
+    theirs.save_pretrained(tmp_path)
+    tokenizer = TransformersTokenizer(str(tmp_path), max_words=9)
+    state = saved_and_loaded(tokenizer.state_dict())
+    restored = tokenizer_from_state({**state, "name": "/nowhere"})
+    for read in (tokenizer, restored):
+        np.testing.assert_array_equal(read.encode(["the <seg> box"])[0], [[2, 4, 21, 6, 3]])
+    assert restored.vocab_size == tokenizer.vocab_size == 23
+    assert restored.state_dict() == {**tokenizer.state_dict(), "name": "/nowhere"}
+
+
 def test_transformers_of_a_folder_without_tokenizer(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Cannot load the tokenizer '.*nowhere'") as caught:
         _ = TransformersTokenizer(str(tmp_path / "nowhere")).vocab_size

@@ -13,6 +13,8 @@ from refseg.cli.segment import file_names
 from refseg.data import ReferringDataModule, read_image
 from refseg.errors import CheckpointError, DataError
 from refseg.inference.pipeline import Pipeline
+from refseg.losses import DiceLoss
+from refseg.training.module import ReferringSegmentation
 from refseg.training.restoring import build_module
 
 
@@ -180,6 +182,24 @@ def test_files_are_named_by_the_words_of_any_script() -> None:
     (long,) = file_names(["ก" * 400])
     assert long
     assert len(f"photo-{long}-overlay.png".encode()) < 255
+
+
+def test_lightnings_own_way_to_load_goes_through_the_same_checks(run: Path, tmp_path: Path) -> None:
+    path = run / "checkpoints" / "best.ckpt"
+    loss = DiceLoss()
+    module = ReferringSegmentation.load_from_checkpoint(path, loss=loss)
+    assert module.loss is loss
+    weights = torch.load(path, weights_only=True)["state_dict"]
+    assert all(torch.equal(module.state_dict()[name], weights[name]) for name in weights)
+
+    content = torch.load(path, weights_only=True)
+    content["hyper_parameters"]["_instantiator"] = "os.system"
+    content["hyper_parameters"]["optimizer"] = {"class_path": "subprocess.Popen", "init_args": {}}
+    torch.save(content, tmp_path / "hostile.ckpt")
+    with pytest.raises(CheckpointError, match=r"names 'subprocess\.Popen' as optimizer"):
+        ReferringSegmentation.load_from_checkpoint(tmp_path / "hostile.ckpt")
+    with pytest.raises(CheckpointError, match=r"names 'subprocess\.Popen' as optimizer"):
+        refseg.load(tmp_path / "hostile.ckpt")
 
 
 def test_a_checkpoint_whose_weights_do_not_fit_is_refused(run: Path) -> None:

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 1000  # sentences, so that little memory is needed
 
 
-_SPECIAL = {
-    *(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")),
-    *(f"{kind}_special_tokens" for kind in ("additional", "extra")),
-}
+_SPECIAL = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
 
 
 class TransformersTokenizer(Tokenizer):
@@ -113,8 +110,12 @@ class TransformersTokenizer(Tokenizer):
         return self._tokenizer.unk_token_id
 
     def state_dict(self) -> dict[str, Any]:
-        """The name, the serialised tokenizer and its special tokens."""
-        special = {key: str(token) for key, token in self._tokenizer.special_tokens_map.items()}
+        """The name, the serialised tokenizer and its special tokens.
+
+        Lists of further special tokens are part of what is serialised.
+        """
+        named = self._tokenizer.special_tokens_map.items()
+        special = {key: str(token) for key, token in named if not isinstance(token, list | tuple)}
         return {
             "class": type(self).__name__,
             "name": self.name,
