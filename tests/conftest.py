@@ -1,12 +1,21 @@
 """Fixtures for all tests."""
 
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several, which share the cores: before torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from refseg.data.shapes import ShapesOptions, prepare_shapes
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # A shell starts its background jobs deaf to Ctrl-C, and so would be what tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
