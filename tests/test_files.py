@@ -11,9 +11,9 @@ from refseg.cli.config_files import find_config
 from refseg.cli.prepared import prepare_run
 from refseg.data import ReferringDataModule, read_folder, read_references
 from refseg.data.mixtures import DataSource, sources_of
-from refseg.data.streaming.storage import address_of, cache_folder
+from refseg.data.streaming.storage import address_of
 from refseg.errors import CheckpointError, ConfigError
-from refseg.files import as_path, with_home
+from refseg.files import as_path, cache_folder, with_home
 
 from .conftest import TINY
 from .data.fake_folder import write_fake_folder
@@ -86,6 +86,6 @@ def test_other_places(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert address_of("~/shards") == f"{home}/shards"
     assert address_of("https://host/~/shards") == "https://host/~/shards"
     monkeypatch.setenv("REFSEG_CACHE", "~/cache")
-    assert cache_folder() == home / "cache" / "streams"
+    assert cache_folder() == home / "cache"
     (home / "own.yaml").write_text("{}")
     assert find_config("~/own.yaml") == home / "own.yaml"

@@ -1,6 +1,5 @@
 """The table of a data set, made once from its files and mapped into memory ever after."""
 
-import gc
 import logging
 import os
 import sys
@@ -15,11 +14,10 @@ from filelock import FileLock
 from rich.console import Console
 
 from refseg.data.cache_entry import CacheEntry, Request
+from refseg.data.cache_fingerprint import Fingerprint
 from refseg.data.readers import OnBadRecord, read_references
-from refseg.data.readers.opened import watching
 from refseg.data.references import References
 from refseg.data.relative_paths import relative_to_root
-from refseg.data.sources import Sources
 from refseg.files import as_path, cache_folder
 
 BESIDE = ".refseg"
@@ -39,8 +37,9 @@ def open_references(
 
     The table is kept as an Arrow file in `<root>/<dataset>/.refseg`, or under `REFSEG_CACHE` (else
     the user's cache folder) where that cannot be written to. It is made anew when the content of a
-    file that it was made from has changed, or refseg itself. The file is mapped into memory, so
-    that the processes of a machine share one copy.
+    file that it was made from has changed, or when a version of refseg makes other tables
+    (`cache_entry.FORMAT`). The file is mapped into memory, so that the processes of a machine share
+    one copy.
 
     Many processes may call at once: one reads the annotations, the others wait for it. One that is
     killed leaves nothing that others would stumble over.
@@ -90,22 +89,22 @@ def _open_or_make(entry: CacheEntry) -> References:
         _log.warning("%s; the annotations are read again.", entry.damage)
     entry.sweep()
     start = time.perf_counter()
-    references, sources = _make(entry.request)
+    references, fingerprint = _make(entry.request)
     _log.info("Read %s in %.1f s.", references.source, time.perf_counter() - start)
-    if sources is None:
+    if fingerprint is None:
         _log.warning("The files of %s changed while they were read.", entry.request.dataset)
         return references
     try:
-        return entry.store(references, sources)
+        return entry.store(references, fingerprint)
     except OSError as error:
         _log.warning("The table cannot be kept in %s (%s).", entry.folder, error.strerror or error)
         return references
 
 
-def _make(request: Request) -> tuple[References, Sources | None]:
-    """The table with its sources, or with None where these changed meanwhile."""
-    before = Sources.before(request.root, request.dataset)
-    with watching(request.root) as opened, _busy(request.dataset), _collector_paused():
+def _make(request: Request) -> tuple[References, Fingerprint | None]:
+    """The table with what it was made from, or with None where that changed meanwhile."""
+    before = Fingerprint.before(request.root, request.dataset)
+    with _busy(request.dataset):
         references = read_references(
             request.root,
             request.dataset,
@@ -117,8 +116,10 @@ def _make(request: Request) -> tuple[References, Sources | None]:
     if len(references):
         first = references.take(np.array([0]), ["image_path"])["image_path"][0].as_py()
         (picture,) = relative_to_root([first], request.root)
-    sources = Sources.take(request.root, request.dataset, opened, picture, before)
-    return references, sources.still(request.root, request.dataset)
+    fingerprint = Fingerprint.take(
+        request.root, request.dataset, references.consulted, picture, before
+    )
+    return references, fingerprint.still(request.root, request.dataset)
 
 
 @contextmanager
@@ -135,18 +136,6 @@ def _locked(entry: CacheEntry) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No search for cycles of objects: millions are made, none in a cycle. Halves the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 @contextmanager

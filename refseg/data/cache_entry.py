@@ -8,20 +8,20 @@ import re
 import stat
 import zlib
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
-from refseg.data import references as references_module
+from refseg.data.cache_fingerprint import Fingerprint
 from refseg.data.readers import OnBadRecord
 from refseg.data.references import References
-from refseg.data.sources import Sources
 from refseg.data.table_files import read_table, write_table
 from refseg.errors import DataError
 from refseg.files import replacing, write_text
 
-_FORMAT = 1  # of the record
+FORMAT = 2
+"""Raised by hand whenever the readers make another table of the same files, or the record or the
+columns change: tables of another number are made again."""
+
 _CHUNK = 1 << 20
 _ANYBODY_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
@@ -99,13 +99,13 @@ class CacheEntry:
         self.damage = ""
         try:
             record = json.loads(self.record_path.read_bytes())
-            if record["maker"] != maker():
+            if record["format"] != FORMAT:
                 return None
-            sources = Sources.from_record(record["sources"])
+            fingerprint = Fingerprint.from_record(record["fingerprint"])
             name, size, checksum = record["table"]
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
-        today = sources.still(self.request.root, self.request.dataset)
+        today = fingerprint.still(self.request.root, self.request.dataset)
         if today is None:
             return None
         path = self.folder / Path(name).name
@@ -117,24 +117,24 @@ class CacheEntry:
         except DataError:
             self.damage = f"The cached table {path} cannot be read"
             return None
-        if today != sources:  # only the times differ: spare the next one the reading
+        if today != fingerprint:  # only the times differ: spare the next one the reading
             with contextlib.suppress(OSError):
                 self.prepare()
                 self._write_record(path.name, (size, checksum), today)
         return references
 
-    def store(self, references: References, sources: Sources) -> References:
+    def store(self, references: References, fingerprint: Fingerprint) -> References:
         """Write the table, then the record, then remove what is outdated; by the lock's holder.
 
         Raises:
             OSError: the folder is full, for one.
         """
-        digest = sha256(f"{maker()} {sources.key()}".encode()).hexdigest()[:16]
+        digest = sha256(f"{FORMAT} {fingerprint.key()}".encode()).hexdigest()[:16]
         path = self.folder / f"{self.request.stem}-{digest}.arrow"
         with replacing(path) as temporary:
             write_table(references, temporary, self.request.root)
             checksum = _checksum(temporary)
-        self._write_record(path.name, checksum, sources)
+        self._write_record(path.name, checksum, fingerprint)
         for other in self.folder.glob(f"{self.request.stem}-*.arrow"):
             if other != path:
                 other.unlink(missing_ok=True)
@@ -149,33 +149,13 @@ class CacheEntry:
     def _own_folder(self) -> Path:
         return self.request.root / self.request.dataset
 
-    def _write_record(self, name: str, checksum: tuple[int, int], sources: Sources) -> None:
-        record = {"maker": maker(), "table": [name, *checksum], "sources": sources.as_record()}
+    def _write_record(self, name: str, checksum: tuple[int, int], fingerprint: Fingerprint) -> None:
+        record = {
+            "format": FORMAT,
+            "table": [name, *checksum],
+            "fingerprint": fingerprint.as_record(),
+        }
         write_text(self.record_path, json.dumps(record))
-
-
-@cache
-def maker() -> str:
-    """A digest of the code that makes tables: another version of it may make another table."""
-    folder = Path(references_module.__file__).parent
-    names = (
-        "formats",
-        "grouping",
-        "references",
-        "schema",
-        "images",
-        "image_formats",
-        "orientation",
-        "sources",
-        "relative_paths",
-        "table_files",
-    )
-    code = [folder.parent / "masks.py", *(folder / f"{name}.py" for name in names)]
-    code += sorted((folder / "readers").glob("*.py"))
-    digest = sha256(f"{_FORMAT} {version('pycocotools')}".encode())
-    for path in code:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _checksum(path: Path) -> tuple[int, int]:

@@ -40,11 +40,14 @@ class Format(NamedTuple):
         described: by which files it is recognised, in words.
         find: the files by which it is recognised, of a data set under a root; none if it is
             another format.
+        names: what its data set is called, in lower case: under these names its files may lie in
+            the root itself.
     """
 
     title: str
     described: str
     find: Callable[[Path, str], list[Path]]
+    names: tuple[str, ...] = ()
 
 
 def folder_with(root: Path, dataset: str, pattern: str, names: Sequence[str]) -> Path | None:
@@ -61,9 +64,13 @@ def folder_with(root: Path, dataset: str, pattern: str, names: Sequence[str]) ->
     """
     if any((root / dataset).glob(pattern)):
         return root / dataset
-    if dataset.lower() in {*names, root.resolve().name.lower()} and any(root.glob(pattern)):
+    if _may_lie_in_root(root, dataset, names) and any(root.glob(pattern)):
         return root
     return None
+
+
+def _may_lie_in_root(root: Path, dataset: str, names: Sequence[str]) -> bool:
+    return dataset.lower() in {*names, root.resolve().name.lower()}
 
 
 def parquet_files(root: Path, dataset: str) -> list[tuple[str, Path]]:
@@ -106,8 +113,10 @@ def _tables(root: Path, dataset: str) -> list[Path]:
 
 GREFCOCO = Format("gRefCOCO", GREFCOCO_REFS[0], _matching(GREFCOCO_REFS))
 REFER = Format("REFER", REFER_REFS[0], _matching(REFER_REFS))
-REFERIT = Format("ReferIt", REFERIT_QUERIES, _beside(REFERIT_QUERIES, REFERIT_NAMES))
-PHRASECUT = Format("PhraseCut", PHRASECUT_IMAGES, _beside(PHRASECUT_IMAGES, PHRASECUT_NAMES))
+REFERIT = Format("ReferIt", REFERIT_QUERIES, _beside(REFERIT_QUERIES, REFERIT_NAMES), REFERIT_NAMES)
+PHRASECUT = Format(
+    "PhraseCut", PHRASECUT_IMAGES, _beside(PHRASECUT_IMAGES, PHRASECUT_NAMES), PHRASECUT_NAMES
+)
 HUB = Format(
     "Hugging Face hub",
     "train-*.parquet and the like, here or in data/",
@@ -127,6 +136,19 @@ def format_of(root: Path, dataset: str) -> Format | None:
         dataset: name of the folder with the annotations under `root`, or `.` for `root` itself.
     """
     return next((form for form in FORMATS if form.find(root, dataset)), None)
+
+
+def consulted_for(form: Format, root: Path, dataset: str) -> list[Path]:
+    """The root, where a file that comes into it may make the data set one of another format.
+
+    Args:
+        form: that `format_of` found.
+        root: as for `format_of`.
+        dataset: as for `format_of`.
+    """
+    earlier = FORMATS[: FORMATS.index(form)]
+    looks = any(one.names and _may_lie_in_root(root, dataset, one.names) for one in earlier)
+    return [root] if looks else []
 
 
 def datasets_under(root: Path) -> dict[str, Format]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,10 @@ class References:
         >>> References(SCHEMA.empty_table())
         References(0 expressions, 0 references, 0 images)
     """
+
+    consulted: Sequence[Path] = ()
+    """What a reader that has just made this table read, listed or looked for outside of the data
+    set's own folder: files and folders, whether they are there or not."""
 
     def __init__(self, table: pa.Table, reopen: "Callable[[], References] | None" = None) -> None:
         metadata = table.schema.metadata

@@ -17,7 +17,6 @@ import pytest
 from refseg.data import cache, cache_entry
 from refseg.data.cache import BESIDE, open_references
 from refseg.data.readers import read_references
-from refseg.data.readers.opened import looked_for
 from refseg.data.references import References
 from refseg.data.schema import SCHEMA
 from refseg.errors import DataError
@@ -197,23 +196,24 @@ def test_a_damaged_table_is_made_anew_with_one_line(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "{}", '{"maker": 1}', "null", "[" * 100_000, '{"sources": [], "table": 3}'],
+    [
+        *("", "{", "[]", "{}", '{"format": 1}', "null", "[" * 100_000),
+        f'{{"format": {cache_entry.FORMAT}, "fingerprint": [], "table": 3}}',
+    ],
 )
 def test_a_damaged_record_is_made_anew(settled_root: Path, builds: Path, text: str) -> None:
     expected = rows(open_references(settled_root, "fake"))
     (record,) = (settled_root / "fake" / BESIDE).glob("*.json")
-    if text.startswith('{"sources"'):
-        text = text.replace("{", f'{{"maker": "{cache_entry.maker()}", ', 1)
     record.write_text(text)
     assert rows(open_references(settled_root, "fake")) == expected
     assert builds.read_text() == ".."
 
 
-def test_another_version_makes_it_anew(
+def test_another_format_makes_it_anew(
     settled_root: Path, builds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     open_references(settled_root, "fake")
-    monkeypatch.setattr(cache_entry, "maker", lambda: "another version")
+    monkeypatch.setattr(cache_entry, "FORMAT", cache_entry.FORMAT + 1)
     open_references(settled_root, "fake")
     assert builds.read_text() == ".."
     assert kept(settled_root).count(".arrow") == 1, "the old one is removed"
@@ -295,32 +295,35 @@ def test_pictures_that_come_or_move_later(settled_root: Path, builds: Path) -> N
     assert Path(path).is_file()
 
 
-@pytest.mark.parametrize("way", ["opened", "listed", "looked for"])
-def test_a_reader_need_not_tell_what_it_reads(
-    settled_root: Path, monkeypatch: pytest.MonkeyPatch, way: str
+def test_what_a_reader_consulted_elsewhere_counts(
+    settled_root: Path, builds: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sentences depend on a file elsewhere, of which the cache knows nothing."""
     elsewhere = settled_root.parent / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "one.txt").write_text("one")
+    counting = cache.read_references
 
-    def reader(root: Path, *args: object) -> References:
-        text = {
-            "opened": lambda: (elsewhere / "one.txt").read_text(),
-            "listed": lambda: " ".join(sorted(path.name for path in elsewhere.iterdir())),
-            "looked for": lambda: str(looked_for(elsewhere / "two.txt")),
-        }[way]()
-        table = read_references(root, *args).table  # type: ignore[arg-type]  # passed on
-        position = table.schema.get_field_index("raw")
-        return References(table.set_column(position, "raw", [[text] * len(table)]))
+    def reader(*args: object) -> References:
+        references = counting(*args)  # type: ignore[arg-type]  # passed on
+        names = ("", "one.txt", "two.txt")
+        references.consulted = [elsewhere / name for name in names]
+        return references
 
     monkeypatch.setattr(cache, "read_references", reader)
-    first = open_references(settled_root, "fake").table["raw"][0].as_py()
-    assert open_references(settled_root, "fake").table["raw"][0].as_py() == first
-    (elsewhere / "one.txt").write_text("two")
-    (elsewhere / "two.txt").touch()
-    changed = open_references(settled_root, "fake").table["raw"][0].as_py()
-    assert changed == reader(settled_root, "fake").table["raw"][0].as_py() != first
+    changes: list[Callable[[], object]] = [
+        lambda: (elsewhere / "one.txt").write_text("two"),
+        lambda: (elsewhere / "two.txt").touch(),
+        lambda: (elsewhere / "three.txt").touch(),
+        lambda: shutil.rmtree(elsewhere),
+        lambda: elsewhere.mkdir(),
+    ]
+    for number, change in enumerate(changes, 1):
+        for _ in range(2):
+            open_references(settled_root, "fake")
+        assert builds.read_text() == "." * number
+        change()
+    open_references(settled_root, "fake")
+    assert builds.read_text() == "." * (len(changes) + 1)
 
 
 def test_a_folder_that_cannot_be_written(

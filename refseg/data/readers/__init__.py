@@ -1,6 +1,7 @@
 """From the files of a data set, as they are published, to one table of references."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from refseg.data.formats import (
@@ -12,6 +13,7 @@ from refseg.data.formats import (
     REFER,
     REFERIT,
     Format,
+    consulted_for,
     datasets_under,
     format_of,
 )
@@ -47,7 +49,6 @@ _READERS: Mapping[Format, Callable[[Path, str, str | None, OnBadRecord], Referen
     REFERIT: read_referit,
     PHRASECUT: read_phrasecut,
     HUB: read_hub,
-    FOLDER: read_folder,
 }
 
 
@@ -83,10 +84,12 @@ def read_references(
             f"The folder {root} is absent; give the folder of the data with --data.root."
         )
     form = format_of(root, dataset)
-    if form is FOLDER:
-        return read_folder(root, dataset, split_by, on_bad_record, outside_files)
     if form is not None:
-        return _READERS[form](root, dataset, split_by, on_bad_record)
+        read_own = partial(read_folder, outside_files=outside_files)
+        read = read_own if form is FOLDER else _READERS[form]
+        references = read(root, dataset, split_by, on_bad_record)
+        references.consulted = [*references.consulted, *consulted_for(form, root, dataset)]
+        return references
     looked_for = "; ".join(f"{form.described} ({form.title})" for form in FORMATS)
     if (root / dataset).is_dir():
         raise DataError(

@@ -1,6 +1,6 @@
 """Collects the rows of a table of references while a file is read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ class TableBuilder:
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self._consulted: set[Path] = set()
         shared = [name for name in SCHEMA.names if name not in Sentence._fields]
         # What all sentences of a reference share is kept once until the table is made.
         self._shared: dict[str, list[object]] = {name: [] for name in shared}
@@ -44,6 +45,17 @@ class TableBuilder:
         self._counts: list[int] = []
         self._reference_ids: set[int] = set()
         self._expression_ids: set[int] = set()
+
+    def consult(self, paths: Iterable[Path]) -> None:
+        """Remember what the table depends on besides the files in the data set's own folder.
+
+        A cached table is made again when one of them changes, comes or goes.
+
+        Args:
+            paths: files that are read, folders that are listed, and places where either is looked
+                for in vain.
+        """
+        self._consulted.update(paths)
 
     def add(
         self,
@@ -128,7 +140,9 @@ class TableBuilder:
             name: pa.array(values, SCHEMA.field(name).type).take(reference)
             for name, values in self._shared.items()
         }
-        return References.from_columns(columns | self._own, bad.messages, notes)
+        references = References.from_columns(columns | self._own, bad.messages, notes)
+        references.consulted = sorted(self._consulted)
+        return references
 
 
 def has_word(expression: str) -> bool:

@@ -110,6 +110,7 @@ def read_folder(
     if not lines and not bad.messages:
         raise DataError(f"{path} has no line of data.")
     references.build(table, bad)
+    table.consult(files.consulted)
     return table.build(bad, masks.notes)
 
 

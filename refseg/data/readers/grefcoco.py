@@ -6,7 +6,7 @@ from refseg.data.formats import GREFCOCO_REFS
 from refseg.data.readers.builder import TableBuilder
 from refseg.data.readers.coco_json import read_json
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.image_places import find_images
+from refseg.data.readers.image_places import find_images, image_archives
 from refseg.data.readers.instances import Instances, read_instances
 from refseg.data.readers.named_files import image_in
 from refseg.data.readers.partitions import find_partition
@@ -59,6 +59,7 @@ def read_grefcoco(
         raise DataError(f"{refs_path}: expected a list of references, got {shown(refs)}.")
     folder = find_images(root, dataset, (image.file_name for image in instances.images.values()))
     table = TableBuilder(f"{dataset} ({split_by})")
+    table.consult(image_archives(root, dataset))
     for position, ref in enumerate(refs):
         with bad.guard():
             record = record_name(refs_path, ref, position)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from refseg.data.formats import HUB_FILE, HUB_SPLITS, parquet_files
 from refseg.data.readers.builder import TableBuilder
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.image_places import find_images
+from refseg.data.readers.image_places import find_images, image_archives
 from refseg.data.readers.json_files import parse_json
 from refseg.data.readers.named_files import spellings
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
@@ -74,6 +74,7 @@ def read_hub(
     has_test_b = any(split == "testB" for split, _ in files)
     test_is_a = partition == "unc" or has_test_b
     table, bad = TableBuilder(source), BadRecords(on_bad_record)
+    table.consult(image_archives(root, dataset))
     images = _Images(root, dataset)
     for hub_split, path in files:
         split = "testA" if hub_split == "test" and test_is_a else HUB_SPLITS[hub_split]

@@ -55,11 +55,21 @@ def find_images(root: Path, dataset: str, file_names: Iterable[str]) -> Path:
     return best
 
 
+def image_archives(root: Path, dataset: str) -> list[Path]:
+    """The zip files in which `find_images` looks, whether they are there or not.
+
+    Args:
+        root: as for `find_images`.
+        dataset: as for `find_images`.
+    """
+    folders = [root / name.format(dataset=dataset) for name in IMAGE_FOLDERS]
+    return [folder.with_name(f"{folder.name}.zip") for folder in folders]
+
+
 def _places(root: Path, dataset: str) -> Iterator[Path]:
     """Folders first, then the insides of zip files."""
     folders = [root / name.format(dataset=dataset) for name in IMAGE_FOLDERS]
     yield from (folder for folder in folders if folder.is_dir())
-    for folder in folders:
-        archive = folder.with_name(f"{folder.name}.zip")
+    for archive in image_archives(root, dataset):
         if archive.is_file():
             yield from (archive / inside for inside in index_of(archive).folders)

@@ -44,10 +44,14 @@ class NamedFiles:
     Args:
         folder: that has the table.
         outside_files: take names that lead out of the folder, too; `~` is the home folder.
+
+    Attributes:
+        consulted: the places of files that may lie outside of the folder.
     """
 
     def __init__(self, folder: Path, outside_files: bool = False) -> None:
         self._folder, self._outside_files = folder, outside_files
+        self.consulted: set[Path] = set()
         self._tops = tuple(f"{top}{os.sep}" for top in (folder.absolute(), folder.resolve()))
 
     def find(self, name: str, record: str, inside: Sequence[str] = ("",)) -> Path:
@@ -66,6 +70,8 @@ class NamedFiles:
         """
         places = [self._place(spelling, start) for spelling in spellings(name) for start in inside]
         allowed = [place for place in places if place is not None]
+        if self._outside_files:
+            self.consulted.update(allowed)
         # os.path, as Path raises where a name is too long
         found = next((place for place in allowed if os.path.isfile(place)), None)  # noqa: PTH113
         if found is not None:

@@ -16,7 +16,6 @@ from refseg.data.orientation import Orientation
 from refseg.data.readers.builder import Sentence, TableBuilder, has_word
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.json_files import iterate_json_list
-from refseg.data.readers.opened import looked_for
 from refseg.data.readers.places import ImageFiles
 from refseg.data.readers.records import BadRecords, OnBadRecord, get, get_text, shown
 from refseg.data.readers.segmentations import check_polygons
@@ -90,11 +89,12 @@ def read_phrasecut(
     if split_by is not None:
         raise DataError(f"{folder} has one partition only; leave --data.split_by out.")
     paths = {split: folder / f"refer_{split}.json" for split in SPLITS}
-    paths = {split: path for split, path in paths.items() if looked_for(path)}
+    table, bad = TableBuilder((root / dataset).resolve().name), BadRecords(on_bad_record)
+    table.consult([folder, folder / PHRASECUT_IMAGES, *paths.values()])
+    paths = {split: path for split, path in paths.items() if path.exists()}
     if not paths:
         raise DataError(f"{folder} has none of the files refer_{{{','.join(SPLITS)}}}.json.")
-    table, bad = TableBuilder((root / dataset).resolve().name), BadRecords(on_bad_record)
-    images, notes = _read_images(folder, root, bad)
+    images, notes = _read_images(folder, root, table, bad)
     for split, path in paths.items():
         for position, task in enumerate(iterate_json_list(path)):
             record = _record(path, task, position)
@@ -122,7 +122,9 @@ def read_phrasecut(
     return table.build(bad, notes)
 
 
-def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _Image], list[str]]:
+def _read_images(
+    folder: Path, root: Path, table: TableBuilder, bad: BadRecords
+) -> tuple[dict[int, _Image], list[str]]:
     """The images by id, and a note for each whose own size is not the published one."""
     path = folder / PHRASECUT_IMAGES
     files = ImageFiles(list(dict.fromkeys((folder, root))), IMAGE_FOLDERS)
@@ -139,6 +141,7 @@ def _read_images(folder: Path, root: Path, bad: BadRecords) -> tuple[dict[int, _
                 raise DataError(f"{record}: an earlier image has the same id and differs.")
             if files.find(f"{image_id}.jpg") is not None:
                 there.append(image_id)
+    table.consult([*files.consulted, *(Path(images[image_id].path) for image_id in there)])
     notes = []
     for image_id, own in zip(there, _own_sizes(images[i].path for i in there), strict=True):
         image = images[image_id]

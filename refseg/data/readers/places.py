@@ -6,34 +6,36 @@ from pathlib import Path
 
 from refseg.data.containers import index_of
 from refseg.data.images import image_exists
-from refseg.data.readers.opened import looked_for
 from refseg.errors import DataError
 
 
-def existing_folders(bases: Iterable[Path], patterns: Iterable[str]) -> list[Path]:
-    """The folders that exist, in the order of the patterns.
+class Folders:
+    """The folders that are there of those that a data set may have.
 
     Args:
         bases: folders in which to look.
         patterns: relative paths, in which one `*` stands for any name or the end of one.
+
+    Attributes:
+        found: those that exist, in the order of the patterns.
+        consulted: all places that were looked at, whether there is something or not: it may come
+            later.
     """
-    bases = list(bases)
-    found = [
-        folder
-        for pattern in patterns
-        for base in bases
-        for folder in _places(base, pattern)
-        if looked_for(folder) and folder.is_dir()
-    ]
-    return list(dict.fromkeys(found))
 
-
-def _places(base: Path, pattern: str) -> list[Path]:
-    """Where a pattern may lead, whether there is something or not: it may come later."""
-    if "*" not in pattern:
-        return [base / pattern]
-    head, star, tail = pattern.partition("*/")
-    return [place / tail for place in sorted(base.glob(head + star.rstrip("/")))]
+    def __init__(self, bases: Iterable[Path], patterns: Iterable[str]) -> None:
+        bases = list(bases)
+        places: list[Path] = []
+        listed: list[Path] = []
+        for pattern in patterns:
+            head, star, tail = pattern.partition("*")
+            for base in bases:
+                if not star:
+                    places.append(base / pattern)
+                    continue
+                listed.append((base / f"{head}x").parent)
+                places += [place / tail.strip("/") for place in sorted(base.glob(head + star))]
+        self.found = [place for place in dict.fromkeys(places) if place.is_dir()]
+        self.consulted = [*places, *listed]
 
 
 def index_files(folders: Sequence[Path]) -> dict[str, str]:
@@ -65,18 +67,23 @@ class ImageFiles:
         bases: folders in which to look.
         patterns: relative paths of folders of images, in which `*` stands for any name; each may
             be a zip file beside where the folder would be, as it was downloaded.
+
+    Attributes:
+        consulted: all folders and zip files that were looked for.
     """
 
     def __init__(self, bases: Sequence[Path], patterns: Sequence[str]) -> None:
-        folders = existing_folders(bases, patterns)
+        places = Folders(bases, patterns)
+        folders = places.found
         self._paths = index_files(folders)
         archives = [base / f"{pattern}.zip" for pattern in patterns for base in bases]
         self._archived = [
             archive / inside
             for archive in archives
-            if looked_for(archive) and archive.is_file()
+            if archive.is_file()
             for inside in index_of(archive).folders
         ]
+        self.consulted = [*places.consulted, *archives]
         self._default = (folders or self._archived or [bases[0] / patterns[0]])[0]
 
     def find(self, name: str) -> str | None:

@@ -6,7 +6,7 @@ from refseg.data.formats import REFER_REFS
 from refseg.data.images import image_exists
 from refseg.data.readers.builder import TableBuilder
 from refseg.data.readers.collector import paused_collector
-from refseg.data.readers.image_places import find_images
+from refseg.data.readers.image_places import find_images, image_archives
 from refseg.data.readers.instances import Instances, read_instances
 from refseg.data.readers.named_files import image_in
 from refseg.data.readers.partitions import find_partition
@@ -60,6 +60,7 @@ def read_refer(
     folder = find_images(root, dataset, (image.file_name for image in instances.images.values()))
     has_gaps = dataset == "refclef"
     table = TableBuilder(f"{dataset} ({split_by})")
+    table.consult(image_archives(root, dataset))
     for position, ref in enumerate(refs):
         with bad.guard():
             record = record_name(refs_path, ref, position)
@@ -69,6 +70,8 @@ def read_refer(
             find_mask = _usable_mask if has_gaps else Instances.mask
             mask = find_mask(instances, annotation_id, image_id, record)
             image_path = image_in(folder, instances.images[image_id].file_name)
+            if has_gaps and image_path.stem in ABSENT_PHOTOGRAPHS:
+                table.consult([image_path])
             if has_gaps and _is_absent(image_path):
                 raise KnownGapError(f"{record}: the photograph {image_path} is absent.")
             table.add(

@@ -9,8 +9,7 @@ from refseg.data.readers.builder import Sentence, TableBuilder, has_word
 from refseg.data.readers.collector import paused_collector
 from refseg.data.readers.json_files import read_json_object
 from refseg.data.readers.matlab import read_mat_mask
-from refseg.data.readers.opened import looked_for
-from refseg.data.readers.places import ImageFiles, existing_folders, index_files
+from refseg.data.readers.places import Folders, ImageFiles, index_files
 from refseg.data.readers.records import BadRecords, KnownGapError, OnBadRecord, get, shown
 from refseg.data.references import References
 from refseg.errors import DataError
@@ -51,6 +50,7 @@ class _Files(NamedTuple):
     sizes: dict[str, object]
     images: ImageFiles
     masks: dict[str, str]
+    consulted: list[Path]
 
 
 @paused_collector()
@@ -90,7 +90,9 @@ def read_referit(
     root = as_path(root)
     files = _find_files(root, dataset, split_by)
     table, bad = TableBuilder((root / dataset).resolve().name), BadRecords(on_bad_record)
-    for split, path in _queries(files.folder).items():
+    queries = _queries(files.folder)
+    table.consult([*files.consulted, *queries.values()])
+    for split, path in queries.items():
         for region, expressions in read_json_object(path).items():
             record = f"{path}, region {shown(region)[4:]}"
             with bad.guard():
@@ -101,7 +103,12 @@ def read_referit(
                 sentences = _sentences(expressions, reference_id, record)
                 name = f"{match[1]}.jpg"
                 height, width = _size(files.sizes, name, record)
-                mask, mask_kind = _mask(files, region, height, width, record)
+                mask_file = files.masks.get(f"{region}.mat")
+                if mask_file is None:
+                    mask = _filled_box(files.boxes, region, height, width, record)
+                else:
+                    table.consult([Path(mask_file)])
+                    mask = _mask(Path(mask_file), height, width, record)
                 table.add(
                     record,
                     reference_id,
@@ -112,7 +119,7 @@ def read_referit(
                     split=split,
                     image_path=files.images.place(name),
                     mask=mask,
-                    mask_kind=mask_kind,
+                    mask_kind="box" if mask_file is None else "mask",
                 )
     return table.build(bad)
 
@@ -126,19 +133,21 @@ def _find_files(root: Path, dataset: str, split_by: str | None) -> _Files:
             f"{folder} has one partition, 'berkeley', not '{split_by}'; leave --data.split_by out."
         )
     bases = list(dict.fromkeys((folder, root)))
-    mask_folders = existing_folders(bases, MASK_FOLDERS)
-    boxes = folder / "referit_bbox.json"
-    if not looked_for(boxes) and not mask_folders:
+    mask_folders = Folders(bases, MASK_FOLDERS)
+    boxes, sizes = folder / "referit_bbox.json", folder / "referit_imsize.json"
+    if not boxes.is_file() and not mask_folders.found:
         raise DataError(
             f"{folder} has neither {boxes.name} nor a folder of masks ({', '.join(MASK_FOLDERS)}); "
             "at least one of them is needed."
         )
+    images = ImageFiles(bases, IMAGE_FOLDERS)
     return _Files(
         folder=folder,
         boxes=read_json_object(boxes) if boxes.is_file() else {},
-        sizes=read_json_object(folder / "referit_imsize.json"),
-        images=ImageFiles(bases, IMAGE_FOLDERS),
-        masks=index_files(mask_folders),
+        sizes=read_json_object(sizes),
+        images=images,
+        masks=index_files(mask_folders.found),
+        consulted=[folder, boxes, sizes, *mask_folders.consulted, *images.consulted],
     )
 
 
@@ -183,26 +192,24 @@ def _size(sizes: dict[str, object], name: str, record: str) -> tuple[int, int]:
     return height, width
 
 
-def _mask(
-    files: _Files, region: str, height: int, width: int, record: str
-) -> tuple[RunLengths, str]:
-    path = files.masks.get(f"{region}.mat")
-    if path is not None:
-        image = read_mat_mask(Path(path), "segimg_t", height, width, record)
-        is_object = image == 0
-        if not is_object.any():
-            raise DataError(
-                f"{record}: the mask {path} covers no pixel; expected 'segimg_t' to be 0 on the "
-                "object. Unpack it again, or leave the region out."
-            )
-        return encode(is_object), "mask"
-    if region not in files.boxes:
-        raise KnownGapError(f"{record}: it has neither a mask nor a box.")
-    return _filled_box(files.boxes[region], height, width, record), "box"
+def _mask(path: Path, height: int, width: int, record: str) -> RunLengths:
+    image = read_mat_mask(path, "segimg_t", height, width, record)
+    is_object = image == 0
+    if not is_object.any():
+        raise DataError(
+            f"{record}: the mask {path} covers no pixel; expected 'segimg_t' to be 0 on the "
+            "object. Unpack it again, or leave the region out."
+        )
+    return encode(is_object)
 
 
-def _filled_box(box: object, height: int, width: int, record: str) -> RunLengths:
+def _filled_box(
+    boxes: dict[str, object], region: str, height: int, width: int, record: str
+) -> RunLengths:
     """The run lengths, down the columns, of a box whose corners are its first and last pixel."""
+    if region not in boxes:
+        raise KnownGapError(f"{record}: it has neither a mask nor a box.")
+    box = boxes[region]
     if not isinstance(box, list) or [type(side) for side in box] != [int] * 4:
         raise DataError(
             f"{record}: expected a box [xmin, ymin, xmax, ymax] of whole pixels, got {shown(box)}."

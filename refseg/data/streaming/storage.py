@@ -11,9 +11,8 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 from filelock import FileLock
 
-from refseg import files
 from refseg.errors import ConfigError, DataError
-from refseg.files import as_path, replacing
+from refseg.files import as_path, cache_folder, replacing
 
 CACHE_SIZE_VARIABLE = "REFSEG_STREAM_CACHE_GB"
 """Environment variable with the size of the cache of shards, in GB (10⁹ bytes)."""
@@ -39,11 +38,6 @@ def address_of(stream: str) -> str:
 def is_remote(address: str) -> bool:
     """Whether it is a URL rather than a path."""
     return "://" in address
-
-
-def cache_folder() -> Path:
-    """Where shards of remote data sets are kept: under `REFSEG_CACHE` or the user's cache."""
-    return files.cache_folder() / "streams"
 
 
 def cache_limit() -> int:
@@ -101,7 +95,7 @@ def stored(address: str, size: int, sha256: str) -> Path:
     """
     if not is_remote(address):
         return _local(Path(address), size)
-    path = cache_folder() / f"{sha256[:16]}-{address.rpartition('/')[2]}"
+    path = cache_folder() / "streams" / f"{sha256[:16]}-{address.rpartition('/')[2]}"
     try:
         if not _has_size(path, size):
             path.parent.mkdir(parents=True, exist_ok=True)

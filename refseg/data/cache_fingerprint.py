@@ -3,13 +3,12 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from stat import S_ISDIR
 from typing import NamedTuple
 
-from refseg.data.readers.opened import Opened
 from refseg.data.relative_paths import head_of, relative_to_root
 
 BULK = frozenset((
@@ -26,12 +25,13 @@ _FOLDERS_DEEP = 3  # images/mscoco/images
 
 
 class FileState(NamedTuple):
-    """A file as it was.
+    """A file or folder as it was.
 
     Args:
-        size: bytes; -1 where there is no such file.
-        modified: nanoseconds since the epoch; -1 where that proves nothing.
-        digest: of the content; empty for `BULK` and for what is no file.
+        size: bytes; 0 of a folder, -1 where there is nothing of that name.
+        modified: nanoseconds since the epoch; -1 where that proves nothing, 0 of a folder.
+        digest: of the content of a file, or of the names in a folder; empty for `BULK` and for
+            what is neither.
     """
 
     size: int
@@ -40,60 +40,62 @@ class FileState(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Everything that a table was made from.
+class Fingerprint:
+    """The state of everything that a table was made from.
 
-    These are all files of the data set's own folder, whoever reads them; files elsewhere that the
-    reader opened; the names in folders that it listed; and which folders of images there were.
-    Paths are relative to the root where they lie under it, so that the root can be moved.
+    These are all files of the data set's own folder, whoever reads them; the files and folders
+    elsewhere that the reader consulted (`References.consulted`); and which folders of images there
+    were. Paths are relative to the root where they lie under it, so that the root can be moved.
 
     Args:
-        files: path to state.
-        listings: path of a folder to a digest of the names in it.
+        files: path to state, of folders too.
         layout: a digest of the folders and archives under the root.
         layout_depth: to which depth those count.
         pictures: whether the first image was there.
     """
 
     files: dict[str, FileState]
-    listings: dict[str, str]
     layout: str
     layout_depth: int
     pictures: dict[str, bool]
 
     @classmethod
     def take(
-        cls, root: Path, dataset: str, opened: Opened, picture: str | None, earlier: "Sources"
-    ) -> "Sources":
+        cls,
+        root: Path,
+        dataset: str,
+        consulted: Iterable[Path],
+        picture: str | None,
+        earlier: "Fingerprint",
+    ) -> "Fingerprint":
         """The state after a table was made.
 
         Args:
             root: as given to the reader.
             dataset: as given to the reader.
-            opened: what it opened and listed elsewhere.
+            consulted: files and folders that it consulted, whether they are there or not.
             picture: the first image of the table, relative to the root if it lies there.
             earlier: what `before` found, for digests that are known already.
         """
         files = dict(earlier.files)
-        for name in relative_to_root(map(str, opened.files), root):
+        own = f"{(root / dataset).absolute()}{os.sep}"
+        elsewhere = [str(path) for path in consulted if not _lies_in(path, own)]
+        for name in relative_to_root(elsewhere, root):
             if name not in files:
                 files[name] = _state(root / name)
-        own = (root / dataset).absolute()
-        listed = [str(path) for path in opened.folders if not path.is_relative_to(own)]
-        listings = {name: _names(root / name) for name in relative_to_root(listed, root)}
         present = picture is None or _is_there(root / picture)
         depth = 1 if present else _FOLDERS_DEEP
         pictures = {} if picture is None else {picture: present}
-        return cls(files, listings, _layout(root, depth), depth, pictures)
+        return cls(files, _layout(root, depth), depth, pictures)
 
     @classmethod
-    def before(cls, root: Path, dataset: str) -> "Sources":
+    def before(cls, root: Path, dataset: str) -> "Fingerprint":
         """The data set's own folder, as it is before it is read."""
         files = {name: _state(root / name) for name in _own_files(root, dataset)}
-        return cls(files, {}, "", 0, {})
+        return cls(files, "", 0, {})
 
     @classmethod
-    def from_record(cls, record: dict[str, object]) -> "Sources":
+    def from_record(cls, record: dict[str, object]) -> "Fingerprint":
         """From what `as_record` gave.
 
         Raises:
@@ -113,10 +115,9 @@ class Sources:
             (name, state.digest or f"{state.size} bytes, {state.modified}")
             for name, state in self.files.items()
         )
-        seen = (content, sorted(self.listings.items()), self.layout)
-        return hashlib.sha256(repr(seen).encode()).hexdigest()
+        return hashlib.sha256(repr((content, self.layout)).encode()).hexdigest()
 
-    def still(self, root: Path, dataset: str) -> "Sources | None":
+    def still(self, root: Path, dataset: str) -> "Fingerprint | None":
         """Itself, with the times of today, where nothing has changed; else None.
 
         Contents are read only where a size or a time differs from the one recorded.
@@ -126,23 +127,21 @@ class Sources:
             return None
         files: dict[str, FileState] = {}
         for name, was in self.files.items():
-            now = _state_without_digest(root / name)
-            if now != was._replace(digest=""):
-                if not was.digest or now.size != was.size:
-                    return None
-                now = _state(root / name)
-                if now.digest != was.digest:
-                    return None
-                files[name] = now
-            else:
-                files[name] = was
+            now = _state_today(root / name, was)
+            if now is None:
+                return None
+            files[name] = now
         if any(_is_there(root / name) != was for name, was in self.pictures.items()):
-            return None
-        if any(_names(root / name) != was for name, was in self.listings.items()):
             return None
         if _layout(root, self.layout_depth) != self.layout:
             return None
-        return Sources(files, self.listings, self.layout, self.layout_depth, self.pictures)
+        return Fingerprint(files, self.layout, self.layout_depth, self.pictures)
+
+
+def _lies_in(path: Path, folder: str) -> bool:
+    """Whether a path is that of a folder, which ends in a separator, or leads into it and stays."""
+    text = f"{path.absolute()}{os.sep}"
+    return text.startswith(folder) and f"{os.sep}..{os.sep}" not in text[len(folder) - 1 :]
 
 
 def _is_there(picture: Path) -> bool:
@@ -181,9 +180,9 @@ def _own_files(root: Path, dataset: str) -> Iterator[str]:
 def _state_without_digest(path: Path) -> FileState:
     try:
         status = os.stat(path)  # noqa: PTH116  # a third of the time of Path.stat
-    except OSError:
+    except (OSError, ValueError):  # the latter: no file can have such a name
         return FileState(-1, 0, "")
-    if S_ISDIR(status.st_mode):  # that it is there, is all; see `listings` for what is in it
+    if S_ISDIR(status.st_mode):
         return FileState(0, 0, "")
     return FileState(status.st_size, status.st_mtime_ns, "")
 
@@ -194,6 +193,8 @@ def _state(path: Path) -> FileState:
     state = _state_without_digest(path)
     if state.size < 0:
         return state
+    if path.is_dir():
+        return state._replace(digest=_names(path))
     if path.suffix.lower() in BULK or not path.is_file():
         return state
     if now - state.modified < FRESH_SECONDS * 1e9:
@@ -205,12 +206,30 @@ def _state(path: Path) -> FileState:
         return state
 
 
+def _state_today(path: Path, was: FileState) -> FileState | None:
+    """The state with the time of today, where nothing else has changed; else None.
+
+    The content of a file is read only where its time differs from the one recorded.
+    """
+    now = _state_without_digest(path)
+    if now.size < 0 or not was.digest:
+        return was if now == was else None
+    if now.size != was.size:
+        return None
+    if now.modified == was.modified != 0:
+        return was
+    now = _state(path)
+    return now if now.digest == was.digest else None
+
+
 def _names(folder: Path) -> str:
+    """A digest of the names in a folder, but for hidden ones; "unlisted" where nobody may read."""
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith("."))  # noqa: PTH208  # names, not paths: there may be 100,000
     except OSError:
-        return ""
-    return hashlib.sha256("/".join(names).encode(errors="surrogateescape")).hexdigest()
+        return "unlisted"
+    joined = "/".join(["", *names])  # an empty folder is no empty file
+    return hashlib.sha256(joined.encode(errors="surrogateescape")).hexdigest()
 
 
 def _layout(root: Path, depth: int) -> str:

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refseg.data.readers.opened import watching
+from refseg.data.cache_fingerprint import Fingerprint
 from refseg.data.relative_paths import relative_to_root, under_root
-from refseg.data.sources import Sources
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1, max_size=5)
 PATHS = st.lists(NAMES.filter(lambda name: name not in {".", ".."}), min_size=1, max_size=3)
@@ -37,18 +36,18 @@ def test_links_in_circles_and_hidden_files(tmp_path: Path) -> None:
     (folder / "round").symlink_to(tmp_path / "fake")
     (folder / "a.json").write_text("{}")
     (tmp_path / "fake" / ".DS_Store").touch()
-    assert list(Sources.before(tmp_path, "fake").files) == ["fake/deep/a.json"]
+    assert list(Fingerprint.before(tmp_path, "fake").files) == ["fake/deep/a.json"]
 
 
-def test_only_readings_of_data_are_watched(tmp_path: Path) -> None:
-    (tmp_path / "read.txt").touch()
-    with watching(tmp_path) as opened:
-        (tmp_path / "read.txt").read_text()
-        (tmp_path / "written.txt").write_text("")
-        Path(pytest.__file__).read_text()  # a library
-        with pytest.raises(FileNotFoundError):
-            (tmp_path / "absent.txt").read_text()
-        assert [path.name for path in tmp_path.glob("r*.txt")] == ["read.txt"]
-    (tmp_path / "written.txt").read_text()
-    assert opened.files == {tmp_path / "read.txt", tmp_path / "absent.txt"}
-    assert opened.folders == {tmp_path}
+def test_what_leads_out_of_the_own_folder_is_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name in ("beside.txt", "mine/inside.txt"):
+        (tmp_path / name).touch()
+    names = ("mine", "mine/inside.txt", "mine/../beside.txt", "mine2", "beside.txt")
+    before = Fingerprint.before(tmp_path, "mine")
+    consulted = [tmp_path / name for name in names]
+    found = Fingerprint.take(tmp_path, "mine", consulted, None, before)
+    assert set(found.files) == {"mine/inside.txt", "mine/../beside.txt", "mine2", "beside.txt"}
+    assert found.still(tmp_path, "mine") is not None
+    (tmp_path / "mine2").touch()
+    assert found.still(tmp_path, "mine") is None
