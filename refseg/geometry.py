@@ -14,9 +14,6 @@ from refseg.precision import full_precision
 Resampling = Literal["antialiased", "original"]
 _Arrays = TypeVar("_Arrays", np.ndarray, Tensor)
 
-# The smallest logit that the papers' evaluation calls foreground.
-_ORIGINAL_THRESHOLD = 1e-9
-
 
 class Geometry(NamedTuple):
     """A letterbox: the image scaled to fit a square, centred, with a border around it.
@@ -126,28 +123,6 @@ class Geometry(NamedTuple):
         for value, target in zip(values.numpy(), own.numpy(), strict=True):
             target[:] = self.to_own_size(value)
         return own
-
-    def predictions(
-        self, logits: Float[Tensor, " n size_h size_w"]
-    ) -> Bool[Tensor, " n height width"]:
-        """What is foreground in the image's own size: where the logit, brought there, is above 0.
-
-        With `original` resampling, as the papers' evaluation: thresholded in network size, and
-        every pixel of the image that the foreground touches is foreground.
-        """
-        if self.resampling == "antialiased":
-            return self.invert(logits) > 0
-        longer = max(self.height, self.width)
-        foreground = (logits >= _ORIGINAL_THRESHOLD).float()
-        # The square is cut as soon as one side has its size: all of it may be thousands of times
-        # as large as a panorama.
-        if self.width > self.height:
-            top = (longer - self.height) // 2
-            foreground = resize(foreground, longer, self.size)[:, top : top + self.height]
-        else:
-            left = (longer - self.width) // 2
-            foreground = resize(foreground, self.size, longer)[..., left : left + self.width]
-        return resize(foreground, self.height, self.width) > 0
 
     def _resize(self, values: np.ndarray) -> np.ndarray:
         """Area averaging when it shrinks, bilinear when it grows."""

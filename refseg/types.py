@@ -140,29 +140,6 @@ class Batch:
             image_paths=tuple(self.image_paths[i] for i in images.tolist()),
         )
 
-    def to_own_size(
-        self, maps: Float[Tensor, " expressions size_h size_w"]
-    ) -> list[Float[Tensor, " height width"]]:
-        """Bring one map per expression (logits or probabilities) to its image's own size."""
-        return self._per_image(Geometry.invert, maps)
-
-    def predictions(
-        self, logits: Float[Tensor, " expressions size_h size_w"]
-    ) -> list[Bool[Tensor, " height width"]]:
-        """What is foreground for each expression, in its image's own size."""
-        return self._per_image(Geometry.predictions, logits)
-
-    def _per_image(
-        self, function: Callable[[Geometry, Tensor], Tensor], maps: Tensor
-    ) -> list[Tensor]:
-        own: list[Tensor | None] = [None] * len(maps)
-        for image, geometry in enumerate(self.geometries):
-            asked = (self.image_index == image).nonzero()[:, 0]
-            results = function(geometry, maps[asked])
-            for expression, result in zip(asked.tolist(), results, strict=True):
-                own[expression] = result
-        return [result for result in own if result is not None]
-
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory (called by the data loader)."""
         return self._map(lambda tensor: tensor.pin_memory())

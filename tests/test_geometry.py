@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from refseg.geometry import Geometry, resize
+from refseg.geometry import Geometry
 
 SIDES = st.integers(1, 700)
 
@@ -108,24 +108,3 @@ def test_an_image_of_the_right_size_is_left_alone(size: int) -> None:
     assert (g.apply_image(image) == image).all()
     maps = torch.rand(2, size, size)
     assert torch.equal(g.invert(maps), maps)
-
-
-@pytest.mark.parametrize("size", [(3, 700), (700, 3), (50, 60), (5, 9)], ids=str)
-def test_original_predictions_are_cut_out_of_the_resized_square(
-    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As by the papers' code, but without a square as large as the longer side."""
-    (height, width), longer = size, max(size)
-    logits = torch.randn(2, 24, 24, generator=torch.Generator().manual_seed(0)) - 1
-    square = resize((logits >= 1e-9).float(), longer, longer) > 0
-    top, left = (longer - height) // 2, (longer - width) // 2
-    made = []
-
-    def watched(maps: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-        made.append(rows * columns)
-        return resize(maps, rows, columns)
-
-    monkeypatch.setattr("refseg.geometry.resize", watched)
-    found = Geometry.letterbox(height, width, 24, "original").predictions(logits)
-    assert found.equal(square[:, top : top + height, left : left + width])
-    assert max(made) <= max(height * width, 24 * longer)

@@ -14,6 +14,7 @@ from torch.testing import assert_close
 
 from refseg.evaluation import intersection_and_union
 from refseg.evaluation.functional import overall_iou, precision_at
+from refseg.evaluation.predictions import dilated
 from refseg.geometry import Geometry, resize
 from refseg.losses import any_foreground, subsampled
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
@@ -97,7 +98,7 @@ def test_evaluation(shared: Path, name: str) -> None:
     counts = []
     for number, (height, width) in enumerate(fixture["sizes_hw"].tolist()):
         geometry = Geometry.letterbox(height, width, logits.shape[-1], "original")
-        prediction = geometry.predictions(logits[[number]])
+        prediction = dilated(logits[number], geometry)[None]
         truth = unpacked(fixture[f"in/gt_packed_{number}"], width)[None]
         expected = synthetic_mask(2 * (number % 2), height, width)
         assert torch.equal(truth[0], torch.from_numpy(expected))

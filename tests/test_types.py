@@ -24,25 +24,6 @@ def make_batch() -> Batch:
     )
 
 
-def test_own_size_follows_each_expressions_image() -> None:
-    maps = torch.stack([torch.full((8, 8), float(i)) for i in range(3)])
-    own = make_batch().to_own_size(maps)
-    assert [tuple(m.shape) for m in own] == [(4, 8), (16, 16), (4, 8)]
-    assert [m.unique().tolist() for m in own] == [[0.0], [1.0], [2.0]]
-
-
-def test_predictions_follow_each_images_rule() -> None:
-    """One image is brought back as today, the other as the papers do: a touched pixel counts."""
-    batch = make_batch()
-    batch.geometries = (batch.geometries[0], Geometry.letterbox(16, 16, 8, "original"))
-    logits = torch.full((3, 8, 8), -1.0)
-    logits[:, 4, 4] = 0.5
-    predictions = batch.predictions(logits)
-    assert [tuple(prediction.shape) for prediction in predictions] == [(4, 8), (16, 16), (4, 8)]
-    assert predictions[0].sum() == 1
-    assert predictions[1].sum() == 16  # two pixels wide, and one more on each side that fades
-
-
 def test_select_keeps_only_the_images_that_are_asked_and_drops_useless_padding() -> None:
     batch = make_batch()
     chosen = batch.select([2, 0])

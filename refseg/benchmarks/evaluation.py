@@ -24,7 +24,7 @@ from refseg.data.described import Descriptions
 from refseg.evaluation import STANDARD, ReferringMetrics
 from refseg.evaluation.counting import count_pixels, decoded_truths
 from refseg.evaluation.measures import MeasureFile
-from refseg.evaluation.predictions import check_logits, predict_with_scores
+from refseg.evaluation.predictions import check_logits, predict
 from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
 from refseg.training.callbacks.results import result_rows
 from refseg.types import Batch
@@ -137,7 +137,7 @@ def evaluate_batch(
         measures: where rows are written.
     """
     check_logits(batch, logits)
-    predictions, scores = predict_with_scores(batch, logits)
+    predictions, scores = predict(batch, logits, STANDARD.rule)
     counts = count_pixels(batch, predictions, STANDARD, decoded_truths(batch))
     ids = range(first_id, first_id + len(batch))
     metrics.update(counts.intersections, counts.unions, ids, counts.areas)

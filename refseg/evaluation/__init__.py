@@ -1,47 +1,12 @@
-"""How good predictions are: metrics, and the tables that show them."""
+"""How good predictions are: from logits to masks, pixel counts and figures, and tables of them.
 
-from refseg.evaluation.functional import (
-    intersection_and_union,
-    iou,
-    mean_iou,
-    no_target_accuracy,
-    overall_iou,
-    precision_at,
-    target_accuracy,
-)
-from refseg.evaluation.metrics import Counts, ReferringMetrics, mean_figures
-from refseg.evaluation.protocols import PROTOCOLS, STANDARD, THRESHOLDS, Protocol
-from refseg.evaluation.single_metrics import GeneralizedMetrics, MeanIoU, OverallIoU, PrecisionAt
-from refseg.evaluation.tables import (
-    metric_table,
-    protocol_notes,
-    protocol_table,
-    word_table,
-    write_metrics,
-)
+In come logits or masks and the truth, out come figures, rows of results and tables. Open
+`predictions` (logits to masks and scores) first, then `counting` (masks to pixel counts).
 
-__all__ = [
-    "PROTOCOLS",
-    "STANDARD",
-    "THRESHOLDS",
-    "Counts",
-    "GeneralizedMetrics",
-    "MeanIoU",
-    "OverallIoU",
-    "PrecisionAt",
-    "Protocol",
-    "ReferringMetrics",
-    "intersection_and_union",
-    "iou",
-    "mean_figures",
-    "mean_iou",
-    "metric_table",
-    "no_target_accuracy",
-    "overall_iou",
-    "precision_at",
-    "protocol_notes",
-    "protocol_table",
-    "target_accuracy",
-    "word_table",
-    "write_metrics",
-]
+The public names stand in `__init__.pyi`; each is imported when it is asked for, so that a mask
+needs none of the metrics.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,14 +1,15 @@
-"""From logits to the pixel counts of each expression, under one or several protocols."""
+"""From masks and truths to the pixel counts of each expression: the one place for it."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
-from refseg.evaluation import Protocol
+from refseg.errors import PredictionError
+from refseg.evaluation.protocols import STANDARD, Protocol
 from refseg.masks import decode
 from refseg.types import Batch, RunLengths
 
@@ -30,24 +31,6 @@ class PixelCounts(NamedTuple):
     areas: Int64[Tensor, " expressions"]
 
 
-def predict(
-    batch: Batch, logits: Float[Tensor, " expressions size size"], protocol: Protocol
-) -> list[Bool[Tensor, " height width"]]:
-    """What is foreground for each expression by the rule of a protocol, on the CPU.
-
-    Each map goes its way alone, so that no other one changes a bit of it.
-
-    Args:
-        batch: whose images were fitted into the network's square.
-        logits: in network size.
-        protocol: how logits become a prediction.
-    """
-    return [
-        protocol.predict(own.clone(), batch.geometries[image]).cpu()
-        for own, image in zip(logits, batch.image_index.tolist(), strict=True)
-    ]
-
-
 def decoded_truths(batch: Batch) -> Truths:
     """The truths of a batch; the mask of an object is decoded once, however many name it."""
     return {truth: decode(truth) for truth in dict.fromkeys(batch.truths)}
@@ -56,24 +39,47 @@ def decoded_truths(batch: Batch) -> Truths:
 def count_pixels(
     batch: Batch,
     predictions: Sequence[Bool[Tensor, " _ _"]],
-    protocol: Protocol,
+    protocol: Protocol = STANDARD,
     truths: Truths | None = None,
 ) -> PixelCounts:
     """Compare the predictions of a batch with the truth.
 
     Args:
         batch: with the truths.
-        predictions: one per expression, on the CPU, as `predict` gives them for the protocol.
+        predictions: one per expression, on the CPU, as the rule of the protocol gives them: of the
+            standard one in each image's own size, which may differ within a batch.
         protocol: how masks are brought to the size in which they are compared.
         truths: those of the batch, where they are decoded already.
+
+    Raises:
+        PredictionError: there is not one mask for each expression, or a mask has another size than
+            the true one.
     """
+    if len(predictions) != len(batch.truths):
+        raise PredictionError(
+            f"Expected a mask for each of {len(batch.truths)} expressions of a batch, got "
+            f"{len(predictions)}."
+        )
     decoded = decoded_truths(batch) if truths is None else truths
     masks = {truth: protocol.truth(mask) for truth, mask in decoded.items()}
     areas = {truth: int(np.count_nonzero(mask)) for truth, mask in masks.items()}
     rows = []
-    for prediction, truth in zip(predictions, batch.truths, strict=True):
-        predicted = prediction.numpy()
-        intersection = int(np.count_nonzero(predicted & masks[truth]))
+    for number, (prediction, truth) in enumerate(zip(predictions, batch.truths, strict=True)):
+        predicted, mask = prediction.numpy(), masks[truth]
+        if predicted.shape != mask.shape:
+            raise PredictionError(_wrong_size(batch, number, mask.shape, predicted.shape))
+        intersection = int(np.count_nonzero(predicted & mask))
         union = int(np.count_nonzero(predicted)) + areas[truth] - intersection
         rows.append((intersection, union, areas[truth]))
     return PixelCounts(*torch.tensor(rows, dtype=torch.int64).reshape(-1, 3).unbind(dim=1))
+
+
+def _wrong_size(
+    batch: Batch, number: int, expected: tuple[int, ...], found: tuple[int, ...]
+) -> str:
+    image = batch.image_paths[int(batch.image_index[number])]
+    sizes = (" × ".join(map(str, size)) for size in (expected, found))
+    return "Expected a mask of {} pixels (height × width), got {}".format(*sizes) + (
+        f" for {image} [{batch.expression_ids[number]}] {batch.expressions[number]!r}; give each "
+        "mask in its image's own size."
+    )

@@ -12,6 +12,7 @@ arguments with defaults are there to count as they do (`refseg.evaluation.protoc
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
@@ -63,6 +64,37 @@ def iou(
     """
     divisors = unions.clamp(min=1).double() + softening
     return torch.where(unions > 0, intersections.double() / divisors, empty)
+
+
+def merge_repeats(
+    expression_ids: Int64[Tensor, " rows"],
+    intersections: Int64[Tensor, " rows"],
+    unions: Int64[Tensor, " rows"],
+) -> Int64[Tensor, " expressions"]:
+    """Choose one row for each expression, by rising id: of repeats that with the lowest IoU.
+
+    A distributed sampler repeats samples until all processes have the same number, and the repeats
+    need not agree: in another batch, and in reduced precision, a pixel at the boundary may tip
+    over. The choice does not depend on the order of the rows.
+
+    Args:
+        expression_ids: unique within the data set.
+        intersections: pixels, on the CPU like the others.
+        unions: pixels.
+
+    Returns:
+        The numbers of the rows.
+
+    Example:
+        >>> merge_repeats(torch.tensor([8, 7, 8]), torch.tensor([3, 1, 2]), torch.tensor([4, 4, 4]))
+        tensor([1, 2])
+    """
+    values = iou(intersections, unions)
+    order = np.lexsort([column.numpy() for column in (unions, values, expression_ids)])
+    ids = expression_ids.numpy()[order]
+    is_first = np.ones(len(order), dtype=np.bool_)
+    is_first[1:] = ids[1:] != ids[:-1]
+    return torch.from_numpy(order[is_first])
 
 
 def overall_iou(

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64, Shaped
+import torch
+from jaxtyping import Shaped
+
+from refseg.evaluation.functional import merge_repeats
 
 MEASURES = pa.schema(
     [
@@ -96,8 +99,7 @@ class MeasureFile:
 def merged(paths: Sequence[Path], loader: int, rows: int = ROWS) -> Iterator[pa.Table]:
     """The measures of one split by rising id, each expression once, in tables of a few rows.
 
-    A distributed sampler repeats samples. Of repeats that differ the one with the lowest IoU
-    counts, as in `ReferringMetrics`.
+    Repeats are merged as in `ReferringMetrics` (`merge_repeats`).
 
     Args:
         paths: of the files of all processes, closed.
@@ -106,18 +108,11 @@ def merged(paths: Sequence[Path], loader: int, rows: int = ROWS) -> Iterator[pa.
     """
     files = [pa.ipc.open_file(pa.memory_map(str(path))).read_all() for path in paths]
     table = pa.concat_tables([MEASURES.empty_table(), *files])  # stays on disk
-    order = _order(table, loader)
-    for start in range(0, len(order), rows):
-        yield table.take(order[start : start + rows])
-
-
-def _order(table: pa.Table, loader: int) -> Int64[np.ndarray, " rows"]:
     chosen = np.flatnonzero(table["loader"].to_numpy() == loader)
     ids, intersections, unions = (
-        table[name].to_numpy()[chosen] for name in ("expression_id", "intersection", "union")
+        torch.from_numpy(table[name].to_numpy()[chosen])
+        for name in ("expression_id", "intersection", "union")
     )
-    iou = np.where(unions > 0, intersections / np.maximum(unions, 1), 1.0)
-    order = np.lexsort((unions, iou, ids))
-    is_first = np.ones(len(order), bool)
-    is_first[1:] = ids[order][1:] != ids[order][:-1]
-    return chosen[order[is_first]].astype(np.int64)
+    order = chosen[merge_repeats(ids, intersections, unions).numpy()]
+    for start in range(0, len(order), rows):
+        yield table.take(order[start : start + rows])

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -11,8 +12,10 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from refseg.errors import ConfigError, DataError
-from refseg.evaluation.functional import iou, no_target_accuracy, target_accuracy
+from refseg.evaluation.counting import PixelCounts
+from refseg.evaluation.functional import merge_repeats, no_target_accuracy, target_accuracy
 from refseg.evaluation.protocols import STANDARD, THRESHOLDS, Protocol
+from refseg.types import Batch
 
 _UNKNOWN_AREA = -1
 _IDS_IN_MESSAGE = 10
@@ -55,10 +58,8 @@ class Counts(NamedTuple):
 class CountingMetric(Metric):
     """What the metrics of this package share: the pixel counts of each expression, kept once.
 
-    A distributed sampler repeats samples until all processes have the same number. Counts are
-    therefore kept per expression (32 bytes) and merged by id, in `compute`. The repeats of an
-    expression need not agree: in another batch, and in reduced precision, a pixel at the boundary
-    may tip over. Then the repeat with the lowest IoU counts, whatever the order.
+    A distributed sampler repeats samples. Counts are therefore kept per expression (32 bytes) and
+    merged by id, in `compute` (`merge_repeats`).
     """
 
     is_differentiable = False
@@ -169,17 +170,10 @@ class CountingMetric(Metric):
         return rows
 
     def _merged(self) -> Counts:
-        """One row per id, on the CPU; of repeats that differ the one with the lowest IoU."""
+        """One row per id, on the CPU (`merge_repeats`)."""
         empty = torch.empty((0, 4), dtype=torch.int64)
         table = dim_zero_cat(self.counts).cpu() if len(self.counts) else empty
-        ids, intersections, unions, _ = table.unbind(dim=1)
-        # Stable sorts from the last key to the first: by id, then IoU, then union.
-        order = torch.argsort(unions, stable=True)
-        order = order[torch.argsort(iou(intersections, unions)[order], stable=True)]
-        order = order[torch.argsort(ids[order], stable=True)]
-        first = torch.ones_like(ids, dtype=torch.bool)
-        first[1:] = ids[order][1:] != ids[order][:-1]
-        return Counts(*table[order[first]].unbind(dim=1))
+        return Counts(*table[merge_repeats(*table.unbind(dim=1)[:3])].unbind(dim=1))
 
 
 class ReferringMetrics(CountingMetric):
@@ -235,6 +229,47 @@ class ReferringMetrics(CountingMetric):
             figures["no_target_accuracy"] = no_target_accuracy(*areas)
             figures["target_accuracy"] = target_accuracy(*areas)
         return figures
+
+
+class SplitMetrics:
+    """The figures of each split of an evaluation, over all batches and processes.
+
+    Args:
+        splits: name -> ids of its expressions, or None where only a part is evaluated; in the order
+            of the data loaders.
+        device: of the module: where processes exchange their counts.
+    """
+
+    def __init__(
+        self, splits: Mapping[str, Int64[np.ndarray, " _"] | None], device: torch.device | str
+    ) -> None:
+        self.splits = splits
+        self._metrics = [ReferringMetrics().to(device) for _ in splits]
+
+    def add(self, split: int, batch: Batch, counts: PixelCounts) -> None:
+        """Add the counts of a batch.
+
+        Args:
+            split: number of the data loader.
+            batch: with the ids of its expressions.
+            counts: by the standard protocol.
+        """
+        self._metrics[split].update(
+            counts.intersections, counts.unions, batch.expression_ids, counts.areas
+        )
+
+    def figures(self) -> dict[str, dict[str, float]]:
+        """The figures of each split; with several processes all of them must call it.
+
+        Raises:
+            DataError: an expression was not counted, or one that the split does not have.
+        """
+        rows = {}
+        for (name, ids), metrics in zip(self.splits.items(), self._metrics, strict=True):
+            if ids is not None:
+                metrics.check_ids(torch.tensor(ids))
+            rows[name] = {key: value.item() for key, value in metrics.compute().items()}
+        return rows
 
 
 def check_threshold(threshold: float) -> None:

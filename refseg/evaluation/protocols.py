@@ -10,7 +10,7 @@ what is not 1 for background (`lavt`), and samples that a distributed sampler re
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from refseg.evaluation.functional import mean_iou, overall_iou, precision_at
+from refseg.evaluation.predictions import Rule, above_half, dilated
 from refseg.geometry import Geometry
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -41,11 +42,10 @@ class Protocol:
     Args:
         name: as given to `--evaluation.protocol`.
         summary: what is particular about it, in a line.
-        predict: from the logits of one expression in network size, and the way its image was
-            fitted into the network's square, to what counts as foreground.
+        rule: which pixels count as foreground.
         reported: the figures that the code itself prints; the others are counted in its manner.
         side: of the square to which the true mask is squashed (nearest neighbour); None leaves it
-            in the image's own size. `predict` gives the same size.
+            in the image's own size. `rule` gives the same size.
         empty: the IoU of an expression whose mask and prediction are both empty.
         strict: an IoU equal to the threshold is no hit (>), instead of one (≥).
         softening: added to every union in mean IoU and precision@X, pixels.
@@ -55,7 +55,7 @@ class Protocol:
 
     name: ProtocolName
     summary: str
-    predict: Callable[[Float[Tensor, " size size"], Geometry], Bool[Tensor, " height width"]]
+    rule: Rule
     reported: tuple[str, ...] = (_OVERALL, _MEAN, *_PRECISIONS)
     side: int | None = None
     empty: float = 1.0
@@ -118,30 +118,6 @@ class Protocol:
         return found
 
 
-def above_half(
-    logits: Float[Tensor, " size size"], geometry: Geometry
-) -> Bool[Tensor, " height width"]:
-    """Foreground where the logit, brought to the image's own size, is above 0 (p > 0.5)."""
-    return geometry.invert(logits[None])[0] > 0
-
-
-def dilated(
-    logits: Float[Tensor, " size size"], geometry: Geometry
-) -> Bool[Tensor, " height width"]:
-    """Foreground where any of the network's foreground pixels reaches: thresholded, then resized.
-
-    The whole square is resized to the image's longer side, bilinearly and without antialiasing, and
-    what lies above or left of the image is cut off; what is not exactly 0 is foreground. So masks
-    come out dilated. (`resize_and_crop` of both papers' code; the threshold is 1e-9, and reached.)
-
-    Example:
-        >>> logits = torch.tensor([[-1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
-        >>> dilated(logits, Geometry.letterbox(height=6, width=6, size=3)).int()[2]
-        tensor([0, 1, 1, 1, 1, 0], dtype=torch.int32)
-    """
-    return geometry._replace(resampling="original").predictions(logits[None])[0]
-
-
 def above_half_squashed(
     logits: Float[Tensor, " size size"], geometry: Geometry
 ) -> Bool[Tensor, " side side"]:
@@ -181,7 +157,7 @@ _CRIS_PROBABILITY = np.float32(0.35)
 STANDARD = Protocol(
     name="standard",
     summary="own size, logit > 0, every expression, empty union 1, ≥",
-    predict=above_half,
+    rule=above_half,
     reported=(_OVERALL, _MEAN, *_PRECISIONS, *_ACCURACIES),
 )
 
@@ -190,7 +166,7 @@ _PROTOCOLS = (
     Protocol(
         name="rmi",
         summary="own size, thresholded before resizing, any touched pixel (dilated), empty union 0",
-        predict=dilated,
+        rule=dilated,
         reported=(_OVERALL, *_PRECISIONS),
         empty=0.0,
     ),
@@ -199,21 +175,21 @@ _PROTOCOLS = (
     Protocol(
         name="text_objseg",
         summary="as rmi",
-        predict=dilated,
+        rule=dilated,
         reported=(_OVERALL, *_PRECISIONS),
         empty=0.0,
     ),
     Protocol(
         name="lavt",
         summary="mask squashed to 480 × 480 (nearest), logit > 0, empty union 0",
-        predict=above_half_squashed,
+        rule=above_half_squashed,
         side=_LAVT_SIDE,
         empty=0.0,
     ),
     Protocol(
         name="cris",
         summary="own size, probability (cubic) > 0.35, I / (U + 1e-6) > X in float32",
-        predict=above_cubic,
+        rule=above_cubic,
         reported=(_MEAN, *_PRECISIONS),
         empty=0.0,
         strict=True,
@@ -223,7 +199,7 @@ _PROTOCOLS = (
     Protocol(
         name="mmdet",
         summary="own size, logit > 0, the first expression of each object, empty union 0",
-        predict=above_half,
+        rule=above_half,
         reported=(_OVERALL, _MEAN),
         empty=0.0,
         sentences="first",

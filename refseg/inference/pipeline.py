@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, UInt8
 from PIL import Image
-from torch import Tensor
 
 from refseg.checkpoint import import_packages as import_own
 from refseg.checkpoint import read_checkpoint
@@ -21,7 +20,7 @@ from refseg.data.orientation import oriented
 from refseg.data.pixels import rgb_from_array, rgb_of
 from refseg.data.tokenizers import split_words
 from refseg.errors import CheckpointError, DataError
-from refseg.evaluation.predictions import check_logits
+from refseg.evaluation.predictions import check_logits, predict
 from refseg.geometry import Geometry, Resampling
 from refseg.inference.crf import CRFOptions
 from refseg.inference.refinement import refine_in_own_size
@@ -106,12 +105,13 @@ class Pipeline:
             logits = self.segmenter(batch).segmentation()
             check_logits(batch, logits)
             if crf is None:
-                own = zip(batch.to_own_size(logits), batch.predictions(logits), strict=True)
-                return [_segmentation(values.sigmoid(), mask) for values, mask in own]
-            assert batch.images is not None
-            fitted = batch.images[0].permute(1, 2, 0).cpu().numpy()
-            refined = refine_in_own_size(pixels, fitted, logits, batch.geometries[0], crf)
-            return [_segmentation(*own) for own in zip(*refined, strict=True)]
+                found = predict(batch, logits)
+            else:
+                assert batch.images is not None
+                fitted = batch.images[0].permute(1, 2, 0).cpu().numpy()
+                found = refine_in_own_size(pixels, fitted, logits, batch.geometries[0], crf)
+        pairs = zip(found.masks, found.scores.tolist(), strict=True)
+        return [Segmentation(mask.numpy(), score) for mask, score in pairs]
 
     def read(self, image: Picture, expression: str) -> Reading:
         """Prediction and activation after each word, for a fusion that reads word by word.
@@ -224,8 +224,3 @@ def as_pixels(image: Picture) -> UInt8[np.ndarray, " height width 3"]:
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"{name} cannot be read ({error}); open it again.") from None
     return rgb_from_array(image, "The array that was given")
-
-
-def _segmentation(probability: Tensor, mask: Tensor) -> Segmentation:
-    score = probability[mask].mean().item() if mask.any() else 0.0
-    return Segmentation(mask.cpu().numpy(), score)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 from rich import get_console
 from torch import Tensor
 
 from refseg.data import read_image
 from refseg.errors import ConfigError
-from refseg.evaluation.predictions import Predictions
+from refseg.evaluation.predictions import Predictions, predict_from_probabilities
 from refseg.geometry import Geometry
 from refseg.inference.crf import CRFOptions, check_installed, refine
 from refseg.progress import tracked
@@ -26,25 +26,13 @@ from refseg.types import Batch
 _IMAGES_PER_PROCESS = 4  # that may wait: enough to keep it busy, few enough for the memory
 
 
-class Refined(NamedTuple):
-    """What DenseCRF makes of an image's expressions, in the image's own size.
-
-    Args:
-        probabilities: of the foreground.
-        masks: what is foreground, by the rule that also holds without DenseCRF.
-    """
-
-    probabilities: Float[Tensor, " expressions height width"]
-    masks: Bool[Tensor, " expressions height width"]
-
-
 def refine_in_own_size(
     pixels: UInt8[np.ndarray, " height width 3"],
     fitted: UInt8[np.ndarray, " size size 3"],
     logits: Float[Tensor, " expressions size size"],
     geometry: Geometry,
     options: CRFOptions,
-) -> Refined:
+) -> Predictions:
     """Refine the predictions for an image by DenseCRF, in this process.
 
     Args:
@@ -67,11 +55,9 @@ def _probabilities(logits: Tensor) -> Float32[np.ndarray, " expressions height w
 
 def _brought_back(
     refined: Float32[np.ndarray, " expressions _ _"], geometry: Geometry, options: CRFOptions
-) -> Refined:
-    values = torch.from_numpy(refined)
-    if options.on == "image":
-        return Refined(values, values > 0.5)
-    return Refined(geometry.invert(values), geometry.predictions(values - 0.5))
+) -> Predictions:
+    is_own_size = options.on == "image"
+    return predict_from_probabilities(torch.from_numpy(refined), None if is_own_size else geometry)
 
 
 class _Waiting(NamedTuple):
@@ -172,10 +158,9 @@ class RefinementQueue:
         for image, future in enumerate(images):
             refined = _brought_back(self._result(future), batch.geometries[image], self.options)
             asked = (batch.image_index == image).nonzero()[:, 0].tolist()
-            for expression, values, mask in zip(asked, *refined, strict=True):
+            scores[asked] = refined.scores
+            for expression, mask in zip(asked, refined.masks, strict=True):
                 masks[expression] = mask
-                total = values[mask].sum(dtype=torch.float64)
-                scores[expression] = total / max(1, int(mask.sum()))
         finish(Predictions([mask for mask in masks if mask is not None], scores))
 
     def _result(self, future: Future[np.ndarray]) -> np.ndarray:

@@ -19,8 +19,8 @@ from refseg.checkpoint import read_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
-from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths, predict
-from refseg.evaluation.predictions import check_logits, predict_with_scores
+from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths
+from refseg.evaluation.predictions import check_logits, predict, predict_masks
 from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
@@ -277,15 +277,15 @@ class ReferringSegmentation(LightningModule):
     ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
         """Count pixels; returns predictions, counts and scores in own size for the callbacks."""
         logits = self._logits(batch)
-        predictions, scores = predict_with_scores(batch, logits)
+        predictions, scores = predict(batch, logits, STANDARD.rule)
         truths = decoded_truths(batch)
         standard = count_pixels(batch, predictions, STANDARD, truths)
         for protocol in self.protocols:
             counts = standard
             if protocol is not STANDARD:
-                is_same = protocol.predict is STANDARD.predict
-                foreground = predictions if is_same else predict(batch, logits, protocol)
-                counts = count_pixels(batch, foreground, protocol, truths)
+                is_same = protocol.rule is STANDARD.rule
+                masks = predictions if is_same else predict_masks(batch, logits, protocol.rule)
+                counts = count_pixels(batch, masks, protocol, truths)
             self._metrics[dataloader_idx][protocol.name].update(
                 counts.intersections, counts.unions, batch.expression_ids, counts.areas
             )
@@ -302,10 +302,10 @@ class ReferringSegmentation(LightningModule):
     ) -> list[Bool[Tensor, " height width"]]:
         """The prediction for each expression, in its image's own size, on the CPU.
 
-        Foreground is where the logit, brought to the own size, is above 0: probability above 0.5.
-        (`Geometry.predictions` has the papers' own rule.)
+        Foreground is where the logit, brought to the own size, is above 0: probability above 0.5;
+        with `original` resampling, what the papers' rule says (`evaluation.predictions.dilated`).
         """
-        return [prediction.cpu() for prediction in batch.predictions(self._logits(batch))]
+        return predict(batch, self._logits(batch)).masks
 
     def _logits(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
         segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter

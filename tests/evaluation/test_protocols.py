@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from refseg.evaluation import PROTOCOLS, STANDARD, Protocol, intersection_and_union
-from refseg.evaluation.protocols import dilated
+from refseg.evaluation.predictions import dilated
 from refseg.geometry import Geometry
 
 OWN = ["standard", "rmi", "text_objseg", "cris", "mmdet"]
@@ -21,7 +21,7 @@ OWN = ["standard", "rmi", "text_objseg", "cris", "mmdet"]
 
 def _predict(name: str, logits: Tensor, height: int, width: int) -> Tensor:
     geometry = Geometry.letterbox(height, width, logits.shape[-1])
-    return PROTOCOLS[name].predict(logits, geometry)
+    return PROTOCOLS[name].rule(logits, geometry)
 
 
 def _block() -> Tensor:
@@ -58,8 +58,8 @@ def test_lavt_squashes_what_is_not_square() -> None:
     logits[1:5] = 8.0  # more than the image's rows, which are 1, 2 and 3 of the square
     geometry = Geometry.letterbox(3, 6, 6)
     assert (geometry.top, geometry.scaled_height) == (1, 3)
-    assert PROTOCOLS["lavt"].predict(logits, geometry).shape == (480, 480)
-    assert PROTOCOLS["lavt"].predict(logits, geometry).all()
+    assert PROTOCOLS["lavt"].rule(logits, geometry).shape == (480, 480)
+    assert PROTOCOLS["lavt"].rule(logits, geometry).all()
     truth = np.zeros((3, 6), bool)
     truth[0, :2] = True
     squashed = PROTOCOLS["lavt"].truth(truth)
@@ -123,7 +123,7 @@ def test_cris_undoes_the_letterbox() -> None:
     geometry = Geometry.letterbox(height=20, width=40, size=20)
     logits = torch.full((20, 20), -20.0)
     logits[geometry.top : geometry.top + 10, 7] = 20.0
-    columns = PROTOCOLS["cris"].predict(logits, geometry)[4:16].float().mean(0)
+    columns = PROTOCOLS["cris"].rule(logits, geometry)[4:16].float().mean(0)
     assert columns.nonzero()[:, 0].tolist() == [14, 15]
 
 
@@ -188,7 +188,7 @@ def test_no_two_protocols_agree_but_those_that_share_their_code() -> None:
     geometry = Geometry.letterbox(18, 30, 12)
 
     def signature(protocol: Protocol) -> tuple[object, ...]:
-        area = int(protocol.predict(logits, geometry).sum())
+        area = int(protocol.rule(logits, geometry).sum())
         ties = protocol.figures(torch.tensor([1, 0]), torch.tensor([2, 0]))
         rules = tuple(value.item() for value in ties.values())
         return area, rules, protocol.sentences
@@ -207,7 +207,7 @@ def test_counts_of_the_papers_code(shared: Path, name: str, size: int) -> None:
     protocol, counts = PROTOCOLS[name], []
     for number, (height, width) in enumerate(fixture["sizes_hw"].tolist()):
         truth, theirs = (_unpacked(fixture[f"{key}_{number}"], width) for key in _MASKS)
-        prediction = protocol.predict(maps[number], Geometry.letterbox(height, width, size))
+        prediction = protocol.rule(maps[number], Geometry.letterbox(height, width, size))
         if height == width == size:
             # Nothing is to be resized, and rounding noise of their linear algebra touches pixels
             # beside the foreground, on one side. It differs from one such library to the next.
@@ -232,7 +232,7 @@ def test_standard_differs_from_what_the_papers_counted(shared: Path) -> None:
     fixture = np.load(shared / "parity" / "eval_rmi.npz")
     height, width = fixture["sizes_hw"][0].tolist()
     geometry = Geometry.letterbox(height, width, 320)
-    prediction = STANDARD.predict(_upsampled(fixture, 320)[0], geometry)
+    prediction = STANDARD.rule(_upsampled(fixture, 320)[0], geometry)
     theirs = _unpacked(fixture["out/pred_packed_0"], width)
     assert prediction.sum() < theirs.sum()
 

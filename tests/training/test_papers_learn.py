@@ -20,7 +20,8 @@ from refseg.__main__ import main
 from refseg.data import ReferringDataModule
 from refseg.data.shapes import ShapesOptions
 from refseg.evaluation import STANDARD
-from refseg.evaluation.counting import count_pixels, predict
+from refseg.evaluation.counting import count_pixels
+from refseg.evaluation.predictions import predict
 from refseg.losses import WeightedLogisticLoss, any_foreground, subsampled
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
 from refseg.models.freezing import Pretrained
@@ -153,7 +154,7 @@ def batch_of(size: int) -> Batch:
 
 def overall_iou(batch: Batch, logits: Tensor) -> float:
     """In the images' own size."""
-    counts = count_pixels(batch, predict(batch, logits, STANDARD), STANDARD)
+    counts = count_pixels(batch, predict(batch, logits, STANDARD.rule).masks, STANDARD)
     return (counts.intersections.sum() / counts.unions.sum()).item()
 
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from refseg.evaluation import STANDARD, mean_figures
+from refseg.evaluation import STANDARD, SplitMetrics, mean_figures
 from refseg.evaluation.counting import count_pixels
 from refseg.evaluation.predictions import Predictions
 from refseg.evaluation.results import CRF_RESULTS_FILE
-from refseg.evaluation.scores import SplitScores
 from refseg.inference.refinement import RefinementQueue
 from refseg.training import says_progress
 from refseg.training.callbacks.results import RowWriter
@@ -38,7 +37,7 @@ class CRFEvaluation(Callback):
     def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, ReferringSegmentation)
         self.queue.fill = pl_module.data.transform.fill
-        self._scores = SplitScores(pl_module.evaluated_splits(), pl_module.device)
+        self._metrics = SplitMetrics(pl_module.evaluated_splits(), pl_module.device)
         self.rows.begin(trainer)
 
     def _add(
@@ -56,14 +55,14 @@ class CRFEvaluation(Callback):
 
     def _count(self, loader: int, batch: Batch, found: Predictions) -> None:
         counts = count_pixels(batch, found.masks, STANDARD)
-        self._scores.add(loader, batch, counts)
+        self._metrics.add(loader, batch, counts)
         self.rows.add(loader, batch, counts, found)
 
     def _finish_figures(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Finish what waits, and work out the figures."""
         assert isinstance(pl_module, ReferringSegmentation)
         self.queue.drain(progress=says_progress(trainer))
-        self.figures = self._scores.figures()
+        self.figures = self._metrics.figures()
         if trainer.validating and pl_module.data.splits.is_mixture:
             self.figures["val"] = mean_figures(self.figures.values())
         for split, row in self.figures.items():

@@ -7,9 +7,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from refseg.errors import ConfigError
-from refseg.evaluation import STANDARD
+from refseg.evaluation import STANDARD, SplitMetrics
 from refseg.evaluation.counting import count_pixels, decoded_truths
-from refseg.evaluation.scores import SplitScores
+from refseg.evaluation.predictions import predict_masks
 from refseg.evaluation.word_curves import Curves
 from refseg.training.module import ReferringSegmentation
 from refseg.types import Batch
@@ -63,8 +63,8 @@ class WordCurve(Callback):
         """Begin to count."""
         assert isinstance(pl_module, ReferringSegmentation)
         splits = pl_module.evaluated_splits()
-        self._scores = {
-            percentage: SplitScores(splits, pl_module.device) for percentage in self.percentages
+        self._metrics = {
+            percentage: SplitMetrics(splits, pl_module.device) for percentage in self.percentages
         }
 
     def on_test_batch_end(
@@ -83,7 +83,7 @@ class WordCurve(Callback):
         truths = decoded_truths(batch)
         for percentage, predictions in partly.items():
             counts = count_pixels(batch, predictions, STANDARD, truths)
-            self._scores[percentage].add(dataloader_idx, batch, counts)
+            self._metrics[percentage].add(dataloader_idx, batch, counts)
 
     def read_partly(
         self, module: ReferringSegmentation, batch: Batch, whole: list[Tensor]
@@ -103,16 +103,16 @@ class WordCurve(Callback):
         }
         steps = enumerate(module.segmenter.read(batch), start=1)
         for step, read in itertools.islice(steps, max(lengths) - 1):
-            own = batch.predictions(read.logits.float())
+            own = predict_masks(batch, read.logits.float(), STANDARD.rule)
             for percentage, counts in wanted.items():
                 for expression, count in enumerate(counts):
                     if count == step < lengths[expression]:
-                        predictions[percentage][expression] = own[expression].cpu()
+                        predictions[percentage][expression] = own[expression]
         return predictions
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Work out the curves."""
-        points = {percentage: scores.figures() for percentage, scores in self._scores.items()}
+        points = {percentage: metrics.figures() for percentage, metrics in self._metrics.items()}
         splits = next(iter(points.values()))
         self.curves = {
             split: {percentage: points[percentage][split] for percentage in self.percentages}
