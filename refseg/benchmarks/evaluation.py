@@ -12,13 +12,13 @@ import psutil
 import torch
 from jaxtyping import Float
 
-from refseg.benchmarks.answers import (
+from refseg.benchmarks.synthetic_batch import (
     HEIGHT,
     SIDE,
     SPLIT,
     WIDTH,
-    generated_batch,
     generated_references,
+    synthetic_batch,
 )
 from refseg.data.described import Descriptions
 from refseg.evaluation import STANDARD, ReferringMetrics
@@ -73,7 +73,7 @@ def measure_evaluation(
         width: of the image, pixels.
         side: of the network's square, pixels.
     """
-    batch, logits = generated_batch(per_batch, height, width, side)
+    batch, logits = synthetic_batch(per_batch, height, width, side)
     batches = -(-expressions // per_batch)
     descriptions = Descriptions(generated_references(batch, batches))
     metrics = ReferringMetrics()

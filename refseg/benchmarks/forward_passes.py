@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import torch
 
-from refseg.benchmarks.answers import generated_batch
 from refseg.benchmarks.evaluation import measure_evaluation
+from refseg.benchmarks.synthetic_batch import synthetic_batch
 from refseg.inference.pipeline import load
 from refseg.types import Batch
 
@@ -57,7 +57,7 @@ def measure_overhead(
         CheckpointError: the file is no checkpoint.
     """
     model = load(checkpoint)
-    batch, _ = generated_batch(16, side=model.image_size)
+    batch, _ = synthetic_batch(16, side=model.image_size)
     batch = replace(
         batch,
         tokens=torch.ones(len(batch), WORDS, dtype=torch.int64),

@@ -14,6 +14,10 @@ _REMEDIES = {
     errno.ENFILE: "allow more open files (`sysctl fs.file-max`)",
     errno.ENOMEM: "free some memory",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOENT: "check the path, or choose a folder that can be written to",
+    errno.ENOTDIR: "a file stands in the way; choose a folder",
+    errno.EEXIST: "a file stands in the way; choose a folder of another name",
+    errno.EISDIR: "a folder stands in the way; choose a file of another name",
 }
 _OPTIONS = "(--output, --out; REFSEG_CACHE for what refseg keeps, TMPDIR for temporary files)"
 _MEMORY = "Lower --data.batch_size, --data.image_size or --data.max_expressions."

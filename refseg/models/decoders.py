@@ -148,7 +148,7 @@ class DeconvolutionDecoder(Decoder):
         sentence_dim: not used: this decoder does not listen.
         stride: pixels per cell, the backbone's; 32 in the paper, with a filter of 64×64.
         learned: train the filter, as in the paper's last stage; before that, it only interpolates.
-        initial_deviation: of the normal distribution that the classifier starts from; 0.1 in the
+        initial_std: of the normal distribution that the classifier starts from; 0.1 in the
             paper's code. None: torch's way.
 
     References:
@@ -162,7 +162,7 @@ class DeconvolutionDecoder(Decoder):
         sentence_dim: int,
         stride: int = 32,
         learned: bool = True,
-        initial_deviation: float | None = None,
+        initial_std: float | None = None,
     ) -> None:
         super().__init__()
         self.stride = stride
@@ -171,8 +171,8 @@ class DeconvolutionDecoder(Decoder):
         with torch.no_grad():
             self.upsampling.weight.copy_(bilinear_filter(stride))
         self.upsampling.requires_grad_(learned)
-        if initial_deviation is not None:
-            start_normal([self.classifier], initial_deviation)
+        if initial_std is not None:
+            start_normal([self.classifier], initial_std)
 
     def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
         """Decode to `size`, (height, width) in pixels."""

@@ -108,15 +108,15 @@ def start_xavier(kernels: Sequence[Tensor], biases: Iterable[Tensor | None] = ()
             nn.init.zeros_(bias)
 
 
-def start_normal(layers: Iterable[nn.Module], deviation: float) -> None:
+def start_normal(layers: Iterable[nn.Module], std: float) -> None:
     """Start linear layers and convolutions normal around 0, their biases at 0.
 
     Args:
         layers: others among them, without parameters, are left alone.
-        deviation: standard deviation of the weights.
+        std: standard deviation of the weights.
     """
     for layer in layers:
         if isinstance(layer, nn.Linear | nn.Conv2d):
-            nn.init.normal_(layer.weight, std=deviation)
+            nn.init.normal_(layer.weight, std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

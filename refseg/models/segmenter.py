@@ -75,7 +75,7 @@ class Segmenter(nn.Module):
         """One logit per cell of the feature grid, before the sigmoid.
 
         Args:
-            image_features: what the backbone's neck makes of the images: of other code, say.
+            image_features: the maps of the backbone's neck, computed by other code, say.
             tokens: padded on the right; an `LSTMEncoder` reads any other padding as well.
             token_mask: True at a word.
             image_index: which image each expression looks at.
@@ -84,7 +84,7 @@ class Segmenter(nn.Module):
         return self.decoder.cell_logits(self.fusion((image_features,), text, image_index), text)
 
     def one_by_one(self, batch: Batch) -> Output:
-        """The same answers, to the last bit whatever else is in the batch.
+        """The output that does not depend on the rest of the batch, to the last bit.
 
         Convolutions and matrix products choose their kernels, and with them the order in which they
         add, by the size of the batch: the same expression in another batch has logits that differ
@@ -164,7 +164,7 @@ class Segmenter(nn.Module):
         return torch.stack([step.logits for step in self.read(batch)])
 
     def read(self, batch: Batch) -> Iterator[Step]:
-        """What the network makes of the expressions after each word; one step at a time in memory.
+        """The output after each word of the expressions; one step at a time in memory.
 
         Raises:
             TypeError: the fusion reads the sentence at once.
@@ -195,7 +195,7 @@ def _check_sites(fusion: Fusion, backbone: Backbone) -> None:
 
 
 def _together(outputs: list[Output]) -> Output:
-    """The answers of several batches as one."""
+    """The outputs of several batches as one."""
     logits = torch.cat([output.logits for output in outputs])
     no_target = [output.no_target for output in outputs if output.no_target is not None]
     auxiliary = {

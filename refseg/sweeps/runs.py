@@ -1,4 +1,4 @@
-"""One run of a sweep: its folder, whether it is finished, and what came out of it."""
+"""One run of a sweep: its folder, whether it is finished, and its figures."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Computing what a frozen backbone makes of images, once, into a folder."""
+"""Computing the features of a frozen backbone once per image, into a folder."""
 
 import shutil
 import sys
@@ -20,14 +20,14 @@ from refseg.errors import ConfigError, DataError
 from refseg.models.backbones import Backbone, TrunkBackbone
 from refseg.models.segmenter import Segmenter
 from refseg.progress import tracked
-from refseg.training.kept_features import feature_key
+from refseg.training.precomputed_features import feature_key
 
 _BLOCK = 4096  # bytes that a file system gives at once
 _SAVE_SECONDS = 60.0
 
 
 class Extraction(NamedTuple):
-    """What came of it.
+    """How many images the extraction has computed, and in what time.
 
     Args:
         images: number of different images.

@@ -138,7 +138,7 @@ class LastCheckpoint(Checkpoint):
             self._progress.note_epoch_end()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save what came out."""
+        """Save the final state."""
         if self._progress is None:
             return
         if not self._is_saved:

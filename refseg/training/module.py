@@ -37,7 +37,7 @@ from refseg.models.weights.files import load_weights
 from refseg.models.weights.provenance import Origin
 from refseg.precision import check_optimizer, check_weights
 from refseg.training.changed_settings import adapt, check_length
-from refseg.training.kept_features import check_features
+from refseg.training.precomputed_features import check_features
 from refseg.training.schedules import Schedule
 from refseg.types import Batch, Output
 

@@ -82,7 +82,7 @@ class RunFolder:
     def finish_fit(
         self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
     ) -> None:
-        """Evaluate the best checkpoint on the validation split; show and save what came out."""
+        """Evaluate the best checkpoint on the validation split; show and save the figures."""
         callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by its constructor
         # Now: from here on, checkpoints are read whose time is another one.
         seconds = sum(c.seconds for c in callbacks if isinstance(c, TrainingClock))

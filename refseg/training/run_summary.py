@@ -1,4 +1,4 @@
-"""What was evaluated, with what, and what came out: the content of `summary.json`."""
+"""The content of `summary.json`: the model, the data and the figures of an evaluation."""
 
 import hashlib
 import platform

@@ -119,7 +119,7 @@ def _architecture(*above: str) -> Place:
                 "architecture": {
                     "config": {**config, **dict.fromkeys(above, value)},
                     "mean": [0.0] * 3,
-                    "deviation": [1.0] * 3,
+                    "std": [1.0] * 3,
                 },
             },
         }
@@ -324,7 +324,7 @@ def honest_architectures() -> Iterator[Write]:
         part = "text_encoder" if kind == "bert" else "backbone"
         name = "TransformersEncoder" if kind == "bert" else "TransformersBackbone"
         config = {"model_type": kind, **sizes}
-        architecture = config if kind == "bert" else {"config": config, "mean": [], "deviation": []}
+        architecture = config if kind == "bert" else {"config": config, "mean": [], "std": []}
         yield _placed(_of_part(part), {
             "class_path": f"refseg.models.{part}s.{name}",
             "init_args": {"name": "x", "architecture": architecture},

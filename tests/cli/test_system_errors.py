@@ -53,7 +53,9 @@ def message_of(function: Callable[[], object]) -> str:
         (errno.EACCES, "Permission denied; change its permissions, or choose another"),
         (errno.ENOSPC, "No space left on device; make room"),
         (errno.EMFILE, "Too many open files; allow more"),
-        (errno.EISDIR, "Is a directory."),
+        (errno.EISDIR, "Is a directory; a folder stands in the way; choose a file"),
+        (errno.ENOENT, "No such file or directory; check the path, or choose a folder"),
+        (errno.ENOTDIR, "Not a directory; a file stands in the way; choose a folder"),
     ],
 )
 def test_files(number: int, expected: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.benchmarks.answers import generated_batch
+from refseg.benchmarks.synthetic_batch import synthetic_batch
 from refseg.errors import PredictionError
 from refseg.evaluation import STANDARD
 from refseg.evaluation.predictions import (
@@ -19,7 +19,7 @@ from refseg.geometry import Geometry, Resampling, resize
 
 @pytest.mark.parametrize("size", [(48, 64), (31, 17), (8, 300)], ids=str)
 def test_masks_are_those_of_the_protocol_and_scores_those_of_numpy(size: tuple[int, int]) -> None:
-    batch, _ = generated_batch(5, *size, side=24)
+    batch, _ = synthetic_batch(5, *size, side=24)
     logits = torch.randn(5, 24, 24, generator=torch.Generator().manual_seed(0)) * 4
     masks, scores = predict(batch, logits)
     wanted = predict_masks(batch, logits, STANDARD.rule)
@@ -31,7 +31,7 @@ def test_masks_are_those_of_the_protocol_and_scores_those_of_numpy(size: tuple[i
 
 
 def test_nothing_is_predicted() -> None:
-    batch, logits = generated_batch(2, 20, 30, side=16)
+    batch, logits = synthetic_batch(2, 20, 30, side=16)
     masks, scores = predict(batch, torch.full_like(logits, -1.0))
     assert not any(mask.any() for mask in masks)
     assert scores.tolist() == [0.0, 0.0]
@@ -39,7 +39,7 @@ def test_nothing_is_predicted() -> None:
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_what_is_no_number_is_named(value: float) -> None:
-    batch, logits = generated_batch(3, 20, 30, side=16)
+    batch, logits = synthetic_batch(3, 20, 30, side=16)
     check_logits(batch, logits)
     logits[1, 2, 3] = value
     with pytest.raises(
@@ -49,7 +49,7 @@ def test_what_is_no_number_is_named(value: float) -> None:
 
 
 def test_minus_infinity_is_surely_background() -> None:
-    batch, logits = generated_batch(1, 20, 30, side=16)
+    batch, logits = synthetic_batch(1, 20, 30, side=16)
     logits[:] = -torch.inf
     check_logits(batch, logits)
     assert not predict(batch, logits).masks[0].any()
@@ -57,7 +57,7 @@ def test_minus_infinity_is_surely_background() -> None:
 
 def test_each_map_goes_to_its_image_by_the_rule_of_its_image() -> None:
     """One image is brought back as today, the other as the papers do: a touched pixel counts."""
-    batch, _ = generated_batch(3, 4, 8, side=8)
+    batch, _ = synthetic_batch(3, 4, 8, side=8)
     batch.image_index = torch.tensor([0, 1, 0])
     batch.geometries = (
         Geometry.letterbox(4, 8, 8),
@@ -79,7 +79,7 @@ def test_each_map_goes_to_its_image_by_the_rule_of_its_image() -> None:
 @pytest.mark.parametrize("resampling", ["antialiased", "original"])
 def test_probabilities_give_the_masks_of_their_logits(resampling: Resampling) -> None:
     """Where bilinear weights are exact (twice the size), both are thresholded alike."""
-    batch, _ = generated_batch(4, 32, 32, side=16)
+    batch, _ = synthetic_batch(4, 32, 32, side=16)
     batch.geometries = (Geometry.letterbox(32, 32, 16, resampling),)
     labels = torch.rand(4, 16, 16, generator=torch.Generator().manual_seed(0)).round()
     masks, scores = predict_from_probabilities(labels, batch.geometries[0])

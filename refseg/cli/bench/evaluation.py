@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from refseg.benchmarks.answers import SIDE
     from refseg.benchmarks.evaluation import measure_evaluation, on_one_core
     from refseg.benchmarks.forward_passes import image_size, measure_overhead
+    from refseg.benchmarks.synthetic_batch import SIDE
     from refseg.files import write_text
 
     import_packages(arguments.packages)

@@ -44,22 +44,22 @@ class Normalization(nn.Module):
     """
 
     mean: Tensor
-    deviation: Tensor
+    std: Tensor
     typed: Tensor
 
     def __init__(self, name: NormalizationName) -> None:
         super().__init__()
-        self.bgr, self.unit, mean, deviation = _STATISTICS[name]
+        self.bgr, self.unit, mean, std = _STATISTICS[name]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(std)[:, None, None], persistent=False)
         self.register_buffer("typed", torch.empty(0), persistent=False)  # as the weights are
 
     @classmethod
-    def from_statistics(cls, mean: Sequence[float], deviation: Sequence[float]) -> "Normalization":
+    def from_statistics(cls, mean: Sequence[float], std: Sequence[float]) -> "Normalization":
         """The normalisation by a model's own statistics: RGB, where white is (1, 1, 1)."""
         normalization = cls("imagenet")
         normalization.mean = torch.tensor(mean)[:, None, None]
-        normalization.deviation = torch.tensor(deviation)[:, None, None]
+        normalization.std = torch.tensor(std)[:, None, None]
         return normalization
 
     def forward(
@@ -68,13 +68,13 @@ class Normalization(nn.Module):
         """Normalise a batch of images."""
         pixels = images.flip(1) if self.bgr else images
         exact = pixels.to(torch.promote_types(self.typed.dtype, torch.float32))
-        return ((exact / self.unit - self.mean) / self.deviation).to(self.typed.dtype)
+        return ((exact / self.unit - self.mean) / self.std).to(self.typed.dtype)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Normalization":
         """Go along to another device, but not to another type."""
-        kept = self.mean, self.deviation
+        kept = self.mean, self.std
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's has no annotations
-        self.mean, self.deviation = (statistic.to(self.typed.device) for statistic in kept)
+        self.mean, self.std = (statistic.to(self.typed.device) for statistic in kept)
         return self
 
 

@@ -122,7 +122,7 @@ class TransformersBackbone(TrunkBackbone):
         architecture = {
             "config": plain_config(self.config),
             "mean": self.normalization.mean.flatten().tolist(),
-            "deviation": self.normalization.deviation.flatten().tolist(),
+            "std": self.normalization.std.flatten().tolist(),
         }
         return {"architecture": architecture}
 
@@ -167,7 +167,7 @@ def _probe(config: PreTrainedConfig) -> Tensor:
 def _statistics(name: str, architecture: dict[str, Any] | None) -> tuple[list[float], list[float]]:
     """Mean and standard deviation that the model's image processor uses."""
     if architecture is not None:
-        return architecture["mean"], architecture["deviation"]
+        return architecture["mean"], architecture["std"]
     processing = import_transformers().ImageProcessingMixin
     try:
         found, _ = processing.get_image_processor_dict(name)
@@ -177,5 +177,5 @@ def _statistics(name: str, architecture: dict[str, Any] | None) -> tuple[list[fl
         return [0.0] * 3, [1.0] * 3
     imagenet = Normalization("imagenet")
     mean = found.get("image_mean") or imagenet.mean.flatten().tolist()
-    deviation = found.get("image_std") or imagenet.deviation.flatten().tolist()
-    return mean, deviation
+    std = found.get("image_std") or imagenet.std.flatten().tolist()
+    return mean, std

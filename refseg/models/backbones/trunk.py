@@ -71,7 +71,7 @@ class TrunkBackbone(Pretrained, Backbone):
             "bgr": normalization.bgr,
             "white": normalization.unit,
             "mean": normalization.mean.flatten().tolist(),
-            "deviation": normalization.deviation.flatten().tolist(),
+            "std": normalization.std.flatten().tolist(),
         }
         return {
             "backbone": type(self).__name__,

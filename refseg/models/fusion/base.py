@@ -60,7 +60,7 @@ class Fusion(nn.Module, ABC):
         """
 
     def initialize_from(self, backbone: Backbone) -> None:
-        """Start from what came with the backbone's weights, where a fusion has a use for it.
+        """Start from weights of the backbone, such as its classifier; by default nothing is taken.
 
         Called once, by the segmenter that is made of both.
 
@@ -70,7 +70,7 @@ class Fusion(nn.Module, ABC):
 
 
 class WordStep(NamedTuple):
-    """What a fusion that reads word by word has made of the words so far.
+    """The state of a fusion that reads word by word, after one of the words.
 
     Args:
         maps: as `Fusion.forward` gives them.

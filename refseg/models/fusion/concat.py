@@ -27,7 +27,7 @@ class ConcatFusion(Fusion):
         normalize: scale sentence vector and cells of the image to length one, as the paper does.
         projection_dim: channels of a 1×1 convolution over the image's map before all else; 1000
             in the LSTM baseline of RMI. None, as in LSTM-CNN: there is no such convolution.
-        initial_deviation: of the normal distribution that the weights start from, biases being 0;
+        initial_std: of the normal distribution that the weights start from, biases being 0;
             0.05 in LSTM-CNN. None: as `initialization` says.
         initialization: `torch`: its way; `xavier`: uniform by Glorot's rule with biases of 0, as in
             the LSTM baseline of RMI.
@@ -49,7 +49,7 @@ class ConcatFusion(Fusion):
         layers: int = 1,
         normalize: bool = True,
         projection_dim: int | None = None,
-        initial_deviation: float | None = None,
+        initial_std: float | None = None,
         initialization: Literal["torch", "xavier"] = "torch",
         projection_start: ProjectionStart = "xavier",
     ) -> None:
@@ -67,8 +67,8 @@ class ConcatFusion(Fusion):
             )
         )
         first = (self.visual.image, self.visual.coordinates, self.sentence)
-        if initial_deviation is not None:
-            start_normal([*first, *self.further], initial_deviation)
+        if initial_std is not None:
+            start_normal([*first, *self.further], initial_std)
         elif initialization == "xavier":
             start_xavier([layer.weight for layer in first], [self.visual.image.bias])
             for layer in self.further:

@@ -67,7 +67,7 @@ def test_statistics_come_from_the_image_processor(transformers_models: Path) -> 
     finally:
         (folder / "preprocessor_config.json").unlink()
     assert backbone.normalization.mean.flatten().tolist() == [0.5, 0.25, 0.125]
-    assert backbone.normalization.deviation.flatten().tolist() == [0.5, 0.5, 0.25]
+    assert backbone.normalization.std.flatten().tolist() == [0.5, 0.5, 0.25]
     assert named.normalization.mean.flatten().tolist() == [0.5, 0.5, 0.5]
     without = TransformersBackbone(str(folder))
     assert_close(without.normalization(IMAGES), _imagenet(IMAGES))

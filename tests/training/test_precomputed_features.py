@@ -17,7 +17,7 @@ from torchvision import models
 from refseg.__main__ import main
 from refseg.data import ReferringDataModule, ShapesOptions
 from refseg.models.backbones import AtrousResNet, TorchvisionBackbone, VGG16FullyConvolutional
-from refseg.training.kept_features import feature_key
+from refseg.training.precomputed_features import feature_key
 
 from ..cli.test_bad_input import complain
 from ..conftest import TINY_DATA

@@ -1,4 +1,4 @@
-"""Answers of a network, made up, and the table of the data set that they are about."""
+"""A batch of one generated picture with logits, and the table of the data set that it is from."""
 
 from collections.abc import Iterator
 
@@ -20,7 +20,7 @@ SPLIT = "val"
 _TEXTS = ("the ellipse on the left", "red ellipse", "small one next to the other", "ellipse")
 
 
-def generated_batch(
+def synthetic_batch(
     expressions: int, height: int = HEIGHT, width: int = WIDTH, side: int = SIDE
 ) -> tuple[Batch, Float[torch.Tensor, " expressions size size"]]:
     """An image with ellipses, three expressions for each, and logits that nearly find them.
@@ -59,7 +59,7 @@ def generated_references(batch: Batch, repeats: int) -> References:
     """The table of a data set whose pictures are all as one batch; ids are counted up from 0.
 
     Args:
-        batch: of one picture, as `generated_batch` makes it.
+        batch: of one picture, as `synthetic_batch` makes it.
         repeats: pictures.
     """
     parts = list(_parts(batch, repeats))
