@@ -66,6 +66,10 @@ def _say(line: str) -> None:
 def why_offline(timeout: float = 3.0) -> str | None:
     """Why W&B cannot be reached, in words; None where it can.
 
+    W&B has no such fallback of its own: its `init` (0.31) tries for 90 seconds to reach a server
+    that does not answer (`init_timeout`), then raises, and raises at once without an account where
+    nobody can be asked for one.
+
     Args:
         timeout: seconds to wait for the server.
     """

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -30,3 +30,27 @@ def picture_address(
     options = {"subsampling": 0} if form == "jpeg" else {"method": 6}
     Image.fromarray(picture).save(buffer, format=form, quality=quality, **options)
     return f"data:image/{form};base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+class ShownPicture(NamedTuple):
+    """A picture as templates take it.
+
+    Args:
+        address: that holds it.
+        width: pixels.
+        height: pixels.
+    """
+
+    address: str
+    width: int
+    height: int
+
+
+def shown_picture(
+    picture: UInt8[np.ndarray, " height width 3"],
+    form: Literal["jpeg", "webp"] = "jpeg",
+    quality: int = 90,
+) -> ShownPicture:
+    """A picture with its address and its size; the arguments are those of `picture_address`."""
+    height, width = picture.shape[:2]
+    return ShownPicture(picture_address(picture, form, quality), width, height)

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from refseg.visualization.html.markup import Html, attributes, data_script, escaped, scrolled
+from refseg.visualization.html.markup import Html, inert_json
+from refseg.visualization.html.templates import render
 
 FILTER_SCRIPT = (Path(__file__).parent / "filter.js").read_text(encoding="utf-8")
 """Has to be given to `write_page` where a page has a filter."""
@@ -60,25 +61,11 @@ def expression_filter(
             for name, seeds in models.items()
         ],
     }
-    fields = [
-        '<p><label for="filter-words">Words</label><input type="search" id="filter-words" '
-        'autocomplete="off" autocapitalize="none" spellcheck="false" '
-        'aria-describedby="filter-help"></p>',
-        _choice("filter-category", "Category", names, codes),
-    ]
-    if len(split_names) > 1:
-        fields.append(_choice("filter-split", "Split", split_names, split_codes))
-    fields.append('<p><button type="reset">Show all</button></p>')
-    return Html(
-        f'<form id="filter" role="search" hidden>{"".join(fields)}</form>'
-        '<p id="filter-help" hidden>Beginnings of words are enough; all of them must occur.</p>'
-        '<p id="filter-count" role="status"></p>'
-        '<p id="filter-empty" class="empty" hidden>No expression matches. Try the beginning of a '
-        "word, or “Show all”.</p>"
-        f'{scrolled("Figures of what matches")}<table id="filter-figures"></table></div>'
-        '<details id="filter-listed" hidden><summary>Matching expressions with the lowest IoU'
-        f'</summary>{scrolled("Matching expressions")}<table id="filter-rows"></table></div>'
-        "</details>" + data_script("filter-data", data)
+    return render(
+        "filter.html",
+        categories=_counted(names, codes),
+        splits=_counted(split_names, split_codes),
+        data=inert_json(data),
     )
 
 
@@ -92,15 +79,8 @@ def _coded(values: Sequence[str]) -> tuple[list[str], list[int]]:
     return names, [numbers[value] for value in values]
 
 
-def _choice(element: str, label: str, names: Sequence[str], codes: Sequence[int]) -> str:
+def _counted(names: Sequence[str], codes: Sequence[int]) -> list[tuple[str, int]]:
     counts = [0] * len(names)
     for code in codes:
         counts[code] += 1
-    options = "".join(
-        f"<option{attributes(value=number)}>{escaped(name)} ({count:,})</option>"
-        for number, (name, count) in enumerate(zip(names, counts, strict=True))
-    )
-    return (
-        f'<p><label for="{element}">{label}</label><select id="{element}">'
-        f'<option value="">all</option>{options}</select></p>'
-    )
+    return list(zip(names, counts, strict=True))

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from refseg.visualization.grid import Panel
 from refseg.visualization.html.addresses import picture_address
-from refseg.visualization.html.markup import Html, attributes, escaped, unbroken
+from refseg.visualization.html.markup import Html
 from refseg.visualization.html.outline_paths import outline_path
+from refseg.visualization.html.templates import render
 
 _QUALITY = 80
 
@@ -61,6 +63,12 @@ class Card:
     row: int
 
 
+class _Kept(NamedTuple):
+    element: str
+    panel: Panel
+    address: str
+
+
 class Album:
     """The images of a page, each of them once, however often it is shown.
 
@@ -70,7 +78,7 @@ class Album:
 
     def __init__(self, side: int = 420) -> None:
         self.side = side
-        self._images: dict[str, tuple[int, Panel, str]] = {}
+        self._images: dict[str, _Kept] = {}
 
     def add(self, name: str, image: UInt8[np.ndarray, "height width 3"]) -> tuple[str, Panel]:
         """Keep an image.
@@ -86,18 +94,13 @@ class Album:
             height, width = image.shape[:2]
             panel = Panel.fit(height, width, min(self.side, max(height, width)))
             address = picture_address(panel.image(image), "webp", _QUALITY)
-            self._images[name] = len(self._images), panel, address
-        number, panel, _ = self._images[name]
-        return f"image-{number}", panel
+            self._images[name] = _Kept(f"image-{len(self._images)}", panel, address)
+        element, panel, _ = self._images[name]
+        return element, panel
 
     def markup(self) -> Html:
         """The element that holds them all, to be put on the page once."""
-        images = "".join(
-            f'<image id="image-{number}" width="{panel.width}" height="{panel.height}" '
-            f'href="{address}"/>'
-            for number, panel, address in self._images.values()
-        )
-        return Html(f'<svg class="album" width="0" height="0" aria-hidden="true">{images}</svg>')
+        return render("album.html", images=self._images.values())
 
 
 def gallery(groups: Mapping[str, Sequence[Card]], album: Album) -> Html:
@@ -107,18 +110,10 @@ def gallery(groups: Mapping[str, Sequence[Card]], album: Album) -> Html:
         groups: the cards by title.
         album: keeps the images.
     """
-    parts = []
-    for title, cards in groups.items():
-        if not cards:
-            continue
-        inside = "".join(_card(card, album) for card in cards)
-        views = max(len(card.views) for card in cards)
-        style = f"--views: {min(views, 3)}"
-        parts.append(
-            f'<div class="cases"><h3>{escaped(title)}</h3>'
-            f'<div class="cards"{attributes(style=style)}>{inside}</div></div>'
-        )
-    return Html("".join(parts))
+    shown = [
+        (title, [_ShownCard.of(card, album) for card in cards]) for title, cards in groups.items()
+    ]
+    return render("gallery.html", groups=shown)
 
 
 def outlined_image(
@@ -128,7 +123,7 @@ def outlined_image(
     album: Album,
     truth: Bool[np.ndarray, "height width"] | None = None,
     prediction: Bool[np.ndarray, "height width"] | None = None,
-) -> str:
+) -> Html:
     """An image with the outlines of masks: the truth a solid line, the prediction a dashed one.
 
     Args:
@@ -141,39 +136,48 @@ def outlined_image(
     """
     element, panel = album.add(image_name, image)
     scale = panel.width / image.shape[1]
-    lines = []
-    for kind, mask in (("truth", truth), ("prediction", prediction)):
-        path = "" if mask is None else outline_path(mask, scale)
-        if path:
-            edge = "edge" if kind == "truth" else "edge light"
-            lines.append(f'<path class="{edge}" d="{path}"/><path class="{kind}" d="{path}"/>')
-    return (
-        f'<svg class="case" viewBox="0 0 {panel.width} {panel.height}" role="img"'
-        f'{attributes(aria_label=meaning)}><use href="#{element}"/>{"".join(lines)}</svg>'
+    return render(
+        "outlined_image.html",
+        element=element,
+        panel=panel,
+        meaning=meaning,
+        truth="" if truth is None else outline_path(truth, scale),
+        prediction="" if prediction is None else outline_path(prediction, scale),
     )
 
 
-def _card(card: Card, album: Album) -> str:
-    views = "".join(_view(card, view, album) for view in card.views)
-    return (
-        f'<figure class="card"{attributes(data_row=card.row)}>'
-        f'<figcaption dir="auto">{escaped(card.expression)}</figcaption>'
-        f'<div class="views">{views}</div>'
-        f'<p class="facts"><bdi>{unbroken(card.facts)}</bdi></p></figure>\n'
-    )
+class _ShownView(NamedTuple):
+    """A view as the template takes it: its picture, None where there is none, and what is said."""
+
+    picture: Html | None
+    said: str
 
 
-def _view(card: Card, view: View, album: Album) -> str:
+class _ShownCard(NamedTuple):
+    """A card as the template takes it."""
+
+    expression: str
+    views: list[_ShownView]
+    facts: str
+    row: int
+
+    @classmethod
+    def of(cls, card: Card, album: Album) -> "_ShownCard":
+        return cls(
+            card.expression, [_view(card, v, album) for v in card.views], card.facts, card.row
+        )
+
+
+def _view(card: Card, view: View, album: Album) -> _ShownView:
     said = ", ".join(filter(None, [view.title, view.score]))
     if view.prediction is None:
         said += ", prediction not known"
     elif not view.prediction.any():
         said += ", nothing predicted"
-    meaning = f"{card.expression}: {said}"
     if card.image is None:
-        picture = '<p class="absent">The image cannot be read.</p>'
-    else:
-        picture = outlined_image(
-            card.image, card.image_name, meaning, album, card.truth, view.prediction
-        )
-    return f'<div class="view">{picture}<p>{unbroken(said)}</p></div>'
+        return _ShownView(None, said)
+    meaning = f"{card.expression}: {said}"
+    picture = outlined_image(
+        card.image, card.image_name, meaning, album, card.truth, view.prediction
+    )
+    return _ShownView(picture, said)

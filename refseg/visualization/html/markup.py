@@ -26,6 +26,10 @@ class Html:
 
     markup: str
 
+    def __html__(self) -> str:
+        """What templates put onto a page as it is."""
+        return self.markup
+
 
 @dataclass(frozen=True)
 class HtmlTable:
@@ -40,6 +44,11 @@ class HtmlTable:
     rows: Sequence[tuple[str, Sequence[str | Html]]]
 
 
+def shown(text: str) -> str:
+    """A text with a replacement character for each that no browser shows."""
+    return _CONTROL.sub("\ufffd", text)
+
+
 def escaped(text: str) -> str:
     """A text as it may stand in an element or in a quoted attribute.
 
@@ -47,7 +56,7 @@ def escaped(text: str) -> str:
         >>> escaped('<b title="x">')
         '&lt;b title=&quot;x&quot;&gt;'
     """
-    return html.escape(_CONTROL.sub("\ufffd", text))
+    return html.escape(shown(text))
 
 
 def unbroken(text: str) -> str:
@@ -85,52 +94,16 @@ def attributes(**values: str | int | bool | None) -> str:
     return "".join(texts)
 
 
-def data_script(name: str, content: object) -> str:
+def inert_json(content: object) -> Html:
     r"""Plain values for the scripts of a page, as JSON that can end no element.
 
     Args:
-        name: id of the element.
         content: as `json.dumps` takes it.
 
     Example:
-        >>> data_script("data", ["</script>"])
-        '<script type="application/json" id="data">["\\u003c/script>"]</script>'
+        >>> inert_json(["</script>"]).markup
+        '["\\u003c/script>"]'
     """
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return f'<script type="application/json"{attributes(id=name)}>{text}</script>'
-
-
-def table_markup(table: HtmlTable, title: str) -> str:
-    """The elements of a table, in a box that scrolls where it is too wide.
-
-    Args:
-        table: what stands in it.
-        title: what it is, read out.
-    """
-    heads = "".join(f"<th scope=col>{escaped(head)}</th>" for head in table.heads)
-    rows = []
-    for label, cells in table.rows:
-        if cells:
-            values = "".join(f"<td>{_cell(cell)}</td>" for cell in cells)
-            rows.append(f"<tr><th scope=row>{escaped(label)}</th>{values}</tr>")
-        else:
-            span = f"colspan={len(table.heads)}"
-            rows.append(f'<tr class="group"><th scope=rowgroup {span}>{escaped(label)}</th></tr>')
-    return (
-        f"{scrolled(title)}<table><thead><tr>{heads}</tr></thead>"
-        f"<tbody>{''.join(rows)}</tbody></table></div>"
-    )
-
-
-def scrolled(label: str) -> str:
-    """The start of a box that scrolls, by keys too, where what is in it is too wide.
-
-    Args:
-        label: what is in it, read out.
-    """
-    return f'<div class="scroll" role="region" tabindex="0"{attributes(aria_label=label)}>'
-
-
-def _cell(cell: str | Html) -> str:
-    return cell.markup if isinstance(cell, Html) else unbroken(cell)
+    return Html(text)

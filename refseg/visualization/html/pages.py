@@ -4,10 +4,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from refseg.files import write_text
-from refseg.visualization.html.markup import Html, HtmlTable, escaped, table_markup, unbroken
+from refseg.visualization.html.markup import Html, HtmlTable
+from refseg.visualization.html.templates import render
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -15,11 +16,6 @@ if TYPE_CHECKING:
 _STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 _SCRIPT = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
 _CONFIG = {"displayModeBar": False, "responsive": True}
-# Whatever a page holds, it asks nobody for anything.
-_POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
-)
 
 
 @dataclass(frozen=True)
@@ -80,65 +76,67 @@ def write_page(
     """
     from plotly.offline import get_plotlyjs
 
-    big = "".join(
-        f"<div><dd>{escaped(value)}</dd><dt>{escaped(name)}</dt></div>" for value, name in tiles
-    )
     numbers = itertools.count()
-    body = "".join(_part(section, numbers) for section in sections)
-    leads = "".join(f'<p class="lead">{unbroken(sentence)}</p>' for sentence in lead)
-    warnings = "".join(f"<li>{unbroken(note)}</li>" for note in notes)
-    write_text(
-        path,
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{escaped(title)}</title>\n<style>\n{_STYLE}</style>\n"
-        f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n<main>\n<header>"
-        f"<h1>{escaped(title)}</h1><p>{escaped(subtitle)}</p>{leads}</header>\n"
-        + (f'<ul class="notes" aria-label="Notes">{warnings}</ul>\n' if warnings else "")
-        + (f"<dl>{big}</dl>\n" if big else "")
-        + "<noscript><p>Without JavaScript the charts and the filter are missing; the tables have "
-        "the same figures.</p></noscript>\n"
-        f"{body}</main>\n{unseen.markup if unseen else ''}\n"
-        f"<script>\n{_SCRIPT}{script}</script>\n</body>\n</html>\n",
+    page = render(
+        "page.html",
+        title=title,
+        subtitle=subtitle,
+        tiles=tiles,
+        parts=[_laid_out(part, numbers) for part in sections],
+        lead=lead,
+        notes=notes,
+        unseen=unseen,
+        style=Html(_STYLE),
+        plotly=Html(get_plotlyjs()),
+        script=Html(_SCRIPT + script),
     )
+    write_text(path, page.markup + "\n")
 
 
-def _part(part: Section | Fold, numbers: Iterator[int]) -> str:
+class _LaidOut(NamedTuple):
+    """A section as the template takes it."""
+
+    title: str
+    text: str
+    contents: list[Html]
+    is_wide: bool
+
+
+class _LaidOutFold(NamedTuple):
+    """A fold as the template takes it."""
+
+    title: str
+    sections: list[_LaidOut]
+
+
+def _laid_out(part: Section | Fold, numbers: Iterator[int]) -> _LaidOut | _LaidOutFold:
     if isinstance(part, Section):
-        return _section(part, numbers)
-    inside = "".join(_section(section, numbers) for section in part.sections)
-    return (
-        f'<details class="fold"><summary><h2>{escaped(part.title)}</h2></summary>'
-        f'<div class="grid">{inside}</div></details>\n'
-    )
+        return _laid_out_section(part, numbers)
+    sections = [_laid_out_section(section, numbers) for section in part.sections]
+    return _LaidOutFold(part.title, sections)
 
 
-def _section(section: Section, numbers: Iterator[int]) -> str:
+def _laid_out_section(section: Section, numbers: Iterator[int]) -> _LaidOut:
     contents = section.content if isinstance(section.content, list) else [section.content]
     is_wide = section.wide
     if is_wide is None:
         is_wide = isinstance(contents[0], HtmlTable | Html)
-    inside = "".join(_content(content, section.title, numbers) for content in contents)
-    text = f"<p>{unbroken(section.text)}</p>" if section.text else ""
-    kind = "wide" if is_wide else "figure"
-    return f'<section class="{kind}"><h2>{escaped(section.title)}</h2>{text}{inside}</section>\n'
+    markup = [_content(content, section.title, numbers) for content in contents]
+    return _LaidOut(section.title, section.text, markup, is_wide)
 
 
-def _content(content: "Figure | HtmlTable | Html", title: str, numbers: Iterator[int]) -> str:
+def _content(content: "Figure | HtmlTable | Html", title: str, numbers: Iterator[int]) -> Html:
     if isinstance(content, Html):
-        return content.markup
+        return content
     if isinstance(content, HtmlTable):
-        return table_markup(content, title)
+        return render("table.html", table=content, title=title)
     chart = content.to_html(
         full_html=False,
         include_plotlyjs=False,
         config=_CONFIG,
         div_id=f"figure-{next(numbers)}",
     )
-    return f'<div class="chart" role="img" aria-label="Chart: {escaped(title)}">{chart}</div>'
+    return render("chart.html", chart=Html(chart), title=title)
 
 
 def folded(summary: str, table: HtmlTable, title: str) -> Html:
@@ -149,5 +147,5 @@ def folded(summary: str, table: HtmlTable, title: str) -> Html:
         table: what is shown.
         title: what it is, read out: no other table of the page has the same.
     """
-    inside = table_markup(table, title)
-    return Html(f"<details><summary>{escaped(summary)}</summary>{inside}</details>")
+    inside = render("table.html", table=table, title=title)
+    return render("folded.html", summary=summary, inside=inside)

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from refseg.visualization.grid import Panel
-from refseg.visualization.html.addresses import picture_address
+from refseg.visualization.html.addresses import ShownPicture, picture_address, shown_picture
 from refseg.visualization.html.galleries import Album, outlined_image
-from refseg.visualization.html.markup import Html, attributes, escaped
+from refseg.visualization.html.markup import Html
+from refseg.visualization.html.templates import render
 from refseg.visualization.legends import ActivationRange, check_lengths
 from refseg.visualization.overlays import activity, activity_scale, heat, heat_scale
 
@@ -55,44 +57,62 @@ def word_strips(cards: Sequence[ReadCard], album: Album) -> Html:
     Raises:
         ConfigError: the numbers of words and maps of a sentence differ.
     """
-    legend = (
-        '<p class="legend">upper row: probability 0'
-        f'<img src="{picture_address(heat_scale(10, 120))}" width="120" height="10" '
-        'alt="from dark violet to bright yellow">1, outlined in white above 0.5'
-        '</p><p class="legend">lower row: mean activation, lowest'
-        f'<img src="{picture_address(activity_scale(10, 120))}" width="120" height="10" '
-        'alt="from dark blue to yellow">highest of the sentence</p>'
+    return render(
+        "readings.html",
+        heat_scale=picture_address(heat_scale(10, 120)),
+        activity_scale=picture_address(activity_scale(10, 120)),
+        sentences=[_ShownSentence.of(card, album) for card in cards],
     )
-    return Html(legend + "".join(_strip(card, album) for card in cards))
 
 
-def _strip(card: ReadCard, album: Album) -> str:
+class _ShownStep(NamedTuple):
+    """What is shown below a word: two pictures, and how good the prediction is."""
+
+    word: str
+    read: str
+    upper: ShownPicture
+    lower: ShownPicture
+    said: str
+
+
+class _ShownSentence(NamedTuple):
+    """A sentence as the template takes it."""
+
+    expression: str
+    whole: Html
+    whole_caption: str
+    steps: list[_ShownStep]
+    row: int
+
+    @classmethod
+    def of(cls, card: ReadCard, album: Album) -> "_ShownSentence":
+        truth = "" if card.truth is None else ", truth"
+        meaning = f"{card.expression}: the image{truth}"
+        whole = outlined_image(card.image, card.image_name, meaning, album, card.truth)
+        return cls(card.expression, whole, f"image{truth}", _steps(card), card.row)
+
+
+def _steps(card: ReadCard) -> list[_ShownStep]:
     check_lengths(card.words, card.probabilities, card.activations)
     span = ActivationRange.of(card.activations)
     height, width = card.image.shape[:2]
     panel = Panel.fit(height, width, _SIDE)
     small = panel.image(card.image)
-    truth = "" if card.truth is None else ", truth"
-    meaning = f"{card.expression}: the image{truth}"
-    whole = outlined_image(card.image, card.image_name, meaning, album, card.truth)
-    steps = [f'<li><span class="word faint">image{truth}</span>{whole}</li>']
+    steps = []
     for number, word in enumerate(card.words):
         probability, activation = card.probabilities[number], card.activations[number]
-        read = f"after “{' '.join(card.words[: number + 1])}”"
-        said = _said(probability > 0.5, card.truth)
         upper = heat(small, panel.probability(probability))
         lower = activity(small, panel.probability(activation), span.low, span.high)
         steps.append(
-            f'<li><span class="word" dir="auto">{escaped(word)}</span>'
-            f"{_picture(upper, f'{read}: {said}')}"
-            f"{_picture(lower, f'Mean activation {read}')}"
-            f'<span class="faint">{escaped(said)}</span></li>'
+            _ShownStep(
+                word,
+                f"after “{' '.join(card.words[: number + 1])}”",
+                shown_picture(upper, "webp", _QUALITY),
+                shown_picture(lower, "webp", _QUALITY),
+                _said(probability > 0.5, card.truth),
+            )
         )
-    return (
-        f'<figure class="reading"{attributes(data_row=card.row)}>'
-        f'<figcaption dir="auto">{escaped(card.expression)}</figcaption>'
-        f'<ol class="steps">{"".join(steps)}</ol></figure>\n'
-    )
+    return steps
 
 
 def _said(
@@ -103,9 +123,3 @@ def _said(
         return f"{prediction.mean():.1%} of the image"
     union = int((prediction | truth).sum())
     return f"IoU {100 * int((prediction & truth).sum()) / union if union else 100:.1f} %"
-
-
-def _picture(picture: UInt8[np.ndarray, " height width 3"], meaning: str) -> str:
-    height, width = picture.shape[:2]
-    source = picture_address(picture, "webp", _QUALITY)
-    return f'<img src="{source}" width="{width}" height="{height}"{attributes(alt=meaning)}>'

@@ -1,15 +1,14 @@
 """How a model reads, as a page to look at word by word in a browser."""
 
 from collections.abc import Sequence
-from html import escape
-from importlib.resources import files
-from string import Template
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from refseg.visualization.grid import Panel
-from refseg.visualization.html.addresses import picture_address
+from refseg.visualization.html.addresses import ShownPicture, picture_address, shown_picture
+from refseg.visualization.html.templates import render
 from refseg.visualization.legends import ActivationRange, check_lengths
 from refseg.visualization.overlays import (
     TRUTH_COLOR,
@@ -50,52 +49,34 @@ def word_page(
     first = small if truth is None else overlay(small, shown.mask(truth), TRUTH_COLOR)
     span = ActivationRange.of(activations)
     steps = [
-        _step(
-            " ".join(words[: number + 1]),
-            heat(small, shown.probability(probabilities[number])),
-            activity(small, shown.probability(activations[number]), span.low, span.high),
-            (probabilities[number] > 0.5).mean(),
+        _ShownStep(
+            f'after "{" ".join(words[: number + 1])}"',
+            shown_picture(heat(small, shown.probability(probabilities[number]))),
+            shown_picture(
+                activity(small, shown.probability(activations[number]), span.low, span.high)
+            ),
+            f"{(probabilities[number] > 0.5).mean():.1%}",
         )
         for number in range(len(words))
     ]
-    template = Template(files(__package__).joinpath("word_page.html").read_text("utf-8"))
-    return template.substitute(
-        title=escape(" ".join(words)),
-        words="\n".join(_button(number, word) for number, word in enumerate(words)),
-        image=_figure("image" if truth is None else "image, truth", first, "The image"),
-        steps="\n".join(steps),
+    page = render(
+        "word_page.html",
+        words=words,
+        image=shown_picture(first),
+        truth=truth,
+        steps=steps,
         heat_scale=picture_address(heat_scale(12, 160)),
         activity_scale=picture_address(activity_scale(12, 160)),
         low=f"{span.low:.2f}",
         high=f"{span.high:.2f}",
     )
+    return page.markup + "\n"
 
 
-def _button(number: int, word: str) -> str:
-    return f'<button type="button" data-step="{number}">{escape(word)}</button>'
+class _ShownStep(NamedTuple):
+    """What is shown after a word: two pictures, and the share of the image that is predicted."""
 
-
-def _step(
-    read: str,
-    prediction: UInt8[np.ndarray, " height width 3"],
-    activation: UInt8[np.ndarray, " height width 3"],
-    area: float,
-) -> str:
-    after = f'after "{read}"'
-    return "\n".join(
-        [
-            '<div class="step" hidden>',
-            _figure(f"prediction · {area:.1%} of the image", prediction, f"Prediction {after}"),
-            _figure("mean activation", activation, f"Mean activation {after}"),
-            "</div>",
-        ]
-    )
-
-
-def _figure(caption: str, picture: UInt8[np.ndarray, " height width 3"], meaning: str) -> str:
-    height, width = picture.shape[:2]
-    source = picture_address(picture)
-    return (
-        f"<figure><figcaption>{escape(caption)}</figcaption>"
-        f'<img src="{source}" width="{width}" height="{height}" alt="{escape(meaning)}"></figure>'
-    )
+    read: str
+    prediction: ShownPicture
+    activation: ShownPicture
+    area: str

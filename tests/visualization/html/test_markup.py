@@ -10,11 +10,11 @@ from refseg.visualization.html.markup import (
     Html,
     HtmlTable,
     attributes,
-    data_script,
     escaped,
-    table_markup,
+    inert_json,
     unbroken,
 )
+from refseg.visualization.html.templates import render
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -62,7 +62,8 @@ def test_figures_are_not_broken_over_lines() -> None:
 
 def test_data_for_scripts_ends_no_element() -> None:
     content = {"texts": HOSTILE, "numbers": [1, 2.5, None]}
-    (script,) = parsed(data_script("data", content))
+    markup = f'<script type="application/json">{inert_json(content).markup}</script>'
+    (script,) = parsed(markup)
     assert script.tag == "script"
     assert script.get("type") == "application/json"
     assert json.loads(script.text) == content
@@ -70,7 +71,7 @@ def test_data_for_scripts_ends_no_element() -> None:
 
 def test_a_table_is_escaped_but_for_markup() -> None:
     table = HtmlTable(["", HOSTILE[0]], [(HOSTILE[1], [HOSTILE[2]]), ("b", [Html("<i>x</i>")])])
-    (box,) = parsed(table_markup(table, HOSTILE[3]))
+    (box,) = parsed(render("table.html", table=table, title=HOSTILE[3]).markup)
     texts = ["".join(cell.itertext()) for cell in box.iter() if cell.tag in ("th", "td")]
     assert texts == ["", HOSTILE[0], HOSTILE[1], HOSTILE[2], "b", "x"]
     assert box.get("aria-label") == HOSTILE[3]
