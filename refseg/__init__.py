@@ -1,25 +1,18 @@
-"""Referring image segmentation: a picture and a sentence go in, a mask comes out."""
+"""Referring image segmentation: a picture and a sentence go in, a mask comes out.
 
-from importlib.metadata import version
-from typing import TYPE_CHECKING
+The public names stand in `__init__.pyi`; each is imported when it is asked for, so that
+`refseg --help` needs no torch.
+"""
 
-if TYPE_CHECKING:
-    from refseg.data.refer_api import REFER
-    from refseg.inference.pipeline import load
+import lazy_loader
 
-__all__ = ["REFER", "__version__", "load"]
-
-__version__ = version("refseg")
+_imported, __dir__, _names = lazy_loader.attach_stub(__name__, __file__)
+__all__ = ["__version__", *_names]
 
 
 def __getattr__(name: str) -> object:
-    """Import what needs torch when it is asked for: `refseg --help` does not."""
-    if name == "load":
-        from refseg.inference.pipeline import load
+    if name == "__version__":  # the module that knows takes longer to import than all else here
+        from importlib.metadata import version
 
-        return load
-    if name == "REFER":
-        from refseg.data.refer_api import REFER
-
-        return REFER
-    raise AttributeError(f"module 'refseg' has no attribute '{name}'")
+        return version("refseg")
+    return _imported(name)

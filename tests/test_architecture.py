@@ -155,19 +155,25 @@ def test_what_is_known_of_data_sets_is_told_without_torch(words: str, tmp_path: 
     assert "shapes" in done.stdout + done.stderr
 
 
-def test_each_public_name_of_the_data_is_imported_from_its_place() -> None:
+@pytest.mark.parametrize("name", ["", ".data", ".evaluation", ".visualization"])
+def test_each_public_name_is_imported_from_its_place(name: str) -> None:
     """The stub is what type checkers read and what says where a name is imported from."""
-    from refseg import data
-
-    stub = ast.parse((PACKAGE / "data" / "__init__.pyi").read_text())
+    package = import_module(f"refseg{name}")
+    folder = PACKAGE / name.removeprefix(".")
     places = {
-        alias.name: f"refseg.data.{node.module}"
-        for node in stub.body
+        alias.name: f"{package.__name__}.{node.module}"
+        for node in ast.parse((folder / "__init__.pyi").read_text()).body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert sorted(places) == sorted(data.__all__) == sorted(dir(data))
-    for name, place in places.items():
-        assert getattr(data, name) is getattr(import_module(place), name)
+    assert sorted(places) == sorted({*package.__all__} - {"__version__"}) == sorted(dir(package))
+    for one, place in places.items():
+        assert getattr(package, one) is getattr(import_module(place), one)
     with pytest.raises(AttributeError, match="nothing"):
-        _ = data.nothing
+        _ = package.nothing
+
+
+def test_the_package_itself_is_imported_at_once() -> None:
+    code = "import sys, refseg; print({'torch', 'numpy', 'pyarrow', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""Where a model is good: figures by length, size, category, rivals and kinds of words."""
+"""Where a model is good: figures by length, size, category, distractors and kinds of words."""
 
 from typing import Literal, NamedTuple, get_args
 
@@ -20,7 +20,7 @@ from refseg.data.statistics.bins import (
 )
 from refseg.errors import ConfigError, DataError
 
-By = Literal["length", "size", "category", "rivals", "words"]
+By = Literal["length", "size", "category", "distractors", "words"]
 BREAKDOWNS: tuple[By, ...] = get_args(By)
 
 AUTOMATIC = "auto"
@@ -81,8 +81,8 @@ def groups(table: pa.Table, by: By, grouping: Grouping | None = None) -> list[Gr
         found = _sizes(table, grouping.sizes)
     elif by == "category":
         found = _categories(table, grouping.categories)
-    elif by == "rivals":
-        found = _rivals(table)
+    elif by == "distractors":
+        found = _distractors(table)
     elif by == "words":
         found = _word_kinds(table)
     else:
@@ -182,9 +182,9 @@ def _categories(table: pa.Table, most: int) -> list[Group]:
     return [*found, Group(f"{len(others)} others", np.isin(codes, others))]
 
 
-def _rivals(table: pa.Table) -> list[Group]:
+def _distractors(table: pa.Table) -> list[Group]:
     unknown = -1
-    values = pc.fill_null(table["rivals"], unknown).to_numpy()
+    values = pc.fill_null(table["distractors"], unknown).to_numpy()
     known = values != unknown
     found = [Group(label, rows & known) for label, rows in _binned(values, FEW_RIVAL_BINS)]
     nothing = ~known & (column(table, "area") == 0)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from refseg.analysis.beyond_others import gain_beyond_others
 from refseg.analysis.bootstrap import (
     RESAMPLES,
     Difference,
@@ -15,7 +16,6 @@ from refseg.analysis.bootstrap import (
     holm,
 )
 from refseg.analysis.breakdowns import By, Grouping, groups
-from refseg.analysis.excess import excess
 from refseg.analysis.pairing import pair
 from refseg.analysis.seeds import SeedNoise, deviation, seed_noise
 from refseg.analysis.sums import MEAN_IOU, OVERALL_IOU, PRECISION, image_sums
@@ -53,15 +53,16 @@ class Gain(NamedTuple):
         noise: the same difference beside the spread of the seeds; None with fewer than two.
         adjusted: `raw_p_value` after Holm's correction, in a breakdown over its groups, for a whole
             split over the models that the first one is compared with; None where that is one test.
-        excess: how much larger it is than for all other expressions; None where there are none.
-        excess_adjusted: the p-value of the excess after Holm's correction.
+        beyond_others: how much larger the difference is than for all other expressions; None where
+            there are none.
+        beyond_others_adjusted: the p-value of `beyond_others` after Holm's correction.
     """
 
     difference: Difference
     noise: SeedNoise | None = None
     adjusted: float | None = None
-    excess: Difference | None = None
-    excess_adjusted: float | None = None
+    beyond_others: Difference | None = None
+    beyond_others_adjusted: float | None = None
 
     @property
     def raw_p_value(self) -> float:
@@ -179,7 +180,9 @@ def compare_runs(
             part = _part(of_group, split, one, group.label, [metric], resamples, seed)
             gains = {
                 other: gain._replace(
-                    excess=excess(first, runs[other], group.rows, metric, resamples, seed)
+                    beyond_others=gain_beyond_others(
+                        first, runs[other], group.rows, metric, resamples, seed
+                    )
                 )
                 for other, gain in part.gains[metric].items()
             }
@@ -231,11 +234,13 @@ def _adjusted(parts: Sequence[Part], metric: str) -> list[Part]:
     for other in parts[0].gains[metric]:
         gains = [part.gains[metric][other] for part in parts]
         p_values = holm([gain.raw_p_value for gain in gains])
-        tested = [gain.excess.p_value for gain in gains if gain.excess is not None]
-        of_excess = iter(holm(tested))
+        tested = [gain.beyond_others.p_value for gain in gains if gain.beyond_others is not None]
+        beyond = iter(holm(tested))
         for place, (gain, p_value) in enumerate(zip(gains, p_values, strict=True)):
-            excess_p = None if gain.excess is None else next(of_excess)
-            corrected[place][other] = gain._replace(adjusted=p_value, excess_adjusted=excess_p)
+            corrected[place][other] = gain._replace(
+                adjusted=p_value,
+                beyond_others_adjusted=None if gain.beyond_others is None else next(beyond),
+            )
     return [
         part._replace(gains={metric: gains}) for part, gains in zip(parts, corrected, strict=True)
     ]

@@ -6,63 +6,68 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from refseg.analysis.comparison import Part
 from refseg.analysis.examples import Example
 from refseg.analysis.findings import Findings
-from refseg.analysis.runs import Contenders
 from refseg.analysis.verdict import breakdown_verdict
 from refseg.evaluation import write_metrics
 from refseg.files import write_text
 
-COLUMNS = (
-    "split",
-    "by",
-    "group",
-    "expressions",
-    "images",
-    "metric",
-    "model",
-    "against",
-    "value",
-    "low",
-    "high",
-    "seeds",
-    "deviation",
-    "p_value",
-    "p_holm",
-    "p_seeds",
-    "excess",
-    "excess_low",
-    "excess_high",
-    "excess_p_holm",
+SCHEMA = pa.schema(
+    [
+        ("split", pa.string()),
+        ("by", pa.string()),
+        ("group", pa.string()),
+        ("expressions", pa.int64()),
+        ("images", pa.int64()),
+        ("metric", pa.string()),
+        ("model", pa.string()),
+        ("against", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("seeds", pa.int64()),
+        ("deviation", pa.float64()),
+        ("p_value", pa.float64()),
+        ("p_holm", pa.float64()),
+        ("p_seeds", pa.float64()),
+        ("gain_beyond_others", pa.float64()),
+        ("gain_beyond_others_low", pa.float64()),
+        ("gain_beyond_others_high", pa.float64()),
+        ("gain_beyond_others_p_holm", pa.float64()),
+    ]
 )
-"""Of the CSV. Rows with something in `against` are differences; figures are in [0, 1]."""
+"""The columns of `Findings.table()` and of the CSV. Where `against` names a model, `value` is the
+figure of `model` minus that one's; figures are in [0, 1]."""
 
 
-def write_csv(path: Path, parts: Sequence[Part]) -> None:
+def write_csv(path: Path, found: Findings) -> None:
     """Write a row for each figure and each difference.
 
     Args:
         path: of the file.
-        parts: of the comparison.
+        found: by a comparison.
     """
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=SCHEMA.names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows(parts))
+    writer.writerows(rows(found.parts))
     write_text(path, text.getvalue())
 
 
-def write_json(path: Path, contenders: Contenders, found: Findings) -> None:
+def write_json(path: Path, found: Findings) -> None:
     """Write all that was found.
 
     Args:
         path: of the file.
-        contenders: what was compared.
-        found: what came out.
+        found: by a comparison.
     """
     content = {
-        "models": {name: [str(one.path) for one in runs] for name, runs in contenders.items()},
+        "models": {
+            name: [str(one.path) for one in runs] for name, runs in found.contenders.items()
+        },
         "figures": list(rows(found.parts)),
         "examples": {
             other: {
@@ -87,9 +92,9 @@ def write_json(path: Path, contenders: Contenders, found: Findings) -> None:
 
 
 def rows(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
-    """The rows of the CSV, by the names of `COLUMNS`; what does not apply is absent."""
+    """The rows of the CSV, by the names of `SCHEMA`; what does not apply is absent."""
     for part in parts:
-        where = dict(zip(COLUMNS, part[:5], strict=False))
+        where = dict(zip(SCHEMA.names, part[:5], strict=False))
         for metric, figures in part.figures.items():
             for name, figure in figures.items():
                 row = {**where, "metric": metric, "model": name, **figure.interval._asdict()}
@@ -105,9 +110,11 @@ def rows(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
                     row["p_holm"] = gain.adjusted
                 if gain.noise is not None:
                     row["p_seeds"] = gain.noise.p_value
-                if gain.excess is not None:
-                    value, row["excess_low"], row["excess_high"], _ = gain.excess
-                    row |= {"excess": value, "excess_p_holm": gain.excess_adjusted}
+                if gain.beyond_others is not None:
+                    row["gain_beyond_others"] = gain.beyond_others.value
+                    row["gain_beyond_others_low"] = gain.beyond_others.low
+                    row["gain_beyond_others_high"] = gain.beyond_others.high
+                    row["gain_beyond_others_p_holm"] = gain.beyond_others_adjusted
                 yield row
 
 

@@ -1,68 +1,151 @@
 """All that a comparison finds, over the splits that the runs share."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import StringIO
 from itertools import groupby
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
+from rich.console import Console
 
+from refseg.analysis.bootstrap import RESAMPLES
 from refseg.analysis.breakdowns import AUTOMATIC, By, Grouping
 from refseg.analysis.comparison import Part, compare_runs, of_split, pair_runs, splits_of
 from refseg.analysis.examples import Example, largest_gains_and_losses
-from refseg.analysis.runs import Contenders, notes_on, training_note
+from refseg.analysis.runs import (
+    Contenders,
+    Run,
+    Runs,
+    notes_on,
+    read_contenders,
+    training_note,
+)
 from refseg.analysis.sums import OVERALL_IOU
 from refseg.analysis.verdict import seed_warning, verdict
 from refseg.errors import DataError
 
+_WIDTH = 110  # characters of the tables in a notebook: as wide as they get
 
-class Findings(NamedTuple):
-    """What was found.
+
+class Options(NamedTuple):
+    """How runs were compared, as `compare` was asked.
 
     Args:
-        first: name of the model that is compared.
-        others: names of those that it is compared with.
         metric: of the breakdowns and of the verdict.
-        parts: the figures.
+        only_shared: expressions that a run lacks are left out.
+        resamples: number of draws.
+        seed: of the draws.
+    """
+
+    metric: str = OVERALL_IOU
+    only_shared: bool = False
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+
+@dataclass(frozen=True, repr=False)
+class Findings:
+    """What a comparison of runs has found; printed, it is the tables of `refseg compare`.
+
+    Args:
+        contenders: the results of each model, one for each seed.
+        parts: the figures: of each whole split, then of each group of its breakdowns.
         examples: the largest gains and losses, by the name of the model compared with.
         verdicts: a sentence for each model compared with.
         notes: what a reader should know before believing it.
+        options: what was asked for.
     """
 
-    first: str
-    others: Sequence[str]
-    metric: str
+    contenders: Contenders
     parts: Sequence[Part]
     examples: Mapping[str, tuple[Sequence[Example], Sequence[Example]]]
     verdicts: Sequence[str]
     notes: Sequence[str]
+    options: Options
+
+    @property
+    def first(self) -> str:
+        """Name of the model that is compared."""
+        return next(iter(self.contenders))
+
+    @property
+    def others(self) -> list[str]:
+        """Names of those that it is compared with."""
+        return list(self.contenders)[1:]
+
+    @property
+    def metric(self) -> str:
+        """Of the breakdowns and of the verdict."""
+        return self.options.metric
+
+    @property
+    def wholes(self) -> list[Part]:
+        """The figures of each whole split."""
+        return [part for part in self.parts if not part.by]
 
     def breakdowns(self) -> list[list[Part]]:
         """The parts of each breakdown of each split."""
         parts = [part for part in self.parts if part.by]
         return [list(members) for _, members in groupby(parts, lambda part: (part.split, part.by))]
 
+    def table(self) -> pa.Table:
+        """A row for each figure of a model, and for each difference of two (`export.SCHEMA`).
 
-def find(
-    contenders: Contenders,
+        `table().to_pandas()` is a data frame, where pandas is installed.
+        """
+        from refseg.analysis.export import SCHEMA, rows
+
+        return pa.Table.from_pylist(list(rows(self.parts)), schema=SCHEMA)
+
+    def __repr__(self) -> str:
+        """The tables as text."""
+        return self._console().export_text().rstrip()
+
+    def _repr_html_(self) -> str:
+        """The tables as a notebook shows them."""
+        frame = '<pre style="font-family:monospace; line-height:1.2">{code}</pre>'
+        return self._console().export_html(inline_styles=True, code_format=frame)
+
+    def _console(self) -> Console:
+        from refseg.analysis.tables import tables_of
+
+        console = Console(record=True, width=_WIDTH, file=StringIO(), force_jupyter=False)
+        for table in tables_of(self, _WIDTH):
+            console.print(table)
+        return console
+
+
+def compare(
+    runs: Runs,
+    against: Sequence[Run] = (),
     *,
-    by: Sequence[By] = (),
+    by: Sequence[By | Literal["rivals"]] = (),
     splits: Sequence[str] | None = None,
     metric: str = OVERALL_IOU,
     lengths: str = AUTOMATIC,
     sizes: str = "share",
     categories: int = 15,
     only_shared: bool = False,
-    resamples: int = 10_000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     examples: int = 5,
 ) -> Findings:
-    """Compare everything that was asked for.
+    """Compare runs on the same expressions: the first model with each of the others.
+
+    Figures have 95 % intervals (bootstrap over images), differences their interval and p-value
+    (paired permutation test). One model alone gets its figures and intervals.
 
     Args:
-        contenders: the results of each model.
-        by: breakdowns to make.
+        runs: the runs of each model by its name, `{"RMI": ["runs/rmi-0", "runs/rmi-1"], "LSTM-CNN":
+            "runs/lstm"}`, where several are seeds of one model; or a list of runs, as on the
+            command line: paths, or `NAME=PATH`. A run is the folder of an evaluation or of its
+            training, a table of results, or what `evaluate` returned.
+        against: seeds of the other model; `runs`, a list, are then seeds of the first.
+        by: breakdowns to make: `length` of the expression, `size` of the object, `category`, number
+            of `distractors` (`rivals` in earlier versions), kinds of `words`.
         splits: to compare on; None: all that the runs share.
-        metric: of the breakdowns and of the verdict.
+        metric: of the breakdowns and of the verdict: `overall_iou`, `mean_iou` or `precision@X`.
         lengths: groups of lengths, as in `Grouping`.
         sizes: groups of sizes, as in `Grouping`.
         categories: number of the most frequent categories that have a group each.
@@ -72,9 +155,11 @@ def find(
         examples: number of the largest gains, and losses, to keep.
 
     Raises:
-        ConfigError: there is no such metric.
-        DataError: the runs cannot be compared.
+        ConfigError: there is no such metric or breakdown, or a run is given twice.
+        DataError: results are absent or damaged, or the runs cannot be compared.
     """
+    chosen_by: list[By] = list(dict.fromkeys("distractors" if b == "rivals" else b for b in by))
+    contenders = read_contenders(runs, against)
     tables = {name: [one.table for one in found] for name, found in contenders.items()}
     chosen = _splits(tables, splits)
     notes = [
@@ -84,15 +169,14 @@ def find(
     ]
     grouping = Grouping(lengths, sizes, categories)
     first, *others = contenders
-    by = list(dict.fromkeys(by))
     parts: list[Part] = []
     shown: dict[str, tuple[list[Example], list[Example]]] = {name: ([], []) for name in others}
     for split in chosen:
-        runs = pair_runs(tables, split, only_shared)
-        notes += _left_out(tables, runs, split)
-        parts += compare_runs(runs, split, by, metric, grouping, resamples, seed)
+        paired = pair_runs(tables, split, only_shared)
+        notes += _left_out(tables, paired, split)
+        parts += compare_runs(paired, split, chosen_by, metric, grouping, resamples, seed)
         for other, kept in shown.items():
-            more = largest_gains_and_losses(runs[first], runs[other], examples)
+            more = largest_gains_and_losses(paired[first], paired[other], examples)
             for place in range(2):
                 kept[place].extend(more[place])
     most = {other: _most(*kept, examples) for other, kept in shown.items()}
@@ -104,7 +188,8 @@ def find(
     ]
     notes += [warning for warning in warnings if warning is not None]
     verdicts = [verdict(parts, metric, first, other) for other in others]
-    return Findings(first, others, metric, parts, most, verdicts, notes)
+    options = Options(metric, only_shared, resamples, seed)
+    return Findings(contenders, parts, most, verdicts, notes, options)
 
 
 def _splits(tables: Mapping[str, Sequence[pa.Table]], asked: Sequence[str] | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -14,32 +14,40 @@ from refseg.evaluation.tables import empty_text
 
 _EVALUATIONS = ("test", "validate")
 
+Run = str | os.PathLike[str] | Results
+"""A run: the folder of an evaluation or of its training, a table of results, or what was read."""
+
+Runs = Run | Sequence[Run] | Mapping[str, Run | Sequence[Run]]
+"""Runs as a comparison takes them, `read_contenders` says how."""
+
 Contenders = dict[str, list[Results]]
 """The results of each model, by its name, one for each seed."""
 
 
-def read_contenders(runs: Sequence[str], against: Sequence[str]) -> Contenders:
+def read_contenders(runs: Runs, against: Sequence[Run] = ()) -> Contenders:
     """Read all results.
 
     Args:
-        runs: paths of runs, each perhaps with the name of its model before it (`rmi=runs/rmi-0`):
-            runs of one name are seeds of one model. Others are models of their own, unless …
+        runs: the runs of each model by its name (several are seeds of one model); or a list of
+            runs, each perhaps with the name of its model before it (`rmi=runs/rmi-0`): runs of one
+            name are seeds of one model. Others are models of their own, unless …
         against: … these are given: then there are two models, and all runs are seeds of one.
 
     Raises:
         ConfigError: a run is given twice, or names do not go together.
         DataError: results are absent or damaged.
     """
-    sides = [_models(runs)] if not against else [_one_model(runs), _one_model(against)]
-    models: dict[str, list[Path]] = {}
-    for name, paths in (model for side in sides for model in side.items()):
+    models: dict[str, list[Run]] = {}
+    for name, given in (model for side in _sides(runs, against) for model in side.items()):
         if name in models:
             raise ConfigError(
                 f"Expected two names, got '{name}' on both sides of --against; "
                 "write NAME=RUN to choose others."
             )
-        models[name] = paths
-    contenders = {name: [read_results(path) for path in paths] for name, paths in models.items()}
+        models[name] = given
+    contenders = {name: [_read(run) for run in given] for name, given in models.items()}
+    if not any(contenders.values()):
+        raise ConfigError("Expected at least one run to compare, got none; name its folder.")
     seen: set[Path] = set()
     for results in (one for found in contenders.values() for one in found):
         path = results.path.resolve()
@@ -47,6 +55,28 @@ def read_contenders(runs: Sequence[str], against: Sequence[str]) -> Contenders:
             raise ConfigError(f"{results.path} is given twice; name each run once.")
         seen.add(path)
     return contenders
+
+
+def _sides(runs: Runs, against: Sequence[Run]) -> list[dict[str, list[Run]]]:
+    if isinstance(runs, Mapping):
+        if against:
+            raise ConfigError(
+                "Expected the models by name or two lists of runs, got names and `against`; give "
+                "both models by name, or runs as a list."
+            )
+        return [{name: _listed(given) for name, given in runs.items() if _listed(given)}]
+    if against:
+        return [_one_model(_listed(runs)), _one_model(_listed(against))]
+    return [_models(_listed(runs))]
+
+
+def _listed(runs: Run | Sequence[Run]) -> list[Run]:
+    alone = isinstance(runs, str | os.PathLike | Results)
+    return [runs] if alone else list(runs)  # type: ignore[list-item, arg-type]  # told apart above
+
+
+def _read(run: Run) -> Results:
+    return run if isinstance(run, Results) else read_results(Path(run))
 
 
 def notes_on(contenders: Contenders) -> Iterator[str]:
@@ -100,29 +130,27 @@ def training_note(contenders: Contenders) -> Iterator[str]:
         yield f"Trained for {listed}."
 
 
-def _models(words: Sequence[str]) -> dict[str, list[Path]]:
-    named: dict[str, list[Path]] = {}
-    nameless = []
-    for name, path in map(_split_name, words):
-        if name is None:
-            nameless.append(path)
-    short = dict(zip(nameless, _short_names(nameless), strict=True))
-    given = {name for name, _ in map(_split_name, words)}
-    for path, name in short.items():
-        if name in given:
+def _models(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    pairs = [_split_name(run) for run in runs]
+    nameless = [run for name, run in pairs if name is None]
+    short = iter(_short_names([_path(run) for run in nameless]))
+    given = {name for name, _ in pairs if name is not None}
+    named: dict[str, list[Run]] = {}
+    for name, run in pairs:
+        found = next(short) if name is None else name
+        if name is None and found in given:
             raise ConfigError(
-                f"Expected names that tell models apart, got {name}=RUN and {path}, which is "
-                f"called '{name}' as well; write NAME={path}."
+                f"Expected names that tell models apart, got {found}=RUN and {_path(run)}, which "
+                f"is called '{found}' as well; write NAME={_path(run)}."
             )
-    for name, path in map(_split_name, words):
-        named.setdefault(name or short[path], []).append(path)
+        named.setdefault(found, []).append(run)
     return named
 
 
-def _one_model(words: Sequence[str]) -> dict[str, list[Path]]:
+def _one_model(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Seeds of one model, called by what their names begin with."""
-    pairs = [_split_name(word) for word in words]
-    paths = [path for _, path in pairs]
+    pairs = [_split_name(run) for run in runs]
+    seeds = [run for _, run in pairs]
     given = {name for name, _ in pairs if name is not None}
     if len(given) > 1:
         raise ConfigError(
@@ -130,20 +158,27 @@ def _one_model(words: Sequence[str]) -> dict[str, list[Path]]:
             "; leave out --against, or the names."
         )
     if given:
-        return {given.pop(): paths}
-    names = _short_names(paths)
+        return {given.pop(): seeds}
+    names = _short_names([_path(run) for run in seeds])
     if len(names) == 1:
-        return {names[0]: paths}
+        return {names[0]: seeds}
     same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
     start = re.sub(r"[\W_]*(seed|run)?[\W_]*$", "", "".join(letters[0] for letters in same))
-    return {start or f"{names[0]} …": paths}
+    return {start or f"{names[0]} …": seeds}
 
 
-def _split_name(word: str) -> tuple[str | None, Path]:
-    name, equals, path = word.partition("=")
-    if not equals or not name or not path or os.sep in name or Path(word).exists():
-        return None, Path(word)
-    return name, Path(path)
+def _split_name(run: Run) -> tuple[str | None, Run]:
+    """`NAME=PATH` taken apart, unless there is a file of that name."""
+    if not isinstance(run, str):
+        return None, run
+    name, equals, path = run.partition("=")
+    if not equals or not name or not path or os.sep in name or Path(run).exists():
+        return None, run
+    return name, path
+
+
+def _path(run: Run) -> Path:
+    return run.path if isinstance(run, Results) else Path(run)
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:

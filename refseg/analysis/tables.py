@@ -1,10 +1,11 @@
 """A comparison for people, as tables on the terminal; in percent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,12 +13,47 @@ from refseg.analysis.bootstrap import Difference
 from refseg.analysis.comparison import Gain, Part
 from refseg.analysis.examples import Example
 from refseg.analysis.figure_texts import bare_p_text, difference_text, figure_text, percent
-from refseg.analysis.verdict import THRESHOLD
+from refseg.analysis.verdict import THRESHOLD, breakdown_verdict
 from refseg.evaluation.tables import metric_title
+
+if TYPE_CHECKING:
+    from refseg.analysis.findings import Findings
 
 _ROOMY = 90  # characters, from which on columns are two characters apart
 _WIDE = 100  # characters, from which on a breakdown shows all of its columns
 _WIDEST = 110  # … and intervals stand beside standard deviations
+
+
+def tables_of(found: "Findings", width: int) -> Iterator[RenderableType]:
+    """All that was found, in the order in which it is read; the verdicts come last.
+
+    Args:
+        found: by a comparison.
+        width: of the terminal, in characters.
+    """
+    first, metric = found.first, found.metric
+    others: Sequence[str | None] = found.others or [None]
+    for part in found.wholes:
+        if len(others) > 1:
+            yield overview_table(part, metric, width)
+        else:
+            yield comparison_table(part, width, first, others[0])
+    for other in others:
+        for members in found.breakdowns():
+            yield breakdown_table(members, metric, width, first, other)
+            if other is not None:
+                yield Text(breakdown_verdict(members, metric, first, other))
+                yield ""
+        if other is not None:
+            gains, losses = found.examples[other]
+            for place, examples in (("ahead of", gains), ("behind", losses)):
+                if examples:
+                    title = f"{first} is furthest {place} {other} on (IoU in %)"
+                    yield example_table(title, examples, first, other)
+    for note in found.notes:
+        yield Text(f"Note: {note}", style="dim")
+    for sentence in found.verdicts:
+        yield Text(sentence, style="bold")
 
 
 def comparison_table(part: Part, width: int, first: str, other: str | None = None) -> Group:
@@ -126,7 +162,7 @@ def breakdown_table(
         cells += [percent(figures[name].interval.value) for name in (first, other)]
         cells += [_difference(gain.difference), _p(gain.p_value)]
         if width >= _WIDE:
-            cells += [_difference(gain.excess), _p(gain.excess_adjusted)]
+            cells += [_difference(gain.beyond_others), _p(gain.beyond_others_adjusted)]
         table.add_row(*cells)
     return _titled(f"{split} by {by}: {metric_title(metric)}, in %", table)
 

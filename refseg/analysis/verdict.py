@@ -17,7 +17,7 @@ _BY = {
     "length": "length of the expression",
     "size": "size of the object",
     "category": "category",
-    "rivals": "rivals of the same category",
+    "distractors": "number of distractors",
     "words": "kind of words",
 }
 
@@ -55,7 +55,7 @@ def verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
     return f"In {metric_title(metric)}, {first} {_joined(clauses)}."
 
 
-def standing(parts: Sequence[Part], metric: str, name: str) -> str:
+def summary_sentence(parts: Sequence[Part], metric: str, name: str) -> str:
     """Say what one model reaches on each split, and where it is weakest.
 
     Args:
@@ -143,12 +143,12 @@ def p_text(p_value: float) -> str:
 
 def _standing_out(gains: dict[str, Gain]) -> str:
     texts = [
-        f"{'higher' if gain.excess.value > 0 else 'lower'} for {group} than elsewhere "
-        f"({_points(gain.excess)}, {p_text(gain.excess_adjusted)})"
+        f"{'higher' if gain.beyond_others.value > 0 else 'lower'} for {group} than elsewhere "
+        f"({_points(gain.beyond_others)}, {p_text(gain.beyond_others_adjusted)})"
         for group, gain in gains.items()
-        if gain.excess is not None
-        and gain.excess_adjusted is not None
-        and gain.excess_adjusted < THRESHOLD
+        if gain.beyond_others is not None
+        and gain.beyond_others_adjusted is not None
+        and gain.beyond_others_adjusted < THRESHOLD
     ]
     if texts:
         return f"the difference is {_joined(texts)}"
@@ -167,7 +167,7 @@ def _named(part: Part) -> str:
         "length": f"expressions of {group} words",
         "size": f"objects that are {group}",
         "category": f"the category {group}",
-        "rivals": f"objects with {group} rivals of the same category",
+        "distractors": f"objects with {group} distractors",
     }[part.by]
 
 

@@ -2,22 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from refseg.cli.argument_types import Natural
 from refseg.cli.options import Comparison, Draws, Runs
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from refseg.analysis.findings import Findings
 
 
 def compare(
     runs: Runs,
     /,
     *,
-    by: Sequence[Literal["length", "size", "category", "rivals", "words"]] = (),
+    by: Sequence[Literal["length", "size", "category", "distractors", "words", "rivals"]] = (),
     comparison: Comparison = Comparison(),  # noqa: B008 - it is frozen
     resamples: Draws = 10_000,
     examples: Natural = 5,
@@ -42,7 +37,7 @@ def compare(
     Args:
         runs: path of a run, or NAME=PATH
         by: break figures down by length of the expression, size of the object, category, number of
-            rivals of the same category, or kinds of words
+            distractors (other objects of the category; once called rivals), or kinds of words
         comparison: which expressions are compared, in which groups
         resamples: draws of images, and swaps of models
         examples: largest gains, and losses, to show
@@ -61,51 +56,15 @@ def compare(
     from rich.console import Console
 
     from refseg.analysis.export import write_csv, write_json
-    from refseg.analysis.runs import read_contenders
+    from refseg.analysis.tables import tables_of
 
-    contenders = read_contenders(runs, comparison.against)
-    found = comparison.find(contenders, by, resamples, examples)
-    _show(found, Console())
+    found = comparison.compare(runs, by, resamples, examples)
+    console = Console()
+    for table in tables_of(found, console.width):
+        console.print(table)
     if json is not None:
-        write_json(json, contenders, found)
+        write_json(json, found)
         print(json)
     if csv is not None:
-        write_csv(csv, found.parts)
+        write_csv(csv, found)
         print(csv)
-
-
-def _show(found: "Findings", console: "Console") -> None:
-    from rich.text import Text
-
-    from refseg.analysis.tables import (
-        breakdown_table,
-        comparison_table,
-        example_table,
-        overview_table,
-    )
-    from refseg.analysis.verdict import breakdown_verdict
-
-    first, metric, width = found.first, found.metric, console.width
-    others: Sequence[str | None] = found.others or [None]
-    wholes = [part for part in found.parts if not part.by]
-    for part in wholes:
-        if len(others) > 1:
-            console.print(overview_table(part, metric, width))
-        else:
-            console.print(comparison_table(part, width, first, others[0]))
-    for other in others:
-        for members in found.breakdowns():
-            console.print(breakdown_table(members, metric, width, first, other))
-            if other is not None:
-                console.print(Text(breakdown_verdict(members, metric, first, other)))
-                console.print()
-        if other is not None:
-            gains, losses = found.examples[other]
-            for place, examples in (("ahead of", gains), ("behind", losses)):
-                if examples:
-                    title = f"{first} is furthest {place} {other} on (IoU in %)"
-                    console.print(example_table(title, examples, first, other))
-    for note in found.notes:
-        console.print(Text(f"Note: {note}", style="dim"))
-    for sentence in found.verdicts:
-        console.print(Text(sentence, style="bold"))

@@ -9,7 +9,6 @@ from refseg.cli.argument_types import Count, Natural, Option
 if TYPE_CHECKING:
     from refseg.analysis.breakdowns import By
     from refseg.analysis.findings import Findings
-    from refseg.analysis.runs import Contenders
 
 Runs = Annotated[Sequence[str], Option(metavar="RUN")]
 Draws = Annotated[int, Option(least=100)]
@@ -40,13 +39,17 @@ class Comparison:
     only_shared: bool = False
     seed: Natural = 0
 
-    def find(
-        self, contenders: "Contenders", by: "Sequence[By]", resamples: int, examples: int
+    def compare(
+        self,
+        runs: Sequence[str],
+        by: "Sequence[By | Literal['rivals']]",
+        resamples: int,
+        examples: int,
     ) -> "Findings":
         """Compare what runs have left.
 
         Args:
-            contenders: the results of each model.
+            runs: paths of runs, or NAME=PATH.
             by: breakdowns to make.
             resamples: number of bootstrap draws of images, and of swaps of models.
             examples: number of the largest gains, and losses, to keep.
@@ -55,10 +58,11 @@ class Comparison:
             ConfigError: there is no such metric.
             DataError: the runs cannot be compared.
         """
-        from refseg.analysis.findings import find
+        from refseg.analysis.findings import compare
 
-        return find(
-            contenders,
+        return compare(
+            runs,
+            self.against,
             by=by,
             splits=self.splits,
             metric=self.metric,

@@ -1,15 +1,9 @@
 """`refseg report`: what a run, or several, came to, as a page to look at and to send around."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from refseg.checkpoint import import_packages
 from refseg.cli.argument_types import Folder, Natural, Packages
 from refseg.cli.options import Comparison, Draws, Runs
-from refseg.errors import ConfigError
-
-if TYPE_CHECKING:
-    from refseg.analysis.runs import Contenders
 
 
 def report(
@@ -58,35 +52,18 @@ def report(
         refseg report runs/rmi --splits val --cases 12
     """
     from refseg.analysis.breakdowns import BREAKDOWNS
-    from refseg.analysis.report.page import write_report
-    from refseg.analysis.runs import read_contenders
+    from refseg.analysis.report.page import report as write_report
 
-    import_packages(packages)
-    contenders = read_contenders(runs, comparison.against)
-    found = comparison.find(contenders, BREAKDOWNS, resamples, examples=0)
-    path = output or _default_path(contenders)
-    try:
-        write_report(
-            path,
-            contenders,
-            found,
-            only_shared=comparison.only_shared,
-            resamples=resamples,
-            seed=comparison.seed,
-            cases=cases,
-            strips=strips,
-            root=root,
-            device=device,
-        )
-    except OSError as error:  # what reads files has errors of its own
-        raise ConfigError(
-            f"Cannot write {path} ({error}); name another file with --output."
-        ) from None
+    found = comparison.compare(runs, BREAKDOWNS, resamples, examples=0)
+    path = write_report(
+        found,
+        output,
+        cases=cases,
+        strips=strips,
+        root=root,
+        device=device,
+        import_packages=packages,
+    )
     for sentence in found.verdicts:
         print(sentence)
     print(path)
-
-
-def _default_path(contenders: "Contenders") -> Path:
-    runs = [results for found in contenders.values() for results in found]
-    return runs[0].path.parent / "report.html" if len(runs) == 1 else Path("report.html")

@@ -49,9 +49,10 @@ class Descriptions:
         Besides the ids and texts of `SCHEMA` the columns are `words` (their number),
         `position_words`, `attribute_words`, `relation_words` (whether there are any), `category`
         (null where a name is unknown; several are joined by ", "), `object_size` (share of the
-        image's area), and `rivals` (null where they cannot be known). Names of categories are those
-        of `instances.json`, of PhraseCut's phrases, of COCO for the RefCOCO family from the hub, or
-        of a column of one's own; ReferIt is published without.
+        image's area), and `distractors` (other objects of the category in the image; null where
+        their number cannot be known). Names of categories are those of `instances.json`, of
+        PhraseCut's phrases, of COCO for the RefCOCO family from the hub, or of a column of one's
+        own; ReferIt is published without.
 
         Args:
             expression_ids: of expressions that there are.
@@ -68,7 +69,7 @@ class Descriptions:
             "words": pa.array(words.lengths, pa.int32()),
             "category": self._categories(chosen),
             "object_size": pa.array(image_shares(chosen)),
-            "rivals": pa.array(number_of_rivals, pa.int32(), mask=number_of_rivals == UNKNOWN),
+            "distractors": pa.array(number_of_rivals, pa.int32(), mask=number_of_rivals == UNKNOWN),
         }
         columns |= {f"{kind}_words": pa.array(has) for kind, has in words.kinds().items()}
         return pa.table(columns)

@@ -6,7 +6,7 @@ it; `ReferringMetrics` divides on the CPU.
 
 The rule for an empty union: where an expression's mask and prediction are both empty they agree,
 so its IoU is 1 and it is a hit at every threshold. In overall IoU it adds nothing to either sum.
-Other codes call it 0 (`empty`), or divide by a little more than the union (`softening`): the
+Other codes call it 0 (`empty`), or divide by a little more than the union (`epsilon`): the
 arguments with defaults are there to count as they do (`refseg.evaluation.protocols`).
 """
 
@@ -46,7 +46,7 @@ def iou(
     intersections: Int64[Tensor, " expressions"],
     unions: Int64[Tensor, " expressions"],
     empty: float = 1.0,
-    softening: float = 0.0,
+    epsilon: float = 0.0,
 ) -> Float64[Tensor, " expressions"]:
     """Divide intersection by union, expression by expression; an empty union gives 1.
 
@@ -54,7 +54,7 @@ def iou(
         intersections: pixels, as counted by `intersection_and_union`.
         unions: pixels.
         empty: the IoU of an empty union.
-        softening: added to every union, pixels.
+        epsilon: added to every union, pixels.
 
     Example:
         >>> iou(torch.tensor([1, 0, 0]), torch.tensor([4, 7, 0]))
@@ -62,7 +62,7 @@ def iou(
         >>> iou(torch.tensor([0]), torch.tensor([0]), empty=0.0)
         tensor([0.], dtype=torch.float64)
     """
-    divisors = unions.clamp(min=1).double() + softening
+    divisors = unions.clamp(min=1).double() + epsilon
     return torch.where(unions > 0, intersections.double() / divisors, empty)
 
 
@@ -120,7 +120,7 @@ def mean_iou(
     intersections: Int64[Tensor, " expressions"],
     unions: Int64[Tensor, " expressions"],
     empty: float = 1.0,
-    softening: float = 0.0,
+    epsilon: float = 0.0,
 ) -> Float64[Tensor, ""]:
     """Average the IoU of the expressions, each with the same weight.
 
@@ -131,13 +131,13 @@ def mean_iou(
         intersections: pixels, as counted by `intersection_and_union`.
         unions: pixels.
         empty: the IoU of an empty union.
-        softening: added to every union, pixels.
+        epsilon: added to every union, pixels.
 
     Example:
         >>> mean_iou(torch.tensor([1, 50]), torch.tensor([4, 100]))
         tensor(0.3750, dtype=torch.float64)
     """
-    values = iou(intersections, unions, empty, softening).tolist()
+    values = iou(intersections, unions, empty, epsilon).tolist()
     # fsum rounds once, at the end: no order and no number of threads changes a bit.
     mean = math.fsum(values) / len(values) if values else math.nan
     return torch.tensor(mean, dtype=torch.float64, device=unions.device)
@@ -149,7 +149,7 @@ def precision_at(
     threshold: float,
     empty: float = 1.0,
     strict: bool = False,
-    softening: float = 0.0,
+    epsilon: float = 0.0,
 ) -> Float64[Tensor, ""]:
     """Return the share of the expressions whose IoU reaches a threshold (IoU ≥ threshold).
 
@@ -163,7 +163,7 @@ def precision_at(
         threshold: IoU from which an expression counts as found, [0, 1].
         empty: the IoU of an empty union.
         strict: an IoU equal to the threshold is no hit (IoU > threshold).
-        softening: added to every union, pixels.
+        epsilon: added to every union, pixels.
 
     Example:
         >>> precision_at(torch.tensor([3, 1, 0]), torch.tensor([5, 5, 0]), threshold=0.6)
@@ -171,7 +171,7 @@ def precision_at(
         >>> precision_at(torch.tensor([3, 1, 0]), torch.tensor([5, 5, 0]), 0.6, strict=True)
         tensor(0.3333, dtype=torch.float64)
     """
-    values = iou(intersections, unions, empty, softening)
+    values = iou(intersections, unions, empty, epsilon)
     hits = values > threshold if strict else values >= threshold
     return hits.double().mean()
 

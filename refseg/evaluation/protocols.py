@@ -48,7 +48,7 @@ class Protocol:
             in the image's own size. `rule` gives the same size.
         empty: the IoU of an expression whose mask and prediction are both empty.
         strict: an IoU equal to the threshold is no hit (>), instead of one (≥).
-        softening: added to every union in mean IoU and precision@X, pixels.
+        epsilon: added to every union in mean IoU and precision@X, pixels.
         float32_thresholds: the X of precision@X are float32: 0.7 is a little less there, 0.6 more.
         sentences: `all`, or the `first` one of each object.
     """
@@ -60,7 +60,7 @@ class Protocol:
     side: int | None = None
     empty: float = 1.0
     strict: bool = False
-    softening: float = 0.0
+    epsilon: float = 0.0
     float32_thresholds: bool = False
     sentences: Literal["all", "first"] = "all"
 
@@ -104,7 +104,7 @@ class Protocol:
         overall = overall_iou(intersections, unions)
         found = {
             _OVERALL: overall if is_defined else torch.full_like(overall, math.nan),
-            _MEAN: mean_iou(intersections, unions, self.empty, self.softening),
+            _MEAN: mean_iou(intersections, unions, self.empty, self.epsilon),
         }
         for threshold in thresholds:
             found[f"precision@{threshold}"] = precision_at(
@@ -113,7 +113,7 @@ class Protocol:
                 float(np.float32(threshold)) if self.float32_thresholds else threshold,
                 self.empty,
                 self.strict,
-                self.softening,
+                self.epsilon,
             )
         return found
 
@@ -193,7 +193,7 @@ _PROTOCOLS = (
         reported=(_MEAN, *_PRECISIONS),
         empty=0.0,
         strict=True,
-        softening=1e-6,
+        epsilon=1e-6,
         float32_thresholds=True,
     ),
     Protocol(

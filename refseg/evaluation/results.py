@@ -48,7 +48,7 @@ RESULTS_SCHEMA = pa.schema(
         ("category", pa.string()),  # null where it is unknown; several are joined by ", "
         ("category_ids", pa.list_(pa.int64())),
         ("object_size", pa.float64()),  # share of the image's area
-        ("rivals", pa.int32()),  # other objects of the category in the image; null: unknown
+        ("distractors", pa.int32()),  # other objects of the category in the image; null: unknown
         ("position_words", pa.bool_()),
         ("attribute_words", pa.bool_()),
         ("relation_words", pa.bool_()),
@@ -58,6 +58,9 @@ RESULTS_SCHEMA = pa.schema(
     ]
 )
 """The columns. Within a split, ids of expressions are unique."""
+
+_FORMER_NAMES = {"rivals": "distractors"}
+"""Columns that files of earlier versions call otherwise."""
 
 _ROUNDING = 1e-9  # of an IoU that another program has worked out
 _NEVER_NULL = (
@@ -193,6 +196,7 @@ def _summary(path: Path) -> Mapping[str, Any]:
 
 def _checked(table: pa.Table, name: str) -> pa.Table:
     """The columns in their order and types, in one chunk."""
+    table = table.rename_columns([_FORMER_NAMES.get(name, name) for name in table.column_names])
     wanted = RESULTS_SCHEMA
     if RLE.name in table.column_names:
         wanted = wanted.append(RLE)

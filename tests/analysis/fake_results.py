@@ -38,7 +38,7 @@ def make_results(**columns: object) -> pa.Table:
         "category": ["dog"] * count,
         "category_ids": [[1]] * count,
         "object_size": area / PIXELS,
-        "rivals": [0] * count,
+        "distractors": [0] * count,
         **{f"{kind}_words": [False] * count for kind in ("position", "attribute", "relation")},
         "mask_kind": ["mask"] * count,
         "height": [HEIGHT] * count,
@@ -82,7 +82,7 @@ def draw_results(
     area = np.rint(share * PIXELS).astype(np.int64)
     words = world.integers(1, 13, count)
     kinds = world.random((3, count)) < 0.4
-    rivals = world.integers(0, 6, count)
+    distractors = world.integers(0, 6, count)
     category = np.array(CATEGORIES)[world.integers(0, len(CATEGORIES), count)]
     logit = skill + small_skill * (share < 0.03) - hardness + model.normal(0, 0.5, count)
     iou = 1 / (1 + np.exp(-logit))
@@ -93,7 +93,7 @@ def draw_results(
         area=area,
         image_id=image,
         words=words,
-        rivals=rivals,
+        distractors=distractors,
         category=category.tolist(),
         position_words=kinds[0],
         attribute_words=kinds[1],

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from refseg.analysis.beyond_others import gain_beyond_others
 from refseg.analysis.bootstrap import bootstrap, differences, holm
-from refseg.analysis.excess import excess
 from refseg.analysis.seeds import seed_noise
 from refseg.analysis.sums import image_sums
 from refseg.errors import ConfigError, DataError
@@ -92,7 +92,7 @@ def test_several_seeds_are_compared_by_their_means() -> None:
 def test_a_gain_in_small_objects_stands_out() -> None:
     first, second = draw_results(200, noise=1, small_skill=0.6), draw_results(200, noise=2)
     small = first["object_size"].to_numpy() < 0.03
-    found = excess([first], [second], small, resamples=1000)
+    found = gain_beyond_others([first], [second], small, resamples=1000)
     assert found is not None
     inside, outside = (
         differences([first.filter(rows)], [second.filter(rows)], resamples=100)[0].value
@@ -101,7 +101,7 @@ def test_a_gain_in_small_objects_stands_out() -> None:
     assert found.value == pytest.approx(inside - outside)
     assert found.low > 0
     assert found.p_value < 0.01
-    assert excess([first], [second], np.ones(len(small), bool)) is None
+    assert gain_beyond_others([first], [second], np.ones(len(small), bool)) is None
 
 
 @pytest.mark.parametrize("few", [2, 3, 6])
@@ -112,7 +112,7 @@ def test_a_group_of_a_few_images_seldom_stands_out_by_chance(few: int) -> None:
         first, second = draw_results(60, seed=seed, noise=1), draw_results(60, seed=seed, noise=2)
         _, firsts = np.unique(first["image_id"].to_numpy(), return_index=True)
         rows = np.isin(np.arange(first.num_rows), firsts[:few])
-        found = excess([first], [second], rows, "mean_iou", resamples=300)
+        found = gain_beyond_others([first], [second], rows, "mean_iou", resamples=300)
         assert found is not None
         alarms += found.p_value < 0.05
     assert alarms <= 12  # 5 are to be expected; more than 12 come once in 700 times
@@ -121,14 +121,14 @@ def test_a_group_of_a_few_images_seldom_stands_out_by_chance(few: int) -> None:
 def test_a_group_in_one_image_cannot_be_told_from_the_others() -> None:
     first, second = draw_results(20, noise=1), draw_results(20, noise=2)
     rows = first["image_id"].to_numpy() == 3
-    assert excess([first], [second], rows, resamples=300) is None
-    assert excess([first], [second], ~rows, resamples=300) is None
+    assert gain_beyond_others([first], [second], rows, resamples=300) is None
+    assert gain_beyond_others([first], [second], ~rows, resamples=300) is None
 
 
 def test_an_even_gain_does_not_stand_out() -> None:
     first, second = draw_results(200, noise=1, skill=0.5), draw_results(200, noise=2)
     words = first["words"].to_numpy() < 6
-    found = excess([first], [second], words, resamples=1000)
+    found = gain_beyond_others([first], [second], words, resamples=1000)
     assert found is not None
     assert found.low < 0 < found.high
     assert found.p_value > 0.05

@@ -68,15 +68,15 @@ def test_rare_categories_share_a_group() -> None:
     assert counts(table, "category")["names nothing"] == 1
 
 
-def test_rivals_and_words() -> None:
+def test_distractors_and_words() -> None:
     table = results(
-        rivals=[0, 1, 2, 3, 9, None, None],
+        distractors=[0, 1, 2, 3, 9, None, None],
         area=[9] * 6 + [0],
         position_words=[True, True, False, False, False, False, False],
         attribute_words=[True, False, False, False, False, True, False],
         relation_words=[False] * 7,
     )
-    assert counts(table, "rivals") == {
+    assert counts(table, "distractors") == {
         **{"0": 1, "1": 1, "2": 1, "≥ 3": 2},
         **{"unknown": 1, "names nothing": 1},
     }

@@ -3,10 +3,10 @@
 import pyarrow as pa
 import pytest
 
+from refseg.analysis.beyond_others import gain_beyond_others
 from refseg.analysis.bootstrap import Difference, Interval, differences, holm
 from refseg.analysis.breakdowns import groups
 from refseg.analysis.comparison import Figure, Gain, Part, compare_runs, pair_runs
-from refseg.analysis.excess import excess
 from refseg.analysis.seeds import SeedNoise
 from refseg.analysis.verdict import breakdown_verdict, seed_warning, verdict
 
@@ -37,11 +37,12 @@ def test_groups_are_tested_together() -> None:
         (difference,) = differences(rows[:1], rows[1:], resamples=300)
         gain = one.gains[METRIC]["b"]
         assert gain.difference == difference
-        assert gain.excess == excess(runs["a"], runs["b"], group.rows, resamples=300)
+        wanted = gain_beyond_others(runs["a"], runs["b"], group.rows, resamples=300)
+        assert gain.beyond_others == wanted
         found.append(gain)
     assert [gain.adjusted for gain in found] == holm([gain.difference.p_value for gain in found])
-    assert [gain.excess_adjusted for gain in found] == holm(
-        [gain.excess.p_value for gain in found if gain.excess is not None]
+    assert [gain.beyond_others_adjusted for gain in found] == holm(
+        [gain.beyond_others.p_value for gain in found if gain.beyond_others is not None]
     )
 
 
@@ -63,8 +64,8 @@ def test_verdict_by_hand() -> None:
 
 def test_a_group_must_pass_the_correction() -> None:
     rest = Difference(0.03, 0.01, 0.05, 0.001)
-    small = CLEAR._replace(adjusted=0.001, excess=rest, excess_adjusted=0.002)
-    large = CLEAR._replace(adjusted=0.06, excess=rest, excess_adjusted=0.2)
+    small = CLEAR._replace(adjusted=0.001, beyond_others=rest, beyond_others_adjusted=0.002)
+    large = CLEAR._replace(adjusted=0.06, beyond_others=rest, beyond_others_adjusted=0.2)
     parts = [part("val", small, "size", "S"), part("val", large, "size", "L")]
     assert breakdown_verdict(parts, METRIC, "A", "B") == (
         "By size of the object on val, A is better than B for S (+2.00) and lies within the noise "

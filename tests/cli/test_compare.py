@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from refseg.__main__ import main
-from refseg.analysis.export import COLUMNS
+from refseg.analysis.export import SCHEMA
 from refseg.evaluation.results import write_results
 
 from ..analysis.fake_results import draw_results
@@ -153,10 +153,10 @@ def test_a_difference_inside_the_noise_of_the_seeds_is_warned_of(
 
 def test_one_run_alone(runs: Path, width: int, capsys: pytest.CaptureFixture[str]) -> None:
     run = str(runs / "rmi-0" / "test" / "results.parquet")
-    by = ["--by", "length", "size", "--by", "category", "rivals", "words"]
+    by = ["--by", "length", "size", "--by", "category", "distractors", "words"]
     assert main(["compare", run, *by, *FEW]) == 0
     output = capsys.readouterr().out
-    assert "val by rivals: overall IoU, in %" in output
+    assert "val by distractors: overall IoU, in %" in output
     assert "difference" not in output
     assert max(map(len, output.splitlines())) <= width
 
@@ -177,7 +177,7 @@ def test_files(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert gains == pytest.approx(sorted(first - second, reverse=True)[:3])
     with (tmp_path / "all.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == COLUMNS
+    assert list(rows[0]) == SCHEMA.names
     assert len(rows) == len(content["figures"]) == 3 * (7 + 3)  # two models and a difference
     small = [row for row in rows if row["group"].startswith("small") and row["against"]]
     assert float(small[0]["p_holm"]) < 0.05

@@ -197,4 +197,4 @@ def test_the_objects_of_a_data_set_are_read_once_for_all_splits(
         ids_of_split = data.splits.expression_ids([split])
         rows = data.splits.descriptions([split]).rows(ids_of_split)
         assert rows["expression_id"].to_pylist() == ids_of_split.tolist()
-        assert rows["rivals"].null_count == 0
+        assert rows["distractors"].null_count == 0

@@ -32,11 +32,11 @@ def test_expressions_that_name_one_object_several_or_none(gref_root: Path) -> No
     for row in rows:
         named = [objects.categories.get(number) for number in dict.fromkeys(row["category_ids"])]
         if not row["annotation_ids"]:
-            assert (row["category"], row["rivals"], row["object_size"]) == (None, None, 0)
+            assert (row["category"], row["distractors"], row["object_size"]) == (None, None, 0)
         elif None not in named:
             assert row["category"] == ", ".join(map(str, named))
             assert row["object_size"] > 0
-            assert row["rivals"] >= 0
+            assert row["distractors"] >= 0
         assert row["words"] > 0
         seen.add(min(2, len(row["annotation_ids"])))
     assert seen == {0, 1, 2}
@@ -47,7 +47,7 @@ def test_names_that_the_data_set_gives_itself(tmp_path: Path) -> None:
     ids = references.table["expression_id"].to_numpy()
     rows = Descriptions(references).rows(ids)
     assert rows["category"].to_pylist() == ["table", "sky", "building", "hand", "zebras"]
-    assert rows["rivals"].null_count == len(rows), "without numbers of classes they are unknown"
+    assert rows["distractors"].null_count == len(rows), "unknown without numbers of classes"
 
 
 def test_a_table_of_an_earlier_version_has_no_names() -> None:

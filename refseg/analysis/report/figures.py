@@ -21,7 +21,7 @@ _TITLES = {
     "length": "By length of the expression, in words",
     "size": "By size of the object, as a share of its image",
     "category": "By category",
-    "rivals": "By other objects of the same category in the image",
+    "distractors": "By distractors: other objects of the same category in the image",
     "words": "By kind of words",
 }
 _BRACKETS = "in brackets, 95 % intervals by bootstrap over images"

@@ -201,7 +201,8 @@ def _facts(record: Mapping[str, Any]) -> str:
         facts.append(f"{100 * record['object_size']:.1f} % of the image")
     else:
         facts.append("names nothing in the image")
-    if record["rivals"] is not None:
-        facts.append("1 rival" if record["rivals"] == 1 else f"{record['rivals']} rivals")
+    if record["distractors"] is not None:
+        count = record["distractors"]
+        facts.append(f"{count} distractor{'' if count == 1 else 's'}")
     facts.append(f"id {record['expression_id']}, {Path(record['image_path']).name}")
     return " · ".join(filter(None, facts))

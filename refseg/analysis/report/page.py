@@ -5,51 +5,125 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from refseg.analysis.breakdowns import AUTOMATIC, BREAKDOWNS
 from refseg.analysis.comparison import METRICS, Part, pair_runs
 from refseg.analysis.figure_texts import percent
-from refseg.analysis.findings import Findings
+from refseg.analysis.findings import Findings, compare
 from refseg.analysis.masks import RunMasks
 from refseg.analysis.report.figures import breakdown_parts, curve_section, metric_sections
 from refseg.analysis.report.gallery import Cases
 from refseg.analysis.report.notes import runs_section, titles
 from refseg.analysis.report.words import word_sections
-from refseg.analysis.runs import Contenders
-from refseg.analysis.verdict import standing
+from refseg.analysis.runs import Contenders, Run, Runs
+from refseg.analysis.sums import OVERALL_IOU
+from refseg.analysis.verdict import summary_sentence
+from refseg.checkpoint import import_packages as import_own
+from refseg.errors import ConfigError
 from refseg.evaluation.tables import metric_title
 from refseg.visualization.html.filters import FILTER_SCRIPT
 from refseg.visualization.html.galleries import Album
 from refseg.visualization.html.pages import Fold, Section, write_page
 
+RESAMPLES_OF_A_PAGE = 2_000
+"""Draws, where nobody asks for another number: enough for the intervals of a page."""
 
-def write_report(
-    path: Path,
-    contenders: Contenders,
-    found: Findings,
+
+def report(
+    runs: Runs | Findings,
+    output: str | Path | None = None,
     *,
+    against: Sequence[Run] = (),
+    splits: Sequence[str] | None = None,
+    metric: str = OVERALL_IOU,
+    lengths: str = AUTOMATIC,
+    sizes: str = "share",
+    categories: int = 15,
     only_shared: bool = False,
-    resamples: int = 2_000,
+    resamples: int = RESAMPLES_OF_A_PAGE,
     seed: int = 0,
     cases: int = 8,
     strips: int = 4,
-    root: Path | None = None,
+    root: str | Path | None = None,
     device: str = "cpu",
-) -> None:
-    """Write the page.
+    import_packages: Sequence[str] = (),
+) -> Path:
+    """Write one HTML page about runs, which needs no network.
+
+    It has the verdict in a sentence, figures with 95 % intervals, the curve of precision over
+    thresholds, breakdowns, a gallery of cases with the outlines of their masks, a filter by word
+    and category, word-by-word strips, and what was run with what.
+
+    Masks are those that were saved with the results; without them the cases that are shown are
+    predicted once more from the checkpoint. The truth comes from the data of the run's config.
 
     Args:
-        path: of the file.
-        contenders: the results of each model, one for each seed.
-        found: what a comparison of them found, with all breakdowns.
+        runs: as for `compare`; or what `compare` found, and then its options hold, not those up to
+            `seed` here.
+        output: the page; None: `report.html` beside the results, of several runs in the working
+            directory.
+        against: as for `compare`, like those up to `seed`.
+        splits: to compare on.
+        metric: of the breakdowns and of the verdict.
+        lengths: groups of lengths.
+        sizes: groups of sizes.
+        categories: number of the most frequent categories that have a group each.
         only_shared: leave out expressions that a run lacks, rather than refuse.
-        resamples: number of bootstrap draws of images for the curve of precision.
+        resamples: number of bootstrap draws of images, and of swaps of models.
         seed: of the draws, and of the order of the cases.
         cases: pictures of each kind in the gallery.
         strips: sentences that are shown word by word.
         root: folder of the data, if they lie elsewhere now.
         device: on which the masks of the cases are predicted once more: `cpu`, `cuda`, …
+        import_packages: packages of your own whose classes the checkpoints may name.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ConfigError: as `compare`, or the page cannot be written.
+        DataError: as `compare`.
     """
-    whole = [part for part in found.parts if not part.by]
-    paired = _paired(contenders, [part.split for part in whole], only_shared)
+    import_own(import_packages)
+    found = (
+        runs
+        if isinstance(runs, Findings)
+        else compare(
+            runs,
+            against,
+            by=BREAKDOWNS,
+            splits=splits,
+            metric=metric,
+            lengths=lengths,
+            sizes=sizes,
+            categories=categories,
+            only_shared=only_shared,
+            resamples=resamples,
+            seed=seed,
+            examples=0,
+        )
+    )
+    path = _default_path(found.contenders) if output is None else Path(output)
+    place = None if root is None else Path(root)
+    try:
+        _write(path, found, cases, strips, place, device)
+    except OSError as error:  # what reads files has errors of its own
+        raise ConfigError(
+            f"Cannot write {path} ({error}); name another file with --output."
+        ) from None
+    return path
+
+
+def _default_path(contenders: Contenders) -> Path:
+    runs = [results for found in contenders.values() for results in found]
+    return runs[0].path.parent / "report.html" if len(runs) == 1 else Path("report.html")
+
+
+def _write(
+    path: Path, found: Findings, cases: int, strips: int, root: Path | None, device: str
+) -> None:
+    contenders, whole = found.contenders, found.wholes
+    resamples, seed = found.options.resamples, found.options.seed
+    paired = _paired(contenders, [part.split for part in whole], found.options.only_shared)
     reading = word_sections(contenders, list(paired))
     curves = {
         split: [
@@ -83,7 +157,7 @@ def write_report(
         _subtitle(contenders, whole, [name for name, run in firsts.items() if run.after_crf]),
         _tiles(found, whole[0]),
         sections,
-        lead=found.verdicts or [standing(found.parts, found.metric, found.first)],
+        lead=found.verdicts or [summary_sentence(found.parts, found.metric, found.first)],
         notes=notes,
         script=FILTER_SCRIPT,
         unseen=album.markup(),

@@ -66,7 +66,7 @@ def groups(members: Sequence[Part], found: Findings) -> HtmlTable:
     for part in members:
         figures = {name: figure_text(figure) for name, figure in part.figures[metric].items()}
         gains = {other: part.gains[metric][other] for other in found.others}
-        cells = {other: _excess(gain) for other, gain in gains.items()}
+        cells = {other: _group_cells(gain) for other, gain in gains.items()}
         rows += rows_of(f"{part.group}, n = {part.expressions:,}", found, figures, cells)
     heads = [members[0].by, metric_title(metric)]
     if found.others:
@@ -126,12 +126,12 @@ def _difference(gain: Gain, noise: bool) -> list[str]:
     return [*cells, bare_p_text(gain.difference.p_value), bare_p_text(spread)]
 
 
-def _excess(gain: Gain) -> list[str]:
+def _group_cells(gain: Gain) -> list[str]:
     return [
         difference_text(gain.difference),
         bare_p_text(gain.p_value),
-        difference_text(gain.excess),
-        bare_p_text(gain.excess_adjusted),
+        difference_text(gain.beyond_others),
+        bare_p_text(gain.beyond_others_adjusted),
     ]
 
 

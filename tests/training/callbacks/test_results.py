@@ -110,14 +110,14 @@ def test_what_is_said_of_expressions_follows_from_the_annotations(
             for annotation in content["annotations"]
             if (annotation["image_id"], annotation["category_id"]) == (row["image_id"], category)
         ]
-        assert row["rivals"] == len(set(same) - set(row["annotation_ids"]))
+        assert row["distractors"] == len(set(same) - set(row["annotation_ids"]))
         words = row["expression"].split()
         assert row["words"] == len(words)
         if {"left", "top"} & set(words) and "of" not in words:
             assert row["position_words"]
         if {"red", "large"} & set(words):
             assert row["attribute_words"]
-    assert sum(tested.table["rivals"].to_pylist()) > 0
+    assert sum(tested.table["distractors"].to_pylist()) > 0
 
 
 def test_the_summary_says_what_was_evaluated(tested: Results, checkpoint: str) -> None:

@@ -15,7 +15,7 @@ from refseg.analysis.seeds import seed_noise
 from refseg.analysis.sums import OVERALL_IOU, image_codes, image_sums, stack
 
 
-def excess(
+def gain_beyond_others(
     first: Sequence[pa.Table],
     second: Sequence[pa.Table],
     rows: Bool[np.ndarray, " expressions"],
