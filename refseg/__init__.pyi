@@ -2,5 +2,6 @@ from .analysis.findings import compare as compare
 from .analysis.report.page import report as report
 from .data.refer_api import REFER as REFER
 from .inference.pipeline import load as load
+from .training.evaluation import evaluate as evaluate
 
 __version__: str

@@ -26,7 +26,7 @@ from refseg.evaluation.counting import count_pixels, decoded_truths
 from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.predictions import check_logits, predict
 from refseg.evaluation.results import RESULTS_FILE, RLE, writing_results
-from refseg.training.callbacks.results import result_rows
+from refseg.training.result_rows import result_rows
 from refseg.types import Batch
 
 WARM_UP = 32

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,6 +85,23 @@ class Results(NamedTuple):
     table: pa.Table
     summary: Mapping[str, Any]
     path: Path
+
+    @property
+    def figures(self) -> dict[str, dict[str, float]]:
+        """Overall IoU, mean IoU, precision@X, … of each split, from the rows."""
+        from refseg.evaluation.figures import figures_of
+
+        return figures_of(self.table)
+
+    def __repr__(self) -> str:
+        """The figures as a table."""
+        from rich.console import Console
+
+        from refseg.evaluation.tables import metric_table
+
+        console = Console(record=True, width=100, file=StringIO(), force_jupyter=False)
+        console.print(metric_table(self.figures))
+        return f"{self.path}: {len(self.table):,} expressions\n{console.export_text().rstrip()}"
 
 
 def write_results(path: Path, table: pa.Table) -> None:

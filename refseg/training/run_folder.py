@@ -31,7 +31,7 @@ from refseg.training.clock import TrainingClock
 from refseg.training.empty_predictions import ADVICE, final_note
 from refseg.training.module import ReferringSegmentation
 from refseg.training.run_lock import unwritable
-from refseg.training.run_summary import write_summary
+from refseg.training.run_summary import evaluated_by, write_summary
 from refseg.training.trainer_options import listed
 from refseg.visualization import word_curves, write_png
 
@@ -178,7 +178,7 @@ class RunFolder:
         if crf is not None:
             paths["after CRF"] = self.path / CRF_RESULTS_FILE
         if trainer.is_global_zero:
-            paths["summary"] = write_summary(self.path, trainer, module, config, crf)
+            paths["summary"] = write_summary(self.path, evaluated_by(trainer, module, config), crf)
         tables = [*_protocol_tables(several, module.protocols)]
         tables += [word_table(overall_ious(curve)) for curve in curves]
         _show(module.results, paths, tables, _notes(module, module.trained_steps))

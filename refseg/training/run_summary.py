@@ -3,8 +3,8 @@
 import hashlib
 import platform
 import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from refseg.evaluation.results import (
 )
 from refseg.evaluation.tables import write_metrics
 from refseg.inference.crf import CRFOptions
+from refseg.models.segmenter import Segmenter
+from refseg.models.weights.provenance import Origin
 from refseg.training.module import ReferringSegmentation
 
 FORMAT = 1
@@ -41,13 +43,61 @@ _PACKAGES = (
 )
 
 
-def write_summary(
-    folder: Path,
-    trainer: Trainer,
-    module: ReferringSegmentation,
-    config: Mapping[str, Any],
-    crf: CRFOptions | None = None,
-) -> Path:
+@dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation was of.
+
+    Args:
+        model: class names of the parts of the network, as far as they are known.
+        config: of the run, plain values.
+        source: the data sets, for people: "refcoco (unc)".
+        fingerprint: of the content of the splits.
+        splits: that were evaluated.
+        protocols: protocol -> split -> figures.
+        trained_on_evaluation_images: whether the model was; None: not known.
+        backbone_weights: what the weights of the backbone started as, where that is known.
+        trained_steps: after which the weights were saved; None: not known.
+        checkpoint: where they lie; None: in no file.
+    """
+
+    model: Mapping[str, str]
+    config: Mapping[str, Any]
+    source: str
+    fingerprint: str
+    splits: Sequence[str]
+    protocols: Mapping[str, Mapping[str, Mapping[str, float]]]
+    trained_on_evaluation_images: bool | None = None
+    backbone_weights: Origin | None = None
+    trained_steps: int | None = None
+    checkpoint: str | None = None
+
+
+def evaluated_by(
+    trainer: Trainer, module: ReferringSegmentation, config: Mapping[str, Any]
+) -> Evaluated:
+    """What a trainer has evaluated.
+
+    Args:
+        trainer: that evaluated.
+        module: that was evaluated.
+        config: of the run, plain values.
+    """
+    splits = [name for group in module.evaluated_groups() for name in group]
+    return Evaluated(
+        model=class_names(module.segmenter),
+        config=config,
+        source=module.data.mixture.title,
+        fingerprint=module.data.splits.fingerprint(splits),
+        splits=splits,
+        protocols=module.protocol_results,
+        trained_on_evaluation_images=module.data.trained_on_evaluation_images,
+        backbone_weights=module.backbone_weights,
+        trained_steps=module.trained_steps,
+        checkpoint=None if trainer.ckpt_path is None else str(trainer.ckpt_path),
+    )
+
+
+def write_summary(folder: Path, evaluated: Evaluated, crf: CRFOptions | None = None) -> Path:
     """Write `summary.json` beside `results.parquet`.
 
     It comes last: who finds it finds all files of the evaluation, and `rows_sha256` tells whether
@@ -60,9 +110,7 @@ def write_summary(
 
     Args:
         folder: of the evaluation.
-        trainer: that evaluated.
-        module: that was evaluated.
-        config: of the run, plain values.
+        evaluated: what it was of.
         crf: how DenseCRF refined predictions, where it did.
 
     Returns:
@@ -72,34 +120,31 @@ def write_summary(
     files = (folder / RESULTS_FILE, None if crf is None else folder / CRF_RESULTS_FILE)
     table = _counts(folder / RESULTS_FILE)
     counts = pc.value_counts(table["split"].cast("string")).to_pylist()
-    splits = [name for group in module.evaluated_groups() for name in group]
     write_metrics(
         path,
         {
             "format": FORMAT,
             "protocol": STANDARD.name,
             "metrics": figures_of(table),
-            "protocols": module.protocol_results,
+            "protocols": evaluated.protocols,
             "crf": None if crf is None else _refined(folder, crf),
             DIGESTS: {file.name: digest(file) for file in files if file is not None},
             "expressions": {count["values"]: count["counts"] for count in counts},
-            "model": _class_names(module),
-            "backbone_weights": module.backbone_weights,
-            "trained_steps": module.trained_steps,
-            "checkpoint": None if trainer.ckpt_path is None else str(trainer.ckpt_path),
-            "config": dict(config),
-            "config_sha256": config_hash(config),
+            "model": evaluated.model,
+            "backbone_weights": evaluated.backbone_weights,
+            "trained_steps": evaluated.trained_steps,
+            "checkpoint": evaluated.checkpoint,
+            "config": dict(evaluated.config),
+            "config_sha256": config_hash(evaluated.config),
             "data": {
-                "source": module.data.mixture.title,
-                "fingerprint": module.data.splits.fingerprint(splits),
-                "splits": splits,
+                "source": evaluated.source,
+                "fingerprint": evaluated.fingerprint,
+                "splits": list(evaluated.splits),
             },
             "versions": _versions(),
             "git_commit": git_commit(Path(refseg.__file__).parents[1]),
-            "leakage": {
-                "train_on_evaluation_images": module.data.trained_on_evaluation_images,
-            },
-            "seed": config.get("seed_everything"),
+            "leakage": {"train_on_evaluation_images": evaluated.trained_on_evaluation_images},
+            "seed": evaluated.config.get("seed_everything"),
         },
     )
     return path
@@ -153,9 +198,10 @@ def git_commit(folder: Path) -> str | None:
     return done.stdout.strip() or None
 
 
-def _class_names(module: ReferringSegmentation) -> dict[str, str]:
+def class_names(segmenter: Segmenter) -> dict[str, str]:
+    """What the parts of a network are called."""
     parts = ("backbone", "text_encoder", "fusion", "decoder")
-    return {name: type(getattr(module.segmenter, name)).__name__ for name in parts}
+    return {name: type(getattr(segmenter, name)).__name__ for name in parts}
 
 
 def _versions() -> dict[str, str]:

@@ -1,25 +1,16 @@
 """Results as data: `results.parquet` and `summary.json` in the folder of an evaluation."""
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from refseg.data.described import Descriptions
 from refseg.evaluation.counting import PixelCounts
-from refseg.evaluation.measures import MeasureFile, merged
+from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.predictions import Predictions
-from refseg.evaluation.results import (
-    CRF_RESULTS_FILE,
-    RESULTS_FILE,
-    RLE,
-    writing_results,
-)
-from refseg.masks import encode
+from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
 from refseg.training.module import ReferringSegmentation
+from refseg.training.result_rows import add_measures, write_rows
 from refseg.types import Batch
 
 
@@ -54,16 +45,7 @@ class RowWriter:
         """
         if self._measures is None:
             return
-        rle = [encode(m.numpy()).counts for m in found.masks] if self.save_masks else None
-        self._measures.add(
-            loader,
-            rle=rle,
-            expression_id=batch.expression_ids,
-            intersection=counts.intersections.numpy(),
-            union=counts.unions.numpy(),
-            area=counts.areas.numpy(),
-            score=found.scores.numpy(),
-        )
+        add_measures(self._measures, loader, batch, counts, found, self.save_masks)
 
     def finish(self, trainer: Trainer, module: ReferringSegmentation) -> None:
         """Write the table; with several processes all of them must call it."""
@@ -73,11 +55,11 @@ class RowWriter:
         trainer.strategy.barrier("the rows of all processes are written")
         if trainer.is_global_zero:
             parts = [self._part(rank) for rank in range(trainer.world_size)]
-            with writing_results(self.path, self.save_masks) as write:
-                for number, splits in enumerate(module.evaluated_groups()):
-                    descriptions = module.data.splits.descriptions(splits)
-                    for rows in result_rows(parts, number, descriptions, "+".join(splits)):
-                        write(rows if self.save_masks else rows.drop([RLE.name]))
+            described = {
+                "+".join(splits): module.data.splits.descriptions(splits)
+                for splits in module.evaluated_groups()
+            }
+            write_rows(self.path, parts, described, self.save_masks)
         trainer.strategy.barrier("the rows of all processes are merged")
         self.clear(trainer)
 
@@ -137,35 +119,3 @@ class ResultsWriter(Callback):
     on_validation_batch_end = on_test_batch_end = _add
     # After the epoch's end, as then the module has checked that every expression was counted.
     on_validation_end = on_test_end = _end
-
-
-def result_rows(
-    parts: Sequence[Path], loader: int, descriptions: Descriptions, split: str
-) -> Iterator[pa.Table]:
-    """The rows of results of a split, a few thousand at a time, by rising id.
-
-    Args:
-        parts: what the processes of the evaluation have measured.
-        loader: number of the split's data loader.
-        descriptions: of the expressions.
-        split: its name.
-    """
-    for measures in merged(parts, loader):
-        intersection, union, area = (
-            measures[name].to_numpy() for name in ("intersection", "union", "area")
-        )
-        rows = descriptions.rows(measures["expression_id"].to_numpy())
-        columns = {
-            "intersection": intersection,
-            "union": union,
-            "area": area,
-            "predicted_area": intersection + union - area,
-            "iou": np.where(union > 0, intersection / np.maximum(union, 1), 1.0),
-            "score": measures["score"],
-            "split": pa.array([split] * len(measures)).dictionary_encode(),
-            RLE.name: measures["rle"],
-        }
-        for name, values in columns.items():
-            column = values if isinstance(values, pa.ChunkedArray) else [values]
-            rows = rows.append_column(name, column)
-        yield rows
