@@ -24,7 +24,15 @@ from refseg.models.backbones import (
     VGG16FullyConvolutional,
 )
 from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder, PyramidDecoder
-from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM, WordByWord
+from refseg.models.fusion import (
+    ConcatFusion,
+    CrossAttention,
+    DynamicFilters,
+    FilmFusion,
+    Fusion,
+    MultimodalLSTM,
+    WordByWord,
+)
 from refseg.models.segmenter import Segmenter
 from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
 from refseg.types import Batch, Maps, TextFeatures
@@ -81,6 +89,10 @@ FUSIONS = {
     "mlstm-state": partial(MultimodalLSTM, hidden_dim=6, output="state", normalize=False),
     "mlstm-projection": partial(MultimodalLSTM, hidden_dim=6, projection_dim=8),
     "mlstm-one-at-once": partial(MultimodalLSTM, hidden_dim=6, expressions_at_once=1),
+    "film": partial(FilmFusion, hidden_dim=6, blocks=2),
+    "cross-attention": partial(CrossAttention, hidden_dim=6, heads=2),
+    "filters": partial(DynamicFilters, hidden_dim=6, filters=3),
+    "filters-none": partial(DynamicFilters, hidden_dim=6, filters=0, layers=2),
 }
 # Fusions that speak between the stages of one backbone: checked in a whole network.
 EARLY = {"early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16})}
@@ -110,6 +122,9 @@ NETWORKS = {
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
     "early": ("small-4", "lstm", "early-small", "bilinear"),
     "fine": ("small-fine", "lstm", "mlstm", "pyramid"),
+    "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
+    "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
+    "filters": ("small-4", "lstm", "filters", "bilinear"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
 }
 

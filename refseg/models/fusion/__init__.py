@@ -2,6 +2,17 @@
 
 from refseg.models.fusion.base import Fusion, WordByWord
 from refseg.models.fusion.concat import ConcatFusion
+from refseg.models.fusion.cross_attention import CrossAttention
+from refseg.models.fusion.dynamic_filters import DynamicFilters
+from refseg.models.fusion.film import FilmFusion
 from refseg.models.fusion.mlstm import MultimodalLSTM
 
-__all__ = ["ConcatFusion", "Fusion", "MultimodalLSTM", "WordByWord"]
+__all__ = [
+    "ConcatFusion",
+    "CrossAttention",
+    "DynamicFilters",
+    "FilmFusion",
+    "Fusion",
+    "MultimodalLSTM",
+    "WordByWord",
+]
