@@ -128,7 +128,8 @@ class DynamicFilters(WordByWord):
         mixed = cells[:, :, None] + self.word(words)[:, None]
         if not self.filters:
             return mixed
-        where = coordinates(*seen.shape[-2:], seen.device).to(dtype)
+        h, w = seen.shape[-2:]
+        where = coordinates(h, w, seen.device).to(dtype)
         where = where.expand(seen.shape[0], -1, -1, -1)
         image = torch.cat([seen.to(dtype), where], dim=1).flatten(2)
         filters = self.filter(words[:, :, -self.filter_dim :]).sigmoid()

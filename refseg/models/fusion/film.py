@@ -121,7 +121,8 @@ class FilmFusion(Fusion):
         dtype = self.modulation.weight.dtype
         current = maps[-1].to(dtype)
         modulation = self.modulation(text.sentence.to(dtype)).chunk(2 * len(self.blocks), dim=1)
-        where = coordinates(*current.shape[-2:], current.device).to(dtype)
+        h, w = current.shape[-2:]
+        where = coordinates(h, w, current.device).to(dtype)
         for number, block in enumerate(self.blocks):
             assert isinstance(block, FilmBlock)
             kept, seen = block.before(current, where.expand(current.shape[0], -1, -1, -1))
