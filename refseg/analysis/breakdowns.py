@@ -11,7 +11,7 @@ from refseg.analysis.bootstrap import bootstrap_each
 from refseg.analysis.sums import MEAN_IOU, OVERALL_IOU, PRECISION, column
 from refseg.data.statistics.bins import (
     COCO_AREA_BINS,
-    FEW_RIVAL_BINS,
+    FEW_DISTRACTOR_BINS,
     LENGTH_BINS,
     SHARE_BINS,
     SIZE_BINS,
@@ -186,7 +186,7 @@ def _distractors(table: pa.Table) -> list[Group]:
     unknown = -1
     values = pc.fill_null(table["distractors"], unknown).to_numpy()
     known = values != unknown
-    found = [Group(label, rows & known) for label, rows in _binned(values, FEW_RIVAL_BINS)]
+    found = [Group(label, rows & known) for label, rows in _binned(values, FEW_DISTRACTOR_BINS)]
     nothing = ~known & (column(table, "area") == 0)
     return [*found, Group(_UNKNOWN, ~known & ~nothing), Group(_NOTHING, nothing)]
 

@@ -20,7 +20,7 @@ from refseg.benchmarks.synthetic_batch import (
     generated_references,
     synthetic_batch,
 )
-from refseg.data.described import Descriptions
+from refseg.data.statistics.expression_columns import ExpressionColumns
 from refseg.evaluation import STANDARD, ReferringMetrics
 from refseg.evaluation.counting import count_pixels, decoded_truths
 from refseg.evaluation.measures import MeasureFile
@@ -75,7 +75,7 @@ def measure_evaluation(
     """
     batch, logits = synthetic_batch(per_batch, height, width, side)
     batches = -(-expressions // per_batch)
-    descriptions = Descriptions(generated_references(batch, batches))
+    columns = ExpressionColumns(generated_references(batch, batches))
     metrics = ReferringMetrics()
     memory = [0, 0, 0]  # the most in the first batches, later, and at the end
     with tempfile.TemporaryDirectory(prefix="refseg-bench-") as folder:
@@ -90,7 +90,7 @@ def measure_evaluation(
         measures.close()
         started = time.process_time()
         with writing_results(Path(folder, RESULTS_FILE)) as write:
-            for rows in result_rows([measures.path], 0, descriptions, SPLIT):
+            for rows in result_rows([measures.path], 0, columns, SPLIT):
                 write(rows.drop([RLE.name]))
                 memory[2] = max(memory[2], _memory())
         overall = metrics.compute()["overall_iou"].item()

@@ -1,4 +1,4 @@
-"""The table of a data set, made once from its files and mapped into memory ever after."""
+"""The table of a data set, made once from its files and later mapped into memory."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What a table of references was made from, and whether that is still as it was."""
+"""The state of everything a cached table was made from, and whether it has changed since."""
 
 import hashlib
 import os

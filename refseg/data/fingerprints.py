@@ -1,4 +1,4 @@
-"""A hash of a table of references: what tells two versions of a data set apart."""
+"""A hash of a table of references, which tells two versions of a data set apart."""
 
 import hashlib
 from pathlib import Path

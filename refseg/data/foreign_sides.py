@@ -1,4 +1,4 @@
-"""How other languages that are written in Latin letters name the left and the right."""
+"""Words for left and right in other languages that use Latin letters."""
 
 import re
 from functools import lru_cache

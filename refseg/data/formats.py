@@ -1,4 +1,4 @@
-"""The formats of annotations, and by which files each is recognised: nothing is read for that."""
+"""The formats of annotations and the file names by which each is recognised."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a checkpoint says of its data: checked, and nothing but a folder is read for it."""
+"""The transform and the data options that a checkpoint of unknown origin describes, checked."""
 
 import os
 from collections.abc import Collection, Mapping

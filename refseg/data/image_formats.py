@@ -1,4 +1,4 @@
-"""Opening image files; of those that cannot be opened, what they are and what to do."""
+"""Opens image files, and says of those it cannot open what they are and what to do."""
 
 import warnings
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Columns of objects on disk, so that a large `instances.json` is parsed once only."""
+"""A cache of the objects of `instances.json` on disk, so that the large file is parsed once."""
 
 import hashlib
 import json

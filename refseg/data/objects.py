@@ -1,4 +1,4 @@
-"""All annotated objects of the images, also those that no expression names."""
+"""All annotated objects of the images, those that no expression names included."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Which way up an image is: as its pixels are stored, or as its EXIF orientation shows it."""
+"""The orientation of an image: as its pixels are stored, or as its EXIF tag says to show it."""
 
 import warnings
 from typing import NamedTuple

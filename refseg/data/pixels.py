@@ -1,4 +1,4 @@
-"""Pixels of every kind as 8-bit RGB, or a message that names their kind."""
+"""Converts pixels of every mode to 8-bit RGB."""
 
 import numpy as np
 from jaxtyping import Shaped, UInt8

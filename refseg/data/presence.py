@@ -1,4 +1,4 @@
-"""What of the known data sets lies under a root: the layouts in which people keep them."""
+"""Finds the files of the known data sets under a root, in the layouts in which people keep them."""
 
 import os
 import zipfile

@@ -1,4 +1,4 @@
-"""What the published REFER API keeps in memory: the records of a data set, by their ids."""
+"""The in-memory index of the published REFER API: the records of a data set by their ids."""
 
 import os.path
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Paths that stay right when the folder they lie in is moved or mounted elsewhere."""
+"""Stores paths relative to a root, so that they stay right when its folder is moved."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""A data loader that goes on in the middle of an epoch as if it had not been stopped."""
+"""A data loader that resumes exactly in the middle of an epoch."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""In which order, and how often, the images of a training are visited."""
+"""The order in which training visits images, and how often it visits each."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence

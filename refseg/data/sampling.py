@@ -1,4 +1,4 @@
-"""Which images to look at: those with a word, drawn by chance."""
+"""Draws images at random among those whose sentences have a word."""
 
 import difflib
 from typing import NamedTuple

@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Int64
 from lightning.pytorch.utilities import rank_zero_only
 
-from refseg.data.described import Descriptions
 from refseg.data.mixtures import (
     DataSource,
     Mixture,
@@ -24,6 +23,7 @@ from refseg.data.mixtures import (
 from refseg.data.objects import Objects, read_objects
 from refseg.data.readers import OnBadRecord
 from refseg.data.shapes import ShapesOptions, prepare_shapes
+from refseg.data.statistics.expression_columns import ExpressionColumns
 from refseg.data.streaming.source import open_stream
 from refseg.data.tokenizers import Tokenizer
 from refseg.data.tokenizers.cuts import describe_cuts
@@ -166,7 +166,7 @@ class Splits:
         tables = self.mixture.rows(splits)
         return np.concatenate([table.table["expression_id"].to_numpy() for table in tables])
 
-    def descriptions(self, splits: Sequence[str]) -> Descriptions:
+    def expression_columns(self, splits: Sequence[str]) -> ExpressionColumns:
         """What is known of the expressions of some splits of one data set.
 
         Args:
@@ -181,7 +181,7 @@ class Splits:
         place = root, source.name
         if place not in self._objects:  # `instances.json` is long: once for all splits
             self._objects[place] = read_objects(*place)
-        return Descriptions(references, self._objects[place], part.references)
+        return ExpressionColumns(references, self._objects[place], part.references)
 
     def fingerprint(self, splits: Sequence[str]) -> str:
         """A hash of the content of some splits, the same wherever their files lie.

@@ -1,4 +1,4 @@
-"""What happens to a sample between file and network: augmentation, then the letterbox."""
+"""Transforms a sample between file and network: augmentation, then the letterbox."""
 
 import os
 from collections.abc import Mapping

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.dataset import ReferringDataset
-from refseg.data.described import Descriptions
 from refseg.data.loaders import make_loader
 from refseg.data.references import References
 from refseg.data.splits import Splits
+from refseg.data.statistics.expression_columns import ExpressionColumns
 from refseg.data.tokenizers import Tokenizer, WordTokenizer
 from refseg.data.transforms import Transform
 from refseg.errors import ConfigError, PredictionError
@@ -52,7 +52,7 @@ class _Split(NamedTuple):
 
     name: str
     references: References
-    described: Descriptions
+    columns: ExpressionColumns
 
 
 def evaluate(
@@ -124,8 +124,8 @@ def evaluate(
                     add_measures(measures, number, batch, counts, found, save_masks)
         measures.close()
         figures = metrics.figures()  # which makes sure that each expression was counted
-        described = {split.name: split.described for split in chosen}
-        write_rows(folder / RESULTS_FILE, [measures.path], described, save_masks)
+        columns = {split.name: split.columns for split in chosen}
+        write_rows(folder / RESULTS_FILE, [measures.path], columns, save_masks)
         (folder / CRF_RESULTS_FILE).unlink(missing_ok=True)  # of an earlier evaluation
         write_summary(folder, _evaluated(model, data, chosen, figures))
         return read_results(folder)
@@ -135,12 +135,14 @@ def _splits(data: ReferringDataModule | References, names: Sequence[str] | None)
     if isinstance(data, References):
         found = data.splits if names is None else data.single_splits(names)
         parts = {name: data.split(name) for name in found}
-        return [_Split(name, part, Descriptions(part, None, data)) for name, part in parts.items()]
+        return [
+            _Split(name, part, ExpressionColumns(part, None, data)) for name, part in parts.items()
+        ]
     data.prepare_data()
     of = data.splits
     chosen = of.split_names if names is None else of.mixture.full_names(names)
     return [
-        _Split(name, references, of.descriptions([name]))
+        _Split(name, references, of.expression_columns([name]))
         for name in chosen
         for references in of.mixture.rows([name])
     ]

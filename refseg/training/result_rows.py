@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refseg.data.described import Descriptions
+from refseg.data.statistics.expression_columns import ExpressionColumns
 from refseg.evaluation.counting import PixelCounts
 from refseg.evaluation.measures import MeasureFile, merged
 from refseg.evaluation.predictions import Predictions
@@ -46,38 +46,38 @@ def add_measures(
 
 
 def write_rows(
-    path: Path, parts: Sequence[Path], described: Mapping[str, Descriptions], save_masks: bool
+    path: Path, parts: Sequence[Path], of_splits: Mapping[str, ExpressionColumns], save_masks: bool
 ) -> None:
     """Write the table of results of an evaluation.
 
     Args:
         path: of the table.
         parts: what the processes of the evaluation have counted.
-        described: what is known of the expressions of each split, in the order of the loaders.
+        of_splits: the columns of each split that need no model, in the order of the loaders.
         save_masks: the parts have the predictions, too.
     """
     with writing_results(path, save_masks) as write:
-        for loader, (split, descriptions) in enumerate(described.items()):
-            for rows in result_rows(parts, loader, descriptions, split):
+        for loader, (split, of_expressions) in enumerate(of_splits.items()):
+            for rows in result_rows(parts, loader, of_expressions, split):
                 write(rows if save_masks else rows.drop([RLE.name]))
 
 
 def result_rows(
-    parts: Sequence[Path], loader: int, descriptions: Descriptions, split: str
+    parts: Sequence[Path], loader: int, of_expressions: ExpressionColumns, split: str
 ) -> Iterator[pa.Table]:
     """The rows of results of a split, a few thousand at a time, by rising id.
 
     Args:
         parts: what the processes of the evaluation have counted.
         loader: number of the split's data loader.
-        descriptions: of the expressions.
+        of_expressions: the columns that need no model.
         split: its name.
     """
     for measures in merged(parts, loader):
         intersection, union, area = (
             measures[name].to_numpy() for name in ("intersection", "union", "area")
         )
-        rows = descriptions.rows(measures["expression_id"].to_numpy())
+        rows = of_expressions.rows(measures["expression_id"].to_numpy())
         columns = {
             "intersection": intersection,
             "union": union,

@@ -1,7 +1,8 @@
 """Pictures of data and predictions: masks over photographs, sheets, word-by-word strips, pages.
 
-Arrays go in, arrays come out (RGB, 0–255), ready for a PNG file or a logger. Charts go onto web
-pages. The public names stand in `__init__.pyi`; each is imported when it is asked for.
+In come arrays, out come arrays (RGB, 0–255) for a PNG file or a logger, and charts and markup for
+web pages. Open `overlays` first; `html/pages` for the pages. The public names stand in
+`__init__.pyi`; each is imported when it is asked for.
 """
 
 import lazy_loader

@@ -1,8 +1,8 @@
 from .animation import word_frames as word_frames
 from .animation import write_gif as write_gif
 from .charts import bar_chart as bar_chart
+from .contact_sheet import AnnotatedImage as AnnotatedImage
 from .contact_sheet import NamedObject as NamedObject
-from .contact_sheet import Sight as Sight
 from .contact_sheet import contact_sheet as contact_sheet
 from .curves import word_curves as word_curves
 from .files import write_mask as write_mask

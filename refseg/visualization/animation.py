@@ -1,4 +1,4 @@
-"""How a model reads, as a moving picture."""
+"""How the prediction changes word by word, as an animation (GIF)."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -47,7 +47,7 @@ class NamedObject:
 
 
 @dataclass
-class Sight:
+class AnnotatedImage:
     """One image of a contact sheet.
 
     Args:
@@ -64,7 +64,7 @@ class Sight:
 
 
 def contact_sheet(
-    sights: Sequence[Sight], title: str = "", columns: int = 3, panel: int = 400
+    images: Sequence[AnnotatedImage], title: str = "", columns: int = 3, panel: int = 400
 ) -> UInt8[np.ndarray, " sheet_height sheet_width 3"]:
     """Draw images in columns, each with the outlines of its objects above their sentences.
 
@@ -72,7 +72,7 @@ def contact_sheet(
     the columns end at about the same height.
 
     Args:
-        sights: images with what is named in them.
+        images: images with what is named in them.
         title: printed above.
         columns: images side by side.
         panel: width of a column, pixels; no image is higher than 1.25 times this.
@@ -83,17 +83,18 @@ def contact_sheet(
     Example:
         >>> mask = np.zeros((48, 64), dtype=bool)
         >>> mask[10:20, 10:30] = True
-        >>> one = Sight(np.zeros((48, 64, 3), dtype=np.uint8), [NamedObject(["the box"], mask)])
+        >>> black = np.zeros((48, 64, 3), dtype=np.uint8)
+        >>> one = AnnotatedImage(black, [NamedObject(["the box"], mask)])
         >>> contact_sheet([one, one], columns=2, panel=200).shape[1] == 20 + 200 + 24 + 200 + 20
         True
     """
-    if not sights or columns < 1:
+    if not images or columns < 1:
         raise ConfigError(
-            f"Expected at least one image and one column to draw, got {len(sights)} images and "
+            f"Expected at least one image and one column to draw, got {len(images)} images and "
             f"{columns} columns."
         )
-    columns = min(columns, len(sights))
-    cells = [_cell(sight, panel) for sight in sights]
+    columns = min(columns, len(images))
+    cells = [_cell(annotated, panel) for annotated in images]
     cells.sort(key=lambda cell: -cell.height)
     width = 2 * MARGIN + columns * panel + (columns - 1) * _BETWEEN
     font = font_for(title, _LETTERS + 3)
@@ -112,18 +113,18 @@ def contact_sheet(
     return np.array(canvas)
 
 
-def _cell(sight: Sight, panel: int) -> Image.Image:
+def _cell(annotated: AnnotatedImage, panel: int) -> Image.Image:
     """One image above its sentences."""
-    picture = _picture(sight, panel)
+    picture = _picture(annotated, panel)
     captions = [
         _caption(one, color, panel)
-        for one, color in zip(sight.objects, OBJECT_COLORS, strict=False)
+        for one, color in zip(annotated.objects, OBJECT_COLORS, strict=False)
     ]
-    below = sight.name
-    if any(one.is_box for one in sight.objects):
+    below = annotated.name
+    if any(one.is_box for one in annotated.objects):
         below += "  ·  dashed: box, no mask"
-    if sight.more:
-        below += f"  ·  {sight.more} more {'object' if sight.more == 1 else 'objects'}"
+    if annotated.more:
+        below += f"  ·  {annotated.more} more {'object' if annotated.more == 1 else 'objects'}"
     footer = _text([(below, FAINT_INK)], panel, size=_LETTERS - 3)
     parts = [picture, *captions, footer]
     canvas = Image.new("RGB", (panel, sum(part.height for part in parts) + 6 * len(parts)), PAGE)
@@ -134,23 +135,23 @@ def _cell(sight: Sight, panel: int) -> Image.Image:
     return canvas
 
 
-def _picture(sight: Sight, panel: int) -> Image.Image:
-    mask = sight.objects[0].mask
-    height, width = mask.shape if sight.image is None else sight.image.shape[:2]
+def _picture(annotated: AnnotatedImage, panel: int) -> Image.Image:
+    mask = annotated.objects[0].mask
+    height, width = mask.shape if annotated.image is None else annotated.image.shape[:2]
     scale = min(panel / width, 1.25 * panel / height)
     shown = Panel(max(1, round(height * scale)), max(1, round(width * scale)))
     # Drawn in twice the size and then shrunk: outlines become smooth.
     large = Panel(2 * shown.height, 2 * shown.width)
-    if sight.image is None:
+    if annotated.image is None:
         picture = np.full((large.height, large.width, 3), BOX, np.uint8)
     else:
-        picture = large.image(sight.image)
-    for one, color in zip(sight.objects, OBJECT_COLORS, strict=False):
+        picture = large.image(annotated.image)
+    for one, color in zip(annotated.objects, OBJECT_COLORS, strict=False):
         mask = large.mask(one.mask)
         picture = outlined(picture, mask, color, width=_LINE, dashed=one.is_box)
     canvas = Image.new("RGB", (panel, shown.height), BOX)
     canvas.paste(Image.fromarray(shown.image(picture)), ((panel - shown.width) // 2, 0))
-    if sight.image is None:
+    if annotated.image is None:
         canvas.paste(_text([(_NO_IMAGE, FAINT_INK)], panel), (0, 0))
     return canvas
 

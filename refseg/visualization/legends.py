@@ -1,4 +1,4 @@
-"""The scales below pictures of how a model reads."""
+"""Colour scales below pictures of predictions and activations."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Outlines of masks that are seen on bright and on dark images."""
+"""Outlines of masks that are visible on bright and on dark images."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""How a model reads: its prediction after each word of a sentence."""
+"""The prediction after each word of a sentence, as a strip of pictures."""
 
 from collections.abc import Sequence
 

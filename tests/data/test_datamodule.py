@@ -189,12 +189,12 @@ def test_the_objects_of_a_data_set_are_read_once_for_all_splits(
     fake_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = make(fake_root)
-    first = data.splits.descriptions(["val"]).rows(data.splits.expression_ids(["val"]))
+    first = data.splits.expression_columns(["val"]).rows(data.splits.expression_ids(["val"]))
     monkeypatch.setattr(splits, "read_objects", None)  # would raise if it were called
-    again = data.splits.descriptions(["val"]).rows(data.splits.expression_ids(["val"]))
+    again = data.splits.expression_columns(["val"]).rows(data.splits.expression_ids(["val"]))
     assert again.equals(first)
     for split in ("testA", "testB"):
         ids_of_split = data.splits.expression_ids([split])
-        rows = data.splits.descriptions([split]).rows(ids_of_split)
+        rows = data.splits.expression_columns([split]).rows(ids_of_split)
         assert rows["expression_id"].to_pylist() == ids_of_split.tolist()
         assert rows["distractors"].null_count == 0

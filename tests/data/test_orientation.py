@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from refseg.analysis.true_masks import image_of
-from refseg.cli.data.sights import sight_of
+from refseg.cli.data.annotated_images import annotated_image
 from refseg.data.dataset import ReferringDataset, read_annotated_image
 from refseg.data.features.digests import ImageDigests, digest_of
 from refseg.data.images import image_size, read_image, read_orientation
@@ -146,9 +146,11 @@ def test_every_route_of_annotations(tmp_path: Path, dataset: str, is_upright: bo
     drawn = image_of(row)  # in reports and galleries
     assert drawn is not None
     assert same(drawn, shown)
-    sight = sight_of(references, np.array([0]), np.ones(len(references), bool))  # previews
-    assert sight.image is not None
-    assert same(sight.image, shown)
+    annotated = annotated_image(
+        references, np.array([0]), np.ones(len(references), bool)
+    )  # previews
+    assert annotated.image is not None
+    assert same(annotated.image, shown)
 
 
 @pytest.mark.parametrize("is_upright", [True, False])

@@ -16,7 +16,7 @@ VERBS = {
     ),
     "stats": Verb(
         "refseg.cli.data.stats:stats",
-        "sentences, words, objects and rivals in numbers, and as a page with plots",
+        "sentences, words, objects and distractors in numbers, and as a page with plots",
     ),
     "preview": Verb(
         "refseg.cli.data.preview:preview", "a contact sheet of images with masks and sentences"

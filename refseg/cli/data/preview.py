@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw the sheet and print where it is."""
-    from refseg.cli.data.sights import sight_of
+    from refseg.cli.data.annotated_images import annotated_image
     from refseg.data.sampling import choose_images, with_words
     from refseg.visualization import write_png
     from refseg.visualization.contact_sheet import contact_sheet
@@ -72,10 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
             references = references.split(arguments.split)
     found = with_words(references, arguments.grep)
     chosen = choose_images(references, found, arguments.count, arguments.seed)
-    sights = [sight_of(references, rows, found) for rows in chosen.images]
-    title = _title(arguments, references, len(sights), chosen.matching)
+    images = [annotated_image(references, rows, found) for rows in chosen.images]
+    title = _title(arguments, references, len(images), chosen.matching)
     path = arguments.out or Path(f"{arguments.name}-preview.png")
-    write_png(path, contact_sheet(sights, title, arguments.columns))
+    write_png(path, contact_sheet(images, title, arguments.columns))
     print(title)
     print(path)
     return 0

@@ -13,13 +13,13 @@ from refseg.cli.data.statistics_rows import (
     blocks,
     chosen_splits,
     decimal,
+    distractors_known,
     group_shares,
     percent,
-    rivals_known,
     whole,
 )
 from refseg.data.statistics import (
-    RIVAL_BINS,
+    DISTRACTOR_BINS,
     SHARE_BINS,
     WORD_KINDS,
     DatasetStatistics,
@@ -119,25 +119,25 @@ def write(
                 percent=True,
             ),
         ),
-        *([_rivals(statistics, drawn)] if rivals_known(drawn.values()) else []),
+        *([_distractors(statistics, drawn)] if distractors_known(drawn.values()) else []),
         *_rankings(statistics),
         Section("All numbers", "", _table(statistics, names)),
     ]
     write_page(path, statistics.source, subtitle, tiles, sections)
 
 
-def _rivals(statistics: DatasetStatistics, drawn: dict[str, SplitStatistics]) -> Section:
+def _distractors(statistics: DatasetStatistics, drawn: dict[str, SplitStatistics]) -> Section:
     which = (
         "All annotated objects of the image count."
-        if statistics.rivals_from_all
+        if statistics.distractors_from_all
         else "Only objects that are referred to count: the data set publishes no others."
     )
     return Section(
         "Other objects of its class in the image",
         f"Share of the references of each split. {which}",
         bar_chart(
-            RIVAL_BINS.labels,
-            {name: group_shares(split.rivals) for name, split in drawn.items()},
+            DISTRACTOR_BINS.labels,
+            {name: group_shares(split.distractors) for name, split in drawn.items()},
             percent=True,
         ),
     )

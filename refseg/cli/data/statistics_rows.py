@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from refseg.data.statistics import (
     COCO_AREA_BINS,
-    RIVAL_BINS,
+    DISTRACTOR_BINS,
     SHARE_BINS,
     Bins,
     DatasetStatistics,
@@ -71,12 +71,12 @@ def blocks(statistics: DatasetStatistics, splits: Sequence[SplitStatistics]) -> 
         size.append(row("expressions that name nothing", lambda s: whole(s.without_object)))
     if any(split.boxes for split in splits):
         size.append(row("boxes in place of masks", lambda split: whole(split.boxes)))
-    all_objects = "in the image" if statistics.rivals_from_all else "among those referred to"
-    rivals = Block(
+    all_objects = "in the image" if statistics.distractors_from_all else "among those referred to"
+    distractors = Block(
         f"others of its class {all_objects}",
         [
-            row("mean", lambda split: decimal(split.rivals.mean)),
-            *shares(RIVAL_BINS, "", lambda split: split.rivals),
+            row("mean", lambda split: decimal(split.distractors.mean)),
+            *shares(DISTRACTOR_BINS, "", lambda split: split.distractors),
         ],
     )
     return [
@@ -119,13 +119,13 @@ def blocks(statistics: DatasetStatistics, splits: Sequence[SplitStatistics]) -> 
                 *shares(COCO_AREA_BINS, " (COCO)", lambda split: split.areas),
             ],
         ),
-        *([rivals] if rivals_known(splits) else []),
+        *([distractors] if distractors_known(splits) else []),
     ]
 
 
-def rivals_known(splits: Iterable[SplitStatistics]) -> bool:
-    """Whether the data set has classes at all, by which rivals are told."""
-    return any(split.rivals.values for split in splits)
+def distractors_known(splits: Iterable[SplitStatistics]) -> bool:
+    """Whether the data set has classes at all, by which distractors are told."""
+    return any(split.distractors.values for split in splits)
 
 
 def group_shares(distribution: Distribution) -> list[float]:

@@ -13,7 +13,7 @@ from refseg.cli.data.source import (
 
 DESCRIPTION = """\
 A data set in numbers: expressions, their lengths and words, the size and class of the objects, how
-many rivals of the same class an object has, and how often expressions speak of position."""
+many distractors of the same class an object has, and how often expressions speak of position."""
 
 EPILOG = """\
 examples:

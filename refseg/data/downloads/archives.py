@@ -1,4 +1,4 @@
-"""Looking into archives from the internet, which may be anything."""
+"""Checks of archives from the internet before anything in them is used."""
 
 import lzma
 import re

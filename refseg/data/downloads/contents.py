@@ -1,4 +1,4 @@
-"""Whether the bytes that came are the file that was wanted."""
+"""Checks that the bytes of a download are those of the wanted file."""
 
 import hashlib
 from collections.abc import Mapping

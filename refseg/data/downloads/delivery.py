@@ -1,4 +1,4 @@
-"""Bringing the files of a data set to their places under a root: found, given, or fetched."""
+"""Brings each file of a data set to its place under a root: found there, given, or downloaded."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress

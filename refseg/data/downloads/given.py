@@ -1,4 +1,4 @@
-"""What the user has already: archives, folders and single files, wherever they lie."""
+"""Files that the user has already: archives, folders and single files, wherever they lie."""
 
 import shutil
 from collections.abc import Iterator, Sequence

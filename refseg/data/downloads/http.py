@@ -1,4 +1,4 @@
-"""One attempt to move a file's bytes here over HTTP, from where the attempt before broke off."""
+"""One attempt to download a file over HTTP, resuming where the attempt before it stopped."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Fetching a file from the first mirror that gives it, whatever the others do.
+"""Downloads a file from the first mirror that has it, passing over those that fail.
 
 Pooch, which many use for this, starts a broken download anew: hopeless for 13 GB from a server that
 drops the connection each gigabyte. So requests moves the bytes, and what is missing is here and in

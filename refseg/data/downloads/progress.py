@@ -1,4 +1,4 @@
-"""What a download says while it works: lines, and a bar for what takes long."""
+"""Messages and progress bars of a download."""
 
 import time
 from collections.abc import Callable, Iterator

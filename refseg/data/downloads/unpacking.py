@@ -1,4 +1,4 @@
-"""Unpacking archives from the internet: nothing leaves the folder, nothing fills the disk."""
+"""Unpacks archives from the internet without leaving the folder or filling the disk."""
 
 import shutil
 import tempfile

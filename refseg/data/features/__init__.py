@@ -1,4 +1,8 @@
-"""What a frozen network makes of images, kept on disk and read in place of the images."""
+"""Features of images that a frozen network computed once, read in place of the images.
+
+In come images and their feature maps, out come the same maps for each later run. Open `store`
+first.
+"""
 
 from refseg.data.features.digests import ImageDigests
 from refseg.data.features.store import FeatureStore, Key

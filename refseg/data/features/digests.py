@@ -1,4 +1,4 @@
-"""Which image a file holds, by the SHA-256 of its bytes and which way up it is read."""
+"""Identifies images by the SHA-256 of the bytes of their file and by their orientation."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The images of a data set, each once, as a network is to see them."""
+"""Each image of a data set once, in the form that a network gets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""A folder of features: a file for each image, and what they were computed with."""
+"""A folder of precomputed features: one file per image, and a record of what computed them."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Several data sets in one run: their names, what they share, and what is trained on."""
+"""Several data sets in one run: their names, the images they share, and what is trained on.
+
+In come names of data sets, out come the rows to train on and those of each split to evaluate. Open
+`mixture` first.
+"""
 
 from refseg.data.mixtures.leakage import SharedImages, describe, image_keys
 from refseg.data.mixtures.mixture import Mixture, Part, is_built_in, read_mixture

@@ -1,4 +1,4 @@
-"""Images that training and evaluation share: finding them, and leaving them out of training."""
+"""Finds images that training and evaluation share, and leaves them out of training."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Several data sets as one: reading them, and what a split's name means."""
+"""Several data sets as one: reads them and resolves the names of their splits."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -226,7 +226,8 @@ class Mixture:
         known = self.splits if len(parts) > 1 else parts[0].references.splits
         raise DataError(
             f"Unknown split '{split}' of {', '.join(part.title for part in parts)}; choose one "
-            f"of {', '.join(known) or '(it has no rows at all)'}."
+            f"of {', '.join(known) or '(it has no rows at all)'}. Name the splits of a run with "
+            "--data.train_splits, --data.val_splits and --data.test_splits."
         )
 
     def _full_name(self, part: Part, split: str) -> str:

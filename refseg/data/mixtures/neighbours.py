@@ -1,4 +1,4 @@
-"""Which data sets lie under a folder, and whose evaluation images a mixture keeps clear of."""
+"""Finds the data sets under a folder whose evaluation images a mixture must not train on."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How much every training split shares with every evaluation split, as numbers and as tables."""
+"""How many images each training split shares with each evaluation split, as tables."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

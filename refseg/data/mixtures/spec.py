@@ -1,4 +1,4 @@
-"""Which data sets a run is made of, as configs and the command line name them."""
+"""Names of the data sets of a run, as configs and the command line write them."""
 
 import math
 import re

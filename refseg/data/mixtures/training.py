@@ -1,4 +1,4 @@
-"""What is trained on: the training rows without evaluation images, and in which proportions."""
+"""The rows that are trained on, without evaluation images, and the shares of the data sets."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple

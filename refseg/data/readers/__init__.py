@@ -1,4 +1,8 @@
-"""From the files of a data set, as they are published, to one table of references."""
+"""From the files of a data set, as they are published, to one table of references.
+
+In come a root and the name of a data set, out comes `References`; one file per format. Open `refer`
+first.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""JSON in COCO's layout, without making objects of the polygons that nobody asks for.
+"""Reads JSON in COCO's layout without building objects for polygons that are not needed.
 
 RefCOCO's expressions name a quarter of the objects of its `instances.json`, and nearly all of the
 file is polygons: as Python objects they would take seconds and gigabytes.

@@ -1,4 +1,4 @@
-"""Building millions of plain objects without the garbage collector looking at each of them."""
+"""Pauses the garbage collector while millions of plain objects are built."""
 
 import gc
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The images of one's own folder: where they lie, and on which way up they were annotated."""
+"""The images of one's own folder: their paths, and the orientation they were annotated in."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The lines of one's own table as references: lines with the same mask mean the same object."""
+"""Groups the lines of one's own table into references: lines with one mask name one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Masks in MATLAB files, read without believing the sizes that a broken file claims.
+"""Reads masks from MATLAB files without trusting the sizes that a broken file claims.
 
 Unlike scipy, whose reader believes the tags of a file: a damaged one ends it with a segmentation
 fault, and a small compressed one can claim gigabytes. Only arrays of numbers are read, which takes

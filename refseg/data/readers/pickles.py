@@ -1,4 +1,4 @@
-"""Python-2 pickles of plain data, read without running or believing anything that they contain."""
+"""Reads Python-2 pickles of plain data without executing anything in them."""
 
 import io
 import pickle

@@ -1,4 +1,4 @@
-"""Which files lie where: data sets are unpacked into many layouts."""
+"""Finds the folders and zip files of a data set in the layouts in which people unpack it."""
 
 import os
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Checked access to the records of a file, and what becomes of a bad one."""
+"""Checked access to the fields of a record, and the handling of bad records."""
 
 import reprlib
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""The mask of an object that an expression names, which has a pixel at least.
+"""Encodes the segmentation of an object; one that covers no pixel is an error.
 
 An expression names nothing only where its format says so (`[]` in one's own table, `[-1]` in
 gRefCOCO). A segmentation that covers nothing is a slip: taken for "nothing", it would teach a

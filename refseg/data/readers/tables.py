@@ -1,4 +1,4 @@
-"""Tables in CSV or JSON Lines as lists of lines, each of which knows its number."""
+"""Reads tables in CSV or JSON Lines as lists of numbered lines."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What of each object is seen: the polygons that go into `instances.json`."""
+"""The polygons of the visible part of each object, for `instances.json`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far one gets without reading the sentence: the bar that a fusion has to clear."""
+"""A baseline that does not read the sentence: the score that a fusion has to exceed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From a scene to pixels."""
+"""Draws a scene as pixels."""
 
 from math import cos, pi, sin
 

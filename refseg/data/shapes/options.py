@@ -1,4 +1,4 @@
-"""What of the built-in set can be chosen, and the folder where each choice lives."""
+"""The options of the built-in set, and the folder of the set that each choice gives."""
 
 from dataclasses import asdict, dataclass
 from hashlib import sha256

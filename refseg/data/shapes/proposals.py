@@ -143,7 +143,7 @@ def _chain(
 
 
 def _negation(random: Random, scene: Scene, target: int) -> Tree | None:
-    """What the target is not, where a rival is just that."""
+    """What the target is not, where a distractor is just that."""
     inner = describe(random, scene, target, 0.4)
     dice = random.random()
     if dice < 0.2:

@@ -34,7 +34,7 @@ UNSEEN_PAIRS = frozenset(
 """The pairs of which `testB` is made and which occur nowhere else, not even as bystanders.
 
 Each of eight colours takes part with two shapes and each shape with two colours, so that scenes
-made of these pairs alone still have rivals in colour and in shape.
+made of these pairs alone still have distractors in colour and in shape.
 """
 
 
@@ -88,7 +88,7 @@ class Scene:
         return min(self.width, self.height)
 
 
-def rivals(scene: Scene, target: int) -> int:
+def distractors(scene: Scene, target: int) -> int:
     """Number of other objects that share the shape or the colour of the target."""
     one = scene.objects[target]
     return sum(
@@ -99,7 +99,7 @@ def rivals(scene: Scene, target: int) -> int:
 
 
 def sample_scene(random: Random, unseen: bool) -> Scene:
-    """Draw a scene of 3 to 8 objects, at least three of which have a rival.
+    """Draw a scene of 3 to 8 objects, at least three of which have a distractor.
 
     Objects may touch: the circles around them overlap a little at most. How much of an object is
     truly hidden is left to `annotations.annotate`, which knows the polygons.
@@ -116,7 +116,7 @@ def sample_scene(random: Random, unseen: bool) -> Scene:
         if objects is None:
             continue
         scene = Scene(width, height, objects)
-        if sum(rivals(scene, target) > 0 for target in range(len(objects))) >= 3:
+        if sum(distractors(scene, target) > 0 for target in range(len(objects))) >= 3:
             return scene
 
 

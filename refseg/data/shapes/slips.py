@@ -1,4 +1,4 @@
-"""Typing slips as people make them."""
+"""Typing errors as people make them."""
 
 from functools import cache
 from random import Random

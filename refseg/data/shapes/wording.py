@@ -1,4 +1,4 @@
-"""From a tree to words: each meaning has several wordings."""
+"""Turns an expression tree into words; each meaning has several wordings."""
 
 from dataclasses import dataclass
 from random import Random

@@ -1,4 +1,4 @@
-"""The words of the built-in set: what each meaning may be called, and how often."""
+"""The words of the built-in set: the synonyms of each meaning and how often each is used."""
 
 Wordings = tuple[tuple[str, int | float], ...]
 

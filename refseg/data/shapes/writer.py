@@ -20,7 +20,7 @@ from refseg.data.shapes.drawing import draw
 from refseg.data.shapes.expressions import Expression, express
 from refseg.data.shapes.options import ShapesOptions, provenance, shapes_folder
 from refseg.data.shapes.outlines import SHAPES
-from refseg.data.shapes.scenes import Scene, rivals, sample_scene
+from refseg.data.shapes.scenes import Scene, distractors, sample_scene
 from refseg.errors import DataError
 from refseg.files import as_path
 from refseg.progress import tracked
@@ -94,8 +94,8 @@ def compose(
 
 
 def _speak(random: Random, scene: Scene, options: ShapesOptions) -> tuple[Expression, ...]:
-    """Sentences for several objects of a scene, none of which is without rival."""
-    targets = [target for target in range(len(scene.objects)) if rivals(scene, target) > 0]
+    """Sentences for several objects of a scene, none of which is without distractor."""
+    targets = [target for target in range(len(scene.objects)) if distractors(scene, target) > 0]
     random.shuffle(targets)
     spoken: list[tuple[Expression, ...]] = []
     for target in targets:

@@ -1,10 +1,13 @@
-"""What a data set is like: lengths, words, sizes, classes and rivals, row by row and in sum."""
+"""What a data set is like: lengths, words, sizes, classes, distractors, by row and in sum.
+
+In comes a table of references, out come columns and counts. Open `summary` first.
+"""
 
 from refseg.data.statistics.bins import (
     COCO_AREA_BINS,
+    DISTRACTOR_BINS,
     GOOGLE_LENGTH_BINS,
     REFERIT_LENGTH_BINS,
-    RIVAL_BINS,
     SHARE_BINS,
     UNC_LENGTH_BINS,
     Bins,
@@ -13,10 +16,10 @@ from refseg.data.statistics.bins import (
 from refseg.data.statistics.objects import (
     UNKNOWN,
     areas,
+    distractors,
     first_rows,
     image_shares,
     names_something,
-    rivals,
 )
 from refseg.data.statistics.summarise import summarise
 from refseg.data.statistics.summary import (
@@ -31,11 +34,11 @@ from refseg.data.statistics.words import Words, words_of
 __all__ = [
     "ATTRIBUTE",
     "COCO_AREA_BINS",
+    "DISTRACTOR_BINS",
     "GOOGLE_LENGTH_BINS",
     "POSITION",
     "REFERIT_LENGTH_BINS",
     "RELATION",
-    "RIVAL_BINS",
     "SHARE_BINS",
     "UNC_LENGTH_BINS",
     "UNKNOWN",
@@ -47,11 +50,11 @@ __all__ = [
     "Vocabulary",
     "Words",
     "areas",
+    "distractors",
     "first_rows",
     "image_shares",
     "length_bins",
     "names_something",
-    "rivals",
     "summarise",
     "words_of",
 ]

@@ -1,4 +1,4 @@
-"""Into which group a length, a size or a number of rivals falls."""
+"""Bins of lengths, sizes and numbers of distractors."""
 
 from dataclasses import dataclass
 
@@ -70,10 +70,10 @@ SIZE_BINS = Bins((0, 0.03, 0.1), ("small (< 3 %)", "medium (3–10 %)", "large (
 COCO_AREA_BINS = Bins((0, 32**2, 96**2), ("small", "medium", "large"))
 """Area of an object in pixels, as COCO groups it."""
 
-RIVAL_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "≥ 10"))
+DISTRACTOR_BINS = Bins((0, 1, 2, 3, 5, 10), ("0", "1", "2", "3–4", "5–9", "≥ 10"))
 """Other objects of the same class in the image."""
 
-FEW_RIVAL_BINS = Bins((0, 1, 2, 3), ("0", "1", "2", "≥ 3"))
+FEW_DISTRACTOR_BINS = Bins((0, 1, 2, 3), ("0", "1", "2", "≥ 3"))
 """The same in four groups."""
 
 

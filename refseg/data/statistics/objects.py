@@ -1,4 +1,4 @@
-"""Sizes, classes and rivals of the objects that expressions name, row by row."""
+"""Sizes, classes and distractors of the objects that expressions name, row by row."""
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ from refseg.masks import area
 from refseg.types import RunLengths
 
 UNKNOWN = -1
-"""In place of a number of rivals that cannot be known."""
+"""In place of a number of distractors that cannot be known."""
 
 
 def first_rows(references: References) -> Int64[np.ndarray, " references"]:
@@ -63,10 +63,10 @@ def names_something(references: References) -> Bool[np.ndarray, " rows"]:
     return np.asarray(lengths > 0)
 
 
-def rivals(references: References, objects: Objects | None) -> Int64[np.ndarray, " rows"]:
+def distractors(references: References, objects: Objects | None) -> Int64[np.ndarray, " rows"]:
     """How many other objects of the same class the image of each row has.
 
-    Where an expression names several objects, none of them is a rival to the others.
+    Where an expression names several objects, none of them is a distractor to the others.
 
     Args:
         references: the whole data set rather than one split, where `objects` is None: it is then
@@ -96,7 +96,7 @@ def rivals(references: References, objects: Objects | None) -> Int64[np.ndarray,
     asked_row, asked_pair = np.divmod(asked_keys, max(1, number_of_pairs))
     of_class = np.bincount(of_object, minlength=number_of_pairs)
     total = np.bincount(asked_row, of_class[asked_pair], len(references)).astype(np.int64)
-    # The objects that are named themselves are no rivals.
+    # The objects that are named themselves are no distractors.
     place = np.searchsorted(ids, named).clip(max=max(0, len(ids) - 1))
     found = ids[place] == named if len(ids) else np.zeros(len(named), bool)
     own = named_row[found] * number_of_pairs + of_object[place[found]]

@@ -1,4 +1,4 @@
-"""From the table of references to its numbers, in whole columns."""
+"""Computes the statistics of a data set from its table of references."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ from jaxtyping import Bool, Int64, Shaped
 
 from refseg.data.objects import Objects
 from refseg.data.references import References
-from refseg.data.statistics.bins import COCO_AREA_BINS, RIVAL_BINS, SHARE_BINS, Bins
+from refseg.data.statistics.bins import COCO_AREA_BINS, DISTRACTOR_BINS, SHARE_BINS, Bins
 from refseg.data.statistics.objects import (
     UNKNOWN,
     areas,
+    distractors,
     first_rows,
     flat,
     image_shares,
     names_something,
-    rivals,
 )
 from refseg.data.statistics.summary import (
     DatasetStatistics,
@@ -41,7 +41,7 @@ def summarise(
     Args:
         references: all splits of one data set.
         bins: groups of the lengths of expressions, see `length_bins`.
-        objects: all annotated objects, for the number of rivals.
+        objects: all annotated objects, for the number of distractors.
         training: splits whose words are the known ones; those that the data set lacks are ignored.
 
     Raises:
@@ -53,7 +53,7 @@ def summarise(
         splits={name: columns.summary(columns.rows_of([name])) for name in references.splits},
         together=columns.summary(np.ones(len(references), bool), compare=False),
         length_bins=bins,
-        rivals_from_all=objects is not None,
+        distractors_from_all=objects is not None,
     )
 
 
@@ -77,7 +77,7 @@ class _Columns:
         self.names_something = names_something(references)
         self.areas = areas(references)
         self.shares = image_shares(references)
-        self.rivals = rivals(references, objects)
+        self.distractors = distractors(references, objects)
         self.category_rows, self.category_ids = flat(references, "category_ids")
         self.words = words_of(references.expressions.to_pylist())
         self.kinds = self.words.kinds()
@@ -103,7 +103,7 @@ class _Columns:
         """
         references = rows & self.is_first
         visible = references & self.names_something
-        compared = references & (self.rivals != UNKNOWN)
+        compared = references & (self.distractors != UNKNOWN)
         return SplitStatistics(
             expressions=int(rows.sum()),
             references=int(references.sum()),
@@ -115,7 +115,7 @@ class _Columns:
             kinds={kind: _share(has[rows]) for kind, has in self.kinds.items()},
             shares=_distribution(self.shares[visible], SHARE_BINS),
             areas=_distribution(self.areas[visible], COCO_AREA_BINS),
-            rivals=_distribution(self.rivals[compared], RIVAL_BINS),
+            distractors=_distribution(self.distractors[compared], DISTRACTOR_BINS),
             categories=self._categories(references),
             frequent=self._frequent(rows),
         )

@@ -1,4 +1,4 @@
-"""A data set in numbers: of each split, and of all of them together."""
+"""The statistics of a data set: of each split, and of all splits together."""
 
 from dataclasses import dataclass
 
@@ -57,7 +57,7 @@ class SplitStatistics:
         kinds: share of the expressions with a word of each kind (position, attribute, relation).
         shares: area of the objects as a share of their image.
         areas: area of the objects in pixels, in COCO's groups.
-        rivals: other objects of the same class in the image, where that is known.
+        distractors: other objects of the same class in the image, where that is known.
         categories: number of references to each class, the most frequent first.
         frequent: the most frequent words and how often they occur.
     """
@@ -72,7 +72,7 @@ class SplitStatistics:
     kinds: dict[str, float]
     shares: Distribution
     areas: Distribution
-    rivals: Distribution
+    distractors: Distribution
     categories: dict[str, int]
     frequent: dict[str, int]
 
@@ -86,12 +86,12 @@ class DatasetStatistics:
         splits: in the customary order.
         together: all rows, those that belong to several splits counted once.
         length_bins: the groups of `SplitStatistics.words`.
-        rivals_from_all: whether rivals were counted among all annotated objects of the images, or
-            only among those that are referred to.
+        distractors_from_all: whether distractors were counted among all annotated objects of the
+            images, or only among those that are referred to.
     """
 
     source: str
     splits: dict[str, SplitStatistics]
     together: SplitStatistics
     length_bins: Bins
-    rivals_from_all: bool
+    distractors_from_all: bool

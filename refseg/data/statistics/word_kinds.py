@@ -1,4 +1,4 @@
-"""Which words speak of place, of looks, or of another thing: the lists, all in one place.
+"""Lists of words that name a position, an attribute or a relation.
 
 A list cannot know what a word means in its sentence ("light" is a lamp or a shade), so that shares
 are estimates. The lists were made for English as RefCOCO's annotators typed it, shorthand included.

@@ -1,4 +1,4 @@
-"""The words of all expressions as columns of numbers."""
+"""Words of all expressions as columns of numbers: how many there are, and of which kinds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,5 +1,8 @@
 """A data set in shards, read from a folder, a web server or an object store while it is used.
 
+In comes the address of a folder of shards, out come `References` whose images are read in place.
+Open `shards` first.
+
 Why not all of an engine. litdata (0.2.76) resumes and shuffles, but in a format of its own whose
 index may name pickles, without plain HTTP, with boto3, obstore and tifffile behind it; its batches
 are composed differently for every number of workers, and with several processes it leaves the last

@@ -1,4 +1,4 @@
-"""Images inside of shards, by a path that runs through the shard."""
+"""Reads images inside of shards, by a path that runs through the shard."""
 
 import re
 import tarfile

@@ -1,4 +1,4 @@
-"""What lies in a folder of shards: `index.json`, and the rows of all of its images."""
+"""The content of a folder of shards: `index.json`, and the rows of all of its images."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Files behind an address, through a cache on disk that does not outgrow its limit."""
+"""Reads files behind an address through a cache on disk of bounded size."""
 
 import hashlib
 import os

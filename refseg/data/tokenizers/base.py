@@ -1,4 +1,4 @@
-"""What every tokenizer promises, and how one is made again from a checkpoint."""
+"""The contract of a tokenizer, and how one is restored from a checkpoint."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is said of sentences that are longer than a tokenizer reads."""
+"""A message about sentences that are longer than the tokenizer reads."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Sentences as the original code of both papers reads them, quirks included."""
+"""Cuts sentences into words as the original code of both papers does, its errors included."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

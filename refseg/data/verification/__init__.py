@@ -1,4 +1,7 @@
-"""Is a data set what was published? Files, records, images, masks and counts."""
+"""Is a data set what was published? Files, records, images, masks and counts.
+
+In come a root and the name of a data set, out comes a list of findings. Open `verification` first.
+"""
 
 from refseg.data.verification.counts import SplitCount
 from refseg.data.verification.findings import MEANINGS, Finding, Kind, grouped

@@ -1,4 +1,4 @@
-"""Whether a data set holds as much as was published."""
+"""Compares the size of a data set with the published counts."""
 
 import re
 from dataclasses import dataclass

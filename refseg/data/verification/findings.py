@@ -1,4 +1,4 @@
-"""What can be wrong with a data set."""
+"""The kinds of findings that a verification can have."""
 
 import re
 from collections.abc import Iterable

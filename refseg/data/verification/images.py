@@ -1,4 +1,4 @@
-"""Whether the images are there, have the right size, can be decoded, and which way up they are."""
+"""Checks that images exist, have the right size and orientation, and can be decoded."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Whether masks can be read, fit their image, cover something, and as much as published."""
+"""Checks that masks can be read, fit their image, and have the published area."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Everything that can be checked about the files of a data set, in one go."""
+"""Runs all checks of the files of a data set."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -55,11 +55,11 @@ class RowWriter:
         trainer.strategy.barrier("the rows of all processes are written")
         if trainer.is_global_zero:
             parts = [self._part(rank) for rank in range(trainer.world_size)]
-            described = {
-                "+".join(splits): module.data.splits.descriptions(splits)
+            columns = {
+                "+".join(splits): module.data.splits.expression_columns(splits)
                 for splits in module.evaluated_groups()
             }
-            write_rows(self.path, parts, described, self.save_masks)
+            write_rows(self.path, parts, columns, self.save_masks)
         trainer.strategy.barrier("the rows of all processes are merged")
         self.clear(trainer)
 

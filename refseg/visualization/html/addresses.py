@@ -1,4 +1,4 @@
-"""Pictures as addresses that hold them: `data:image/…`."""
+"""Encodes pictures as data addresses: `data:image/…`."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""HTML that may be put on a page: what comes from outside is shown, and never obeyed."""
+"""HTML in which everything that came from outside is escaped."""
 
 import html
 import json

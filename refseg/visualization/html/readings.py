@@ -1,4 +1,4 @@
-"""How a model reads sentences, word by word, on a web page."""
+"""The prediction after each word of sentences, as strips on a web page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The templates of web pages: what is put into them is shown, and never obeyed."""
+"""The templates of web pages, which escape whatever is put into them."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 

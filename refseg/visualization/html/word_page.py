@@ -1,4 +1,4 @@
-"""How a model reads, as a page to look at word by word in a browser."""
+"""The prediction after each word of one sentence, as a page with a button for each word."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

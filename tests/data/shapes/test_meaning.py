@@ -91,7 +91,7 @@ def test_an_order_is_counted_from_its_side() -> None:
     assert referents(row, Ordinal(STAR, 3, "right")).only == 2
 
 
-def test_a_rival_nearly_at_the_place_makes_it_unclear() -> None:
+def test_a_distractor_nearly_at_the_place_makes_it_unclear() -> None:
     def named(x: float) -> Referents:
         scene = Scene(100, 100, (thing("star", "red", 20.0, 50.0), thing("star", "red", x, 50.0)))
         return referents(scene, With(STAR, Place("left")))

@@ -128,7 +128,7 @@ def test_ids_point_where_they_should(
         assert 0.1 * width * height < annotation["area"] < 1.15 * width * height
 
 
-def test_every_object_that_is_named_has_a_rival(
+def test_every_object_that_is_named_has_a_distractor(
     tables: tuple[list[dict[str, Any]], dict[str, Any]],
 ) -> None:
     references, instances = tables

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from refseg.data.statistics.bins import (
     COCO_AREA_BINS,
-    FEW_RIVAL_BINS,
+    DISTRACTOR_BINS,
+    FEW_DISTRACTOR_BINS,
     GOOGLE_LENGTH_BINS,
     REFERIT_LENGTH_BINS,
-    RIVAL_BINS,
     SHAPES_LENGTH_BINS,
     SHARE_BINS,
     SIZE_BINS,
@@ -27,8 +27,8 @@ ALL = [
     SHARE_BINS,
     SIZE_BINS,
     COCO_AREA_BINS,
-    RIVAL_BINS,
-    FEW_RIVAL_BINS,
+    DISTRACTOR_BINS,
+    FEW_DISTRACTOR_BINS,
 ]
 
 

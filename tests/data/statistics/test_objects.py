@@ -1,4 +1,4 @@
-"""Sizes and rivals, against counting by hand and by brute force."""
+"""Sizes and distractors, against counting by hand and by brute force."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from refseg.data.objects import Objects
-from refseg.data.statistics import UNKNOWN, areas, first_rows, image_shares, rivals
+from refseg.data.statistics import UNKNOWN, areas, distractors, first_rows, image_shares
 
 from ..tables import HEIGHT, WIDTH, square, table
 
@@ -52,13 +52,13 @@ def test_an_object_counts_once() -> None:
         ({"annotation_ids": [20], "category_ids": [1], "image_id": 2}, 0),
     ],
 )
-def test_rivals_among_all_objects(row: dict[str, object], expected: int) -> None:
+def test_distractors_among_all_objects(row: dict[str, object], expected: int) -> None:
     everything = objects((10, 1, 1), (11, 1, 1), (13, 1, 2), (12, 1, 1), (20, 2, 1))
     others = [{"annotation_ids": [20], "image_id": 2}, {"annotation_ids": [12]}]
-    assert rivals(table([others[0], row, others[1]]), everything).tolist() == [0, expected, 2]
+    assert distractors(table([others[0], row, others[1]]), everything).tolist() == [0, expected, 2]
 
 
-def test_rivals_among_what_is_referred_to() -> None:
+def test_distractors_among_what_is_referred_to() -> None:
     rows = [
         {"reference_id": 1, "category_ids": [1]},
         {"reference_id": 1, "category_ids": [1]},  # a second sentence for the same object
@@ -66,22 +66,22 @@ def test_rivals_among_what_is_referred_to() -> None:
         {"reference_id": 3, "category_ids": [2]},
         {"reference_id": 4, "category_ids": [1], "image_id": 2},
     ]
-    assert rivals(table(rows), None).tolist() == [1, 1, 1, 0, 0]
+    assert distractors(table(rows), None).tolist() == [1, 1, 1, 0, 0]
 
 
-def test_without_one_class_per_object_rivals_are_unknown() -> None:
+def test_without_one_class_per_object_distractors_are_unknown() -> None:
     rows = [{"annotation_ids": [1, 2], "category_ids": [1]}, {"annotation_ids": [3]}]
-    assert rivals(table(rows), None).tolist() == [UNKNOWN, UNKNOWN]
+    assert distractors(table(rows), None).tolist() == [UNKNOWN, UNKNOWN]
 
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=12))
-def test_rivals_as_counted_one_by_one(records: list[tuple[int, int]]) -> None:
+def test_distractors_as_counted_one_by_one(records: list[tuple[int, int]]) -> None:
     everything = objects(*((100 + n, image, kind) for n, (image, kind) in enumerate(records)))
     rows = [
         {"annotation_ids": [100 + n], "category_ids": [kind], "image_id": image}
         for n, (image, kind) in enumerate(records)
     ]
     expected = [records.count(record) - 1 for record in records]
-    assert rivals(table(rows), everything).tolist() == expected
-    assert rivals(table(rows), None).tolist() == expected
+    assert distractors(table(rows), everything).tolist() == expected
+    assert distractors(table(rows), None).tolist() == expected

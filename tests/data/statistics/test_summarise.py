@@ -88,8 +88,8 @@ def test_objects(counted: DatasetStatistics) -> None:
     assert train.shares.counts == (1, 0, 0, 1, 1)
     assert val.shares.values == 2  # what names nothing has no size
     assert train.areas.counts == (3, 0, 0)
-    assert train.rivals.counts == (2, 1, 0, 0, 0, 0)  # dog 77 beside dog 1
-    assert val.rivals.counts == (0, 2, 0, 0, 0, 0)
+    assert train.distractors.counts == (2, 1, 0, 0, 0, 0)  # dog 77 beside dog 1
+    assert val.distractors.counts == (0, 2, 0, 0, 0, 0)
     assert train.categories == {"dog": 2, "class 2": 1}
     assert val.categories == {"dog": 2}
 
@@ -99,4 +99,4 @@ def test_without_training_split_nothing_is_unknown() -> None:
     counted = summarise(table(rows), UNC_LENGTH_BINS)
     assert math.isnan(counted.splits["val"].vocabulary.unknown_words)
     assert [split.boxes for split in counted.splits.values()] == [0, 1]
-    assert not counted.rivals_from_all
+    assert not counted.distractors_from_all

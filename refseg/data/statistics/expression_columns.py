@@ -1,4 +1,4 @@
-"""What can be said of each expression without a model: what results are broken down by."""
+"""Columns about expressions that need no model, by which results are broken down."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,8 @@ from jaxtyping import Int64
 
 from refseg.data.objects import Objects
 from refseg.data.references import References
-from refseg.data.statistics import UNKNOWN, image_shares, rivals, words_of
+from refseg.data.statistics.objects import UNKNOWN, distractors, image_shares
+from refseg.data.statistics.words import words_of
 
 _KEPT = (
     *("expression_id", "reference_id", "annotation_ids", "category_ids", "image_id", "source"),
@@ -16,14 +17,14 @@ _KEPT = (
 )
 
 
-class Descriptions:
-    """Length, words, class, size and rivals of expressions, worked out when they are asked for.
+class ExpressionColumns:
+    """Length, words, class, size and distractors of expressions, computed when asked for.
 
     Args:
         references: the expressions; ids are unique.
         objects: all annotated objects with the names of the classes, where the data set has them.
-        all_references: those of all splits, among which rivals are counted without `objects`; the
-            expressions themselves by default.
+        all_references: those of all splits, among whose objects distractors are counted where
+            there are no `objects`; `references` by default.
     """
 
     def __init__(
@@ -37,10 +38,10 @@ class Descriptions:
         ids = references.table["expression_id"].to_numpy()
         self._order = np.argsort(ids)
         self._ids = ids[self._order]
-        self._rivals = (
-            _rivals_among(references, all_references or references)
+        self._distractors = (
+            _distractors_among(references, all_references or references)
             if objects is None
-            else rivals(references, objects)
+            else distractors(references, objects)
         )
 
     def rows(self, expression_ids: Int64[np.ndarray, " expressions"]) -> pa.Table:
@@ -63,13 +64,13 @@ class Descriptions:
         numbers = self._order[np.searchsorted(self._ids, expression_ids)]
         chosen = References(self.references.table.take(numbers))
         words = words_of(chosen.expressions.to_pylist())
-        number_of_rivals = self._rivals[numbers]
+        counts = self._distractors[numbers]
         columns = {name: _plain(chosen.table[name]) for name in _KEPT}
         columns |= {
             "words": pa.array(words.lengths, pa.int32()),
             "category": self._categories(chosen),
             "object_size": pa.array(image_shares(chosen)),
-            "distractors": pa.array(number_of_rivals, pa.int32(), mask=number_of_rivals == UNKNOWN),
+            "distractors": pa.array(counts, pa.int32(), mask=counts == UNKNOWN),
         }
         columns |= {f"{kind}_words": pa.array(has) for kind, has in words.kinds().items()}
         return pa.table(columns)
@@ -87,14 +88,14 @@ class Descriptions:
         return pa.array(texts, pa.string())
 
 
-def _rivals_among(
+def _distractors_among(
     references: References, everything: References
 ) -> Int64[np.ndarray, " expressions"]:
-    """Rivals among the objects that any expression of the data set names."""
+    """Distractors among the objects that any expression of the data set names."""
     ids = everything.table["expression_id"].to_numpy()
     order = np.argsort(ids)
     places = np.searchsorted(ids[order], references.table["expression_id"].to_numpy())
-    return rivals(everything, None)[order[places]]
+    return distractors(everything, None)[order[places]]
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

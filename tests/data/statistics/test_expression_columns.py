@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from refseg.data import References
-from refseg.data.described import Descriptions
 from refseg.data.objects import read_objects
 from refseg.data.readers import read_references
+from refseg.data.statistics.expression_columns import ExpressionColumns
 
-from .fake_grefcoco import write_fake_grefcoco
-from .fake_phrasecut import write_fake_phrasecut
-from .tables import table
+from ..fake_grefcoco import write_fake_grefcoco
+from ..fake_phrasecut import write_fake_phrasecut
+from ..tables import table
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,9 @@ def test_expressions_that_name_one_object_several_or_none(gref_root: Path) -> No
     references = read_references(gref_root, "grefcoco")
     objects = read_objects(gref_root, "grefcoco")
     assert objects is not None
-    described = Descriptions(references, objects)
+    columns = ExpressionColumns(references, objects)
     ids = references.table["expression_id"].to_numpy()
-    rows = described.rows(np.sort(ids)[::-1]).to_pylist()
+    rows = columns.rows(np.sort(ids)[::-1]).to_pylist()
     assert [row["expression_id"] for row in rows] == sorted(ids.tolist(), reverse=True)
     seen = set()
     for row in rows:
@@ -45,7 +45,7 @@ def test_expressions_that_name_one_object_several_or_none(gref_root: Path) -> No
 def test_names_that_the_data_set_gives_itself(tmp_path: Path) -> None:
     references = read_references(write_fake_phrasecut(tmp_path), "phrasecut")
     ids = references.table["expression_id"].to_numpy()
-    rows = Descriptions(references).rows(ids)
+    rows = ExpressionColumns(references).rows(ids)
     assert rows["category"].to_pylist() == ["table", "sky", "building", "hand", "zebras"]
     assert rows["distractors"].null_count == len(rows), "unknown without numbers of classes"
 

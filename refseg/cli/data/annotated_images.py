@@ -9,16 +9,16 @@ from refseg.data.images import read_image
 from refseg.data.references import References
 from refseg.errors import DataError
 from refseg.masks import decode
-from refseg.visualization.contact_sheet import OBJECT_COLORS, NamedObject, Sight
+from refseg.visualization.contact_sheet import OBJECT_COLORS, AnnotatedImage, NamedObject
 
 _MOST_SENTENCES = 5
 
 
-def sight_of(
+def annotated_image(
     references: References,
     rows: Int64[np.ndarray, " image_rows"],
     found: Bool[np.ndarray, " rows"],
-) -> Sight:
+) -> AnnotatedImage:
     """An image with what is named in it, the sentences of one mask together.
 
     Args:
@@ -47,7 +47,7 @@ def sight_of(
         image = None
     ids = dict.fromkeys(records[place]["reference_id"] for _, places in shown for place in places)
     name = f"{path.name}  ·  ref_id {', '.join(map(str, ids))}"
-    return Sight(image, objects, name, len(groups) - len(shown))
+    return AnnotatedImage(image, objects, name, len(groups) - len(shown))
 
 
 def _object(
