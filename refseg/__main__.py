@@ -117,29 +117,20 @@ def _going_nowhere() -> list[bool]:
 
 def _run_and_tell(arguments: Sequence[str] | None) -> int:
     """Run one verb, and say why where it cannot be done."""
-    from refseg.errors import RefsegError, Stopped
+    from refseg.errors import Stopped
 
     words = with_home_in_words(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words[0] if words else "", words[1:])
-    except RefsegError as error:
-        message = str(error)
-        if message.startswith("Caught "):  # from a data loader's worker, with its traceback
-            from refseg.data.worker_errors import original_message
-
-            message = original_message(error)
-        print(f"refseg: error: {message}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         raise
     except Exception as error:
-        from refseg.cli.messages import missing_kernel
-        from refseg.cli.system_errors import explain_system_error
+        from refseg.cli.messages import explained
 
-        explained = missing_kernel(error) or explain_system_error(error)
-        if explained is None:
+        message = explained(error)
+        if message is None:
             raise
-        print(f"refseg: error: {explained}", file=sys.stderr)
+        print(f"refseg: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("refseg: interrupted", file=sys.stderr)
@@ -168,14 +159,28 @@ def _run(verb: str, words: list[str]) -> int:
         print(f"refseg {version('refseg')}")
         return 0
     if verb in TRAINER_VERBS:
-        from refseg.cli.trainer import run_trainer
-
-        return run_trainer(verb, words)
+        return _run_trainer(verb, words)
     if verb in VERBS:
         return _call(VERBS[verb], f"refseg {verb}", words)
     if verb in GROUPS:
         return _run_group(verb, words)
     raise _unknown("verb", verb, [*TRAINER_VERBS, *VERBS, *GROUPS])
+
+
+def _run_trainer(verb: str, words: list[str]) -> int:
+    from refseg.cli.trainer_help import asked_for, first_screen
+
+    asked = asked_for(words)
+    if asked is not None:
+        print(first_screen(verb), flush=True)
+    if asked == "first":
+        return 0
+    from refseg.cli.trainer import run_trainer
+
+    if asked == "all":
+        print("\nall options:\n", flush=True)
+        words = ["--help"]
+    return run_trainer(verb, words)
 
 
 def _run_group(group: str, words: list[str]) -> int:
@@ -194,8 +199,6 @@ def _run_group(group: str, words: list[str]) -> int:
 def _call(verb: Verb, prog: str, words: list[str]) -> int:
     module, _, name = verb.place.partition(":")
     command = importlib.import_module(module)
-    if hasattr(command, "parser"):
-        return int(command.run(command.parser().parse_args(words)))
     from refseg.cli.verb import call
 
     return call(getattr(command, name), prog, words)
@@ -204,8 +207,9 @@ def _call(verb: Verb, prog: str, words: list[str]) -> int:
 def _unknown(what: str, word: str, known: Sequence[str]) -> "RefsegError":
     from refseg.errors import ConfigError
 
-    meant = did_you_mean(word, known) or f" Choose one of {', '.join(known)}."
-    return ConfigError(f"Unknown {what} '{word}'.{meant}")
+    meant = did_you_mean(word, known)
+    remedy = f".{meant}" if meant else f"; choose one of {', '.join(known)}."
+    return ConfigError(f"Unknown {what} '{word}'{remedy}")
 
 
 if __name__ == "__main__":

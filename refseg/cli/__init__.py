@@ -31,9 +31,9 @@ VERBS = {
         "evaluate checkpoints as other codes would: one forward pass, several protocols",
     ),
     "segment": Verb(
-        "refseg.cli.segment:segment", "segment what an expression names in a photograph of yours"
+        "refseg.cli.segment:segment",
+        "segment what an expression names in a photograph of yours; draw it word by word",
     ),
-    "words": Verb("refseg.cli.words:words", "draw how a model reads an expression, word by word"),
     "import-weights": Verb(
         "refseg.cli.import_weights:import_weights",
         "make a checkpoint of the papers' own TensorFlow variables",

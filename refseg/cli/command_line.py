@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import tempfile
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -206,23 +205,6 @@ def naming_checkpoint(words: Sequence[str]) -> Iterator[None]:
         raise type(error)(
             f"{error} Options that are not given are those of {checkpoint}."
         ) from error
-
-
-def add_import_option(parser: ArgumentParser) -> None:
-    """Add the option for packages of the user's own.
-
-    Args:
-        parser: of a verb that opens checkpoints.
-    """
-    parser.add_argument(
-        OPTION,
-        action="append",
-        default=[],
-        dest="packages",
-        metavar="PACKAGE",
-        help="import a package of your own, whose classes the checkpoint may then name; may be "
-        "repeated",
-    )
 
 
 def imported_packages(words: Sequence[str]) -> list[str]:

@@ -20,7 +20,8 @@ from refseg.errors import RefsegError, TrainingError
 from refseg.training.signals import STOP_SIGNALS
 
 _FIRST = "REFSEG_FIRST_PROCESS"  # its id, for the processes that it starts
-_TOLD = 2  # the exit code of a process that has said what went wrong
+TOLD = 2
+"""The exit code of a process that has said what went wrong."""
 _POLL_SECONDS = 0.2
 # For the others to fail in their own way, so that it is known who was the first.
 _PATIENCE = 3.0
@@ -76,7 +77,7 @@ class WatchedLauncher(_SubprocessScriptLauncher):
         while True:
             for rank, process in enumerate(self.others, start=1):
                 if code := process.poll():
-                    if code == _TOLD:
+                    if code == TOLD:
                         return SystemExit(code)
                     count = len(self.others) + 1
                     return TrainingError(_how_it_ended(rank, count, process.pid, code))
@@ -121,7 +122,7 @@ class WatchedLauncher(_SubprocessScriptLauncher):
             if isinstance(failure := self.failure(), TrainingError):
                 print(f"refseg: error: {failure}", file=sys.stderr, flush=True)
             self.kill(signal.SIGKILL)
-            os._exit(_TOLD)
+            os._exit(TOLD)
 
 
 class EndTogether(Callback):
@@ -211,7 +212,7 @@ def _tell_of_first(first: int) -> NoReturn:
             file=sys.stderr,
             flush=True,
         )
-    os._exit(_TOLD)
+    os._exit(TOLD)
 
 
 def _end_other(error: Exception) -> NoReturn:
@@ -230,7 +231,7 @@ def _end_other(error: Exception) -> NoReturn:
         rank = os.environ.get("LOCAL_RANK", "?")
         print(f"refseg: error: In process {rank}: {message}", file=sys.stderr)
     sys.stderr.flush()
-    os._exit(_TOLD)
+    os._exit(TOLD)
 
 
 def _is_lost_connection(error: BaseException) -> bool:

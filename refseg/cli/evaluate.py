@@ -1,114 +1,73 @@
 """`refseg evaluate`: what the same predictions are worth under several protocols."""
 
-import argparse
-import json
 import math
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 from refseg.checkpoint.packages import OPTION
-from refseg.cli.command_line import add_import_option
+from refseg.cli.argument_types import Folder, Option, Packages
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-EXAMPLES = """\
-examples:
-  refseg evaluate RUN/checkpoints/best.ckpt --all-protocols
-  refseg evaluate RMI/checkpoints/best.ckpt LSTM/checkpoints/best.ckpt --all-protocols --splits val
-  refseg evaluate best.ckpt --protocol lavt --protocol cris --data.root DIR
-
-Options of `refseg test` that begin with --data., --trainer. or --model. are handed on to it."""
-
-_HANDED_ON = ("--data.", "--trainer.", "--model.")
-
 Figures = dict[str, dict[str, dict[str, float]]]  # protocol -> split -> figure -> value
+_Handed = Annotated[Sequence[str], Option(rest=("--data.", "--trainer.", "--model."))]
 
 
-class _Parser(argparse.ArgumentParser):
-    """Keeps what is meant for `refseg test` apart."""
+def evaluate(
+    checkpoints: Annotated[Sequence[Path], Option(metavar="CHECKPOINT")],
+    /,
+    *,
+    all_protocols: bool = False,
+    protocol: Annotated[Sequence[str], Option(metavar="NAME")] = (),
+    splits: Sequence[str] | None = None,
+    output: Folder | None = None,
+    packages: Packages = (),
+    options: _Handed = (),
+) -> int:
+    """Evaluate checkpoints as `refseg test` does, and count as other codes of the field would.
 
-    def parse_args(  # type: ignore[override]  # the namespace is always a new one
-        self, args: Sequence[str] | None = None, namespace: None = None
-    ) -> argparse.Namespace:
-        """Parse the options; `handed_on` has those of `refseg test`."""
-        own, handed_on = separate(sys.argv[1:] if args is None else args)
-        arguments = super().parse_args(own, namespace)
-        arguments.handed_on = handed_on
-        return arguments
+    The same predictions are counted in all these ways: one forward pass, one table. A checkpoint
+    that cannot be evaluated does not keep the others from it; the exit code is then 1.
 
+    Args:
+        checkpoints: what `refseg fit` wrote
+        all_protocols: count in all known ways
+        protocol: count in these ways; default: standard
+        splits: default: all that are not trained on
+        output: folder for the figures; default: `evaluate` in each run
+        packages: import a package of your own, whose classes the checkpoint may then name; may be
+            repeated
+        options: those of `refseg test` that begin with --data., --trainer. or --model.
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = _Parser(
-        prog="refseg evaluate",
-        description="Evaluate checkpoints as `refseg test` does, and count the same predictions as "
-        "other codes of the field would: one forward pass, one table.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument("checkpoints", nargs="+", type=Path, help="what `refseg fit` wrote")
-    options.add_argument("--all-protocols", action="store_true", help="count in all known ways")
-    options.add_argument(
-        "--protocol", action="append", metavar="NAME", help="count in this way; may be repeated"
-    )
-    options.add_argument(
-        "--splits", nargs="+", metavar="SPLIT", help="default: all that are not trained on"
-    )
-    options.add_argument(
-        "--output", type=Path, help="folder for the figures; default: `evaluate` in each run"
-    )
-    add_import_option(options)
-    return options
-
-
-def separate(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words for this verb, and those for `refseg test`.
-
-    Example:
-        >>> separate(["best.ckpt", "--data.root", "DIR", "--all-protocols"])
-        (['best.ckpt', '--all-protocols'], ['--data.root', 'DIR'])
+    Examples:
+        refseg evaluate RUN/checkpoints/best.ckpt --all_protocols
+        refseg evaluate RMI/checkpoints/best.ckpt LSTM/checkpoints/best.ckpt --splits val
+        refseg evaluate best.ckpt --protocol lavt cris --data.root DIR
     """
-    own: list[str] = []
-    handed_on: list[str] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith(_HANDED_ON):
-            own.append(word)
-            continue
-        handed_on.append(word)
-        if "=" not in word and rest and not rest[0].startswith("--"):
-            handed_on.append(rest.pop(0))
-    return own, handed_on
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Evaluate each checkpoint in a process of its own, and print the tables."""
     from rich.console import Console
 
     from refseg.evaluation import PROTOCOLS, protocol_notes
 
-    names = _chosen(arguments.all_protocols, arguments.protocol or [])
-    for checkpoint in arguments.checkpoints:
+    names = _chosen(all_protocols, protocol)
+    for checkpoint in checkpoints:
         if not checkpoint.is_file():
             raise ConfigError(f"There is no checkpoint {checkpoint}.")
-    seen = [checkpoint.resolve() for checkpoint in arguments.checkpoints]
-    for place, checkpoint in enumerate(arguments.checkpoints):
+    seen = [checkpoint.resolve() for checkpoint in checkpoints]
+    for place, checkpoint in enumerate(checkpoints):
         if checkpoint.resolve() in seen[:place]:
             raise ConfigError(f"{checkpoint} is given twice; name each checkpoint once.")
-    labels = labels_of(arguments.checkpoints)
-    words = [*arguments.handed_on, *(f"{OPTION}={name}" for name in arguments.packages)]
-    if arguments.splits:
-        words.append(f"--data.test_splits=[{','.join(arguments.splits)}]")
+    labels = labels_of(checkpoints)
+    words = [*options, *(f"{OPTION}={name}" for name in packages)]
+    if splits:
+        words.append(f"--data.test_splits=[{','.join(splits)}]")
     console = Console()
     found: dict[str, Figures] = {}
-    for checkpoint, label in zip(arguments.checkpoints, labels, strict=True):
-        folder = _folder(checkpoint, label, arguments.output, len(labels) > 1)
+    for checkpoint, label in zip(checkpoints, labels, strict=True):
+        folder = _folder(checkpoint, label, output, len(labels) > 1)
         results = _evaluate(checkpoint, folder, names, words)
         if results is None:
             continue
@@ -135,7 +94,7 @@ def labels_of(checkpoints: Sequence[Path]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(path) for path in checkpoints]
 
 
-def _chosen(all_of_them: bool, named: list[str]) -> list[str]:
+def _chosen(all_of_them: bool, named: Sequence[str]) -> list[str]:
     from refseg.evaluation import PROTOCOLS
 
     for name in named:
@@ -155,29 +114,26 @@ def _folder(checkpoint: Path, label: str, output: Path | None, is_one_of_several
 
 
 def _evaluate(
-    checkpoint: Path, folder: Path, names: list[str], words: Sequence[str]
+    checkpoint: Path, folder: Path, names: Sequence[str], words: Sequence[str]
 ) -> Figures | None:
-    """The figures by protocol; None where the evaluation failed, which has said why."""
+    """The figures by protocol; None where the evaluation failed, of which it is said why."""
+    from refseg.cli.distributed import TOLD
+    from refseg.cli.messages import tell
+    from refseg.cli.trainer import test_figures
+
     protocol = names[0] if len(names) == 1 else "all"
-    command = [
-        *(sys.executable, "-m", "refseg", "test", "--ckpt_path", str(checkpoint)),
-        *(f"--output={folder}", f"--evaluation.protocol={protocol}", *words),
-    ]
     print(f"evaluating {checkpoint} …", file=sys.stderr, flush=True)
-    if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode:
-        return None
-    results: dict[str, Any] = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    figures: dict[str, dict[str, dict[str, float | None]]]
-    figures = results.get("protocols", {results["protocol"]: results["metrics"]})
-    return {
-        name: {split: _with_nan(row) for split, row in splits.items()}
-        for name, splits in figures.items()
-    }
-
-
-def _with_nan(row: Mapping[str, float | None]) -> dict[str, float]:
-    """The figures of a split; those that are not defined are null in the file."""
-    return {key: math.nan if value is None else value for key, value in row.items()}
+    given = ["--ckpt_path", str(checkpoint), f"--output={folder}"]
+    try:
+        return test_figures([*given, f"--evaluation.protocol={protocol}", *words])
+    except BrokenPipeError:  # who reads our output has gone
+        raise
+    except Exception as error:  # of any kind: the other checkpoints can do without this one
+        tell(error)
+    except SystemExit as ending:
+        if ending.code != TOLD:  # not another process of this evaluation: we are asked to end
+            raise
+    return None
 
 
 def _show(console: "Console", label: str, figures: Figures) -> None:

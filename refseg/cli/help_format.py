@@ -24,7 +24,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         return "\n\n".join(
             paragraph
             if paragraph.startswith((" ", "examples:")) or "\n  " in paragraph
-            else textwrap.fill(" ".join(paragraph.split()), width)
+            else _filled(paragraph, width, indent)
             for paragraph in paragraphs
         )
 
@@ -39,6 +39,11 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         if action.nargs in {"+", "*"}:
             return f"{action.metavar} ..."
         return super()._format_args(action, default_metavar)
+
+
+def _filled(paragraph: str, width: int, indent: str) -> str:
+    text = " ".join(paragraph.split())
+    return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
 
 
 def usage(

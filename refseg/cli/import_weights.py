@@ -1,8 +1,7 @@
 """`refseg import-weights`: a checkpoint of the papers' own variables."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from refseg.errors import ConfigError
 
@@ -16,41 +15,41 @@ KINDS = {
     "lstm_cnn": "LSTM-CNN (Hu et al.)",
 }
 IMAGE_SIZES = {"rmi": 320, "rmi_lstm": 320, "lstm_cnn": 512}
-EXAMPLES = """\
-examples:
-  refseg import-weights rmi VARIABLES.npz --vocabulary vocabulary_Gref.txt --out rmi.ckpt
-  refseg segment photo.jpg "the man on the left" --checkpoint rmi.ckpt
-  refseg test --ckpt_path rmi.ckpt --data.root DIR --data.dataset refcoco --data.split_by unc
-
-VARIABLES.npz holds all variables of a TensorFlow checkpoint by their names; where TensorFlow is:
-  import numpy as np
-  import tensorflow as tf
-  reader = tf.train.load_checkpoint("CHECKPOINT")
-  names = reader.get_variable_to_shape_map()
-  np.savez("VARIABLES.npz", **{name: reader.get_tensor(name) for name in names})"""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    kinds = "; ".join(f"{kind}: {meaning}" for kind, meaning in KINDS.items())
-    options = argparse.ArgumentParser(
-        prog="refseg import-weights",
-        description="Turn the variables of the papers' own TensorFlow code into a checkpoint for "
-        "`segment` and `test`: the same network, text, letterbox and rule of what is foreground.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument("kind", choices=KINDS, help=kinds)
-    options.add_argument("variables", type=Path, help="an .npz, names and arrays")
-    options.add_argument(
-        "--vocabulary", type=Path, required=True, help="the original's file, one word per line"
-    )
-    options.add_argument("--out", type=Path, required=True, help="the checkpoint to write")
-    return options
+def import_weights(
+    kind: Literal["rmi", "rmi_lstm", "lstm_cnn"],
+    variables: Path,
+    /,
+    *,
+    vocabulary: Path,
+    output: Path,
+) -> None:
+    """Turn the variables of the papers' own TensorFlow code into a checkpoint.
 
+    `segment` and `test` take it: the same network, text, letterbox and rule of what is foreground.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Read, check, write, and say what to do next."""
+    VARIABLES holds all variables of a TensorFlow checkpoint by their names; the last lines of the
+    examples write it, where TensorFlow is.
+
+    Args:
+        kind: rmi: RMI (Liu et al.), on ResNet or DeepLab; rmi_lstm: the LSTM baseline of RMI;
+            lstm_cnn: LSTM-CNN (Hu et al.)
+        variables: an .npz, names and arrays
+        vocabulary: the original's file, one word per line
+        output: the checkpoint to write
+
+    Examples:
+        refseg import-weights rmi VARIABLES.npz --vocabulary vocabulary_Gref.txt --output rmi.ckpt
+        refseg segment photo.jpg "the man on the left" --checkpoint rmi.ckpt
+        refseg test --checkpoint rmi.ckpt --data.root DIR --data.dataset refcoco --data.split_by unc
+
+        import numpy as np
+        import tensorflow as tf
+        reader = tf.train.load_checkpoint("CHECKPOINT")
+        names = reader.get_variable_to_shape_map()
+        np.savez("VARIABLES.npz", **{name: reader.get_tensor(name) for name in names})
+    """
     import torch
 
     from refseg.data import OriginalTokenizer
@@ -59,34 +58,33 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.models.original.variables import read_variables
     from refseg.models.weights.provenance import of_file
 
-    tokenizer = OriginalTokenizer(arguments.vocabulary)
-    model = translate(arguments.kind, read_variables(arguments.variables))
-    _check(model, tokenizer, arguments)
-    checkpoint = _checkpoint(model, tokenizer, IMAGE_SIZES[arguments.kind])
-    checkpoint["refseg"]["backbone_weights"] = of_file(arguments.variables, is_original=True)
-    with replacing(arguments.out) as temporary:
+    tokenizer = OriginalTokenizer(vocabulary)
+    model = translate(kind, read_variables(variables))
+    _check(model, variables, tokenizer, vocabulary)
+    checkpoint = _checkpoint(model, tokenizer, IMAGE_SIZES[kind])
+    checkpoint["refseg"]["backbone_weights"] = of_file(variables, is_original=True)
+    with replacing(output) as temporary:
         torch.save(checkpoint, temporary)
     count = sum(tensor.numel() for tensor in model.state.values())
-    print(f"{KINDS[arguments.kind]}: {count:,} weights, {model.vocab_size:,} words")
-    print(f"checkpoint: {arguments.out}")
-    print(f'try:        refseg segment PHOTO "EXPRESSION" --checkpoint {arguments.out}')
-    return 0
+    print(f"{KINDS[kind]}: {count:,} weights, {model.vocab_size:,} words")
+    print(f"checkpoint: {output}")
+    print(f'try:        refseg segment PHOTO "EXPRESSION" --checkpoint {output}')
 
 
 def _check(
-    model: "OriginalModel", tokenizer: "OriginalTokenizer", arguments: argparse.Namespace
+    model: "OriginalModel", variables: Path, tokenizer: "OriginalTokenizer", vocabulary: Path
 ) -> None:
     if not model.has_backbone:
         raise ConfigError(
-            f"{arguments.variables} has no variables of the backbone, without which no image can "
-            "be segmented; save all variables of the checkpoint (ResNet/…, DeepLab/… or "
-            "vgg_local/… among them)."
+            f"{variables} has no variables of the backbone, without which no image can be "
+            "segmented; save all variables of the checkpoint (ResNet/…, DeepLab/… or vgg_local/… "
+            "among them)."
         )
     if tokenizer.vocab_size != model.vocab_size:
         raise ConfigError(
             f"Expected a vocabulary of {model.vocab_size:,} lines for the embeddings in "
-            f"{arguments.variables}, got {tokenizer.vocab_size:,} in {arguments.vocabulary}; name "
-            "the file that the model was trained with (8,803 words for ReferIt, 12,112 for COCO)."
+            f"{variables}, got {tokenizer.vocab_size:,} in {vocabulary}; name the file that the "
+            "model was trained with (8,803 words for ReferIt, 12,112 for COCO)."
         )
 
 

@@ -1,20 +1,66 @@
 """What libraries say of wrong options, in one short message with a remedy."""
 
-import difflib
 import importlib
 import inspect
 import re
+import sys
 import traceback
+from collections.abc import Collection
 
+from refseg.cli.suggestions import did_you_mean, nearest
+from refseg.cli.system_errors import explain_system_error
+from refseg.errors import RefsegError
+
+_ALL_OPTIONS = " `--help all` lists all options of a verb."
 _RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
 
 
-def explain(message: str) -> str:
+def explained(error: Exception) -> str | None:
+    """What an error says to a user, in one line; None where only its traceback says anything.
+
+    Args:
+        error: that a verb has ended with.
+    """
+    if isinstance(error, RefsegError):
+        message = str(error)
+        if message.startswith("Caught "):  # from a data loader's worker, with its traceback
+            from refseg.data.worker_errors import original_message
+
+            return original_message(error)
+        return message
+    return missing_kernel(error) or explain_system_error(error)
+
+
+def tell(error: Exception) -> None:
+    """Print an error as the end of a verb does, where the program goes on.
+
+    Args:
+        error: of a part of what is done.
+    """
+    message = explained(error)
+    if message is None:
+        traceback.print_exception(error)
+    else:
+        print(f"refseg: error: {message}", file=sys.stderr, flush=True)
+
+
+def explain(message: str, options: Collection[str] = ()) -> str:
     """What jsonargparse has to say, in one short message with a remedy.
 
     Args:
         message: of its `ArgumentError`.
+        options: that the verb has, as they are written.
     """
+    unknown = re.search(r"unrecognized arguments: (\S+)", message)
+    if unknown:
+        word = unknown[1].partition("=")[0]
+        kind = "option" if word.startswith("-") else "word"
+        return f"Unknown {kind} {word}.{did_you_mean(word, options) or _ALL_OPTIONS}"
+    unknown = re.search(r"Subcommand '\w+' does not accept option '([^']+)'", message)
+    if unknown:
+        near = nearest(unknown[1], options)
+        meant = f" Did you mean {near.lstrip('-')}?" if near else _ALL_OPTIONS
+        return f"Unknown option {unknown[1]} in a config.{meant}"
     if "arguments are required: " in message and "model." in message:
         return "No model is named; name a config, as in `--config rmi.yaml`."
     unaccepted = re.search(r"Option '([^']+)' is not accepted", message)
@@ -25,9 +71,9 @@ def explain(message: str) -> str:
     name = re.search(r"class_path='?([\w.]+)|import path string: (\S+)", message)
     if part is not None and key is not None and name:
         known = ", ".join(sorted(_known_classes(*part)))
-        unknown = (name[1] or name[2]).rpartition(".")[2]
+        short = (name[1] or name[2]).rpartition(".")[2]
         return (
-            f"Unknown class '{unknown}' for {key[1]}; known are {known}. Classes of your own "
+            f"Unknown class '{short}' for {key[1]}; known are {known}. Classes of your own "
             "are named with their module, files end in .yaml."
         )
     message = " ".join(message.split())
@@ -143,10 +189,9 @@ def _known_classes(module: str, base: str) -> dict[str, type]:
 def _nearest(option: str) -> str:
     arguments = {
         argument
-        for part in _PARTS.values()
+        for part in (*_PARTS.values(), ("torch.optim", "Optimizer"))
         for known in _known_classes(*part).values()
         for argument in inspect.signature(known).parameters
     }
-    close = difflib.get_close_matches(option, arguments, n=1)
-    meant = f" Did you mean '{close[0]}'?" if close else ""
+    meant = did_you_mean(option, sorted(arguments))
     return f"{meant} `--model.fusion.help=MultimodalLSTM` lists the options of a class."

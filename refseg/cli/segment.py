@@ -1,11 +1,11 @@
-"""`refseg segment`: masks for one's own photographs."""
+"""`refseg segment`: masks for one's own photographs, and how a model reads their expressions."""
 
-import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from refseg.cli.command_line import add_import_option
+from refseg.cli.argument_types import Checkpoint, Count, Folder, Packages
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,84 +13,80 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
     from refseg.inference.crf import CRFOptions
-    from refseg.inference.pipeline import Pipeline, Segmentation
+    from refseg.inference.pipeline import Segmentation
+    from refseg.inference.word_by_word import Reading
 
     Pixels = UInt8[np.ndarray, " height width 3"]
 
-EXAMPLES = """\
-examples:
-  refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
-  refseg segment photo.jpg "red star" "the circle on the left" --checkpoint best.ckpt
-  refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --words
-  refseg segment photo.jpg "the large red star" --checkpoint best.ckpt --crf"""
 
+def segment(
+    photo: Path,
+    expressions: Sequence[str],
+    /,
+    *,
+    checkpoint: Checkpoint,
+    output: Folder | None = None,
+    words: bool = False,
+    html: bool = False,
+    columns: Count = 6,
+    crf: bool = False,
+    crf_on: Literal["network", "image"] = "network",
+    packages: Packages = (),
+    device: str = "cpu",
+) -> None:
+    """Segment what one or more expressions name in a photograph.
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg segment",
-        description="Segment what one or more expressions name in a photograph. Writes, for each, "
-        "the mask (PNG, 0 and 255, size of the photograph) and an overlay.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument("photo", type=Path, help="the image file")
-    options.add_argument("expressions", nargs="+", metavar="expression", help="what to segment")
-    options.add_argument("--checkpoint", type=Path, required=True, help="what `refseg fit` wrote")
-    options.add_argument(
-        "--output", type=Path, help="folder for the pictures; default: beside the photograph"
-    )
-    options.add_argument(
-        "--words",
-        action="store_true",
-        help="also draw the prediction after each word (models that read word by word)",
-    )
-    options.add_argument(
-        "--crf",
-        action="store_true",
-        help="refine the masks by DenseCRF with the parameters of the RMI paper's code",
-    )
-    options.add_argument(
-        "--crf_on",
-        choices=["network", "image"],
-        default="network",
-        help="what DenseCRF sees: the image as the network sees it, or in its own size; "
-        "default: network",
-    )
-    add_import_option(options)
-    options.add_argument("--device", default="cpu", help="cpu, cuda, …; default: cpu")
-    return options
+    Writes, for each expression, the mask (PNG, 0 and 255, size of the photograph) and an overlay.
+    With --words, also what the model predicts after each word and the mean activation of its
+    cells, as a strip (PNG) and an animation (GIF).
 
+    Args:
+        photo: the image file
+        expressions: what to segment
+        checkpoint: what `refseg fit` wrote
+        output: folder for the pictures; default: beside the photograph
+        words: also draw the prediction after each word (models that read word by word)
+        html: as --words, and a page, one file, on which the words can be chosen
+        columns: panels in a row of the strip of words
+        crf: refine the masks by DenseCRF with the parameters of the RMI paper's code
+        crf_on: what DenseCRF sees: the image as the network sees it, or in its own size
+        packages: import a package of your own, whose classes the checkpoint may then name; may be
+            repeated
+        device: cpu, cuda, …
 
-def run(arguments: argparse.Namespace) -> int:
-    """Segment, write the pictures, and print where they are."""
+    Examples:
+        refseg segment photo.jpg "the large red star" --checkpoint best.ckpt
+        refseg segment photo.jpg "red star" "the circle on the left" --checkpoint best.ckpt
+        refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --words
+        refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --html
+        refseg segment photo.jpg "the large red star" --checkpoint best.ckpt --crf
+    """
     from refseg.inference.pipeline import as_pixels, load
 
-    crf = _crf(arguments.crf_on) if arguments.crf else None
-    pipeline = load(arguments.checkpoint, arguments.device, arguments.packages)
-    if arguments.words and not pipeline.segmenter.reads_word_by_word:
+    options = _crf(crf_on) if crf else None
+    pipeline = load(checkpoint, device, packages)
+    words = words or html
+    if words and not pipeline.segmenter.reads_word_by_word:
         raise ConfigError(
-            f"--words needs a model that reads word by word, but {arguments.checkpoint} has a "
+            f"--words needs a model that reads word by word, but {checkpoint} has a "
             f"{type(pipeline.segmenter.fusion).__name__}; leave --words out."
         )
-    pixels = as_pixels(arguments.photo)
+    pixels = as_pixels(photo)
     start = time.perf_counter()
-    segmentations = pipeline.segment_all(pixels, arguments.expressions, crf)
+    segmentations = pipeline.segment_all(pixels, list(expressions), options)
     seconds = time.perf_counter() - start
-    folder = arguments.output or arguments.photo.parent
-    stems = [f"{arguments.photo.stem}-{name}" for name in file_names(arguments.expressions)]
-    for expression, segmentation, stem in zip(
-        arguments.expressions, segmentations, stems, strict=True
-    ):
-        paths = _write(pixels, segmentation, folder / stem)
-        if arguments.words:
-            paths["words"] = _write_words(pipeline, pixels, expression, folder / stem)
+    stems = [(output or photo.parent) / f"{photo.stem}-{name}" for name in file_names(expressions)]
+    for expression, segmentation, stem in zip(expressions, segmentations, stems, strict=True):
+        paths = _write(pixels, segmentation, stem)
         print(f"{expression}: {segmentation.mask.mean():.1%} of the image", end="")
         print(f", score {segmentation.score:.2f}")
+        if words:
+            reading = pipeline.read(pixels, expression)
+            paths |= _write_words(pixels, reading, stem, columns, html)
+            _show(reading)
         for name, path in paths.items():
-            print(f"  {name + ':':<9}{path}")
+            print(f"  {name + ':':<11}{path}")
     print(f"{seconds:.2f} s for {len(stems)} {'expression' if len(stems) == 1 else 'expressions'}")
-    return 0
 
 
 def _crf(on: Literal["network", "image"]) -> "CRFOptions":
@@ -100,7 +96,7 @@ def _crf(on: Literal["network", "image"]) -> "CRFOptions":
     return CRFOptions(on=on)
 
 
-def file_names(expressions: list[str]) -> list[str]:
+def file_names(expressions: Sequence[str]) -> list[str]:
     """A different file name for each expression, made of its words.
 
     Example:
@@ -131,10 +127,23 @@ def _write(pixels: "Pixels", segmentation: "Segmentation", stem: Path) -> dict[s
     return paths
 
 
-def _write_words(pipeline: "Pipeline", pixels: "Pixels", expression: str, stem: Path) -> Path:
-    from refseg.visualization import word_strip, write_png
+def _write_words(
+    pixels: "Pixels", reading: "Reading", stem: Path, columns: int, html: bool
+) -> dict[str, Path]:
+    from refseg.files import write_text
+    from refseg.visualization import word_frames, word_page, word_strip, write_gif, write_png
 
-    reading = pipeline.read(pixels, expression)
-    path = Path(f"{stem}-words.png")
-    write_png(path, word_strip(pixels, *reading))
-    return path
+    paths = {"words": Path(f"{stem}-words.png"), "animation": Path(f"{stem}-words.gif")}
+    write_png(paths["words"], word_strip(pixels, *reading, columns=columns))
+    write_gif(paths["animation"], word_frames(pixels, *reading))
+    if html:
+        paths["page"] = Path(f"{stem}-words.html")
+        write_text(paths["page"], word_page(pixels, *reading))
+    return paths
+
+
+def _show(reading: "Reading") -> None:
+    """How much of the image is foreground after each word."""
+    longest = max(map(len, reading.words))
+    for word, probability in zip(reading.words, reading.probabilities, strict=True):
+        print(f"  {word:<{longest}}  {(probability > 0.5).mean():7.1%} of the image")

@@ -19,7 +19,7 @@ _REMEDIES = {
     errno.EEXIST: "a file stands in the way; choose a folder of another name",
     errno.EISDIR: "a folder stands in the way; choose a file of another name",
 }
-_OPTIONS = "(--output, --out; REFSEG_CACHE for what refseg keeps, TMPDIR for temporary files)"
+_OPTIONS = "(--output; REFSEG_CACHE for what refseg keeps, TMPDIR for temporary files)"
 _MEMORY = "Lower --data.batch_size, --data.image_size or --data.max_expressions."
 
 

@@ -88,7 +88,7 @@ class VerbParser(ArgumentParser):
             kind, meaning = kind_of(hints[name]), meanings[name]
             if kind.option.rest or kind.option.behind:
                 self.rest = (name, kind)
-                self.options.description = meaning
+                self.add_argument_group("options that are handed on", meaning)
             elif parameter.kind is Parameter.POSITIONAL_ONLY:
                 self.words.add_argument(name, **_word(name, kind, parameter, meaning))
             else:

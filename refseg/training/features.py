@@ -128,7 +128,7 @@ def _announce(store: FeatureStore, count: int, missing: int, size: int) -> None:
     if size * missing > free:
         raise ConfigError(
             f"Expected room for {_bytes(size * missing)} in {store.folder}, got {_bytes(free)}; "
-            "name a folder on another disk with --out, fewer splits with --splits, or a smaller "
+            "name a folder on another disk with --output, fewer splits with --splits, or a smaller "
             "--data.image_size."
         )
 

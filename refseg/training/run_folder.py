@@ -144,9 +144,19 @@ class RunFolder:
         return path
 
     def finish_evaluation(
-        self, trainer: Trainer, module: ReferringSegmentation, config: dict[str, Any]
+        self,
+        trainer: Trainer,
+        module: ReferringSegmentation,
+        config: dict[str, Any],
+        is_shown: bool = True,
     ) -> None:
         """Show and save the figures of `validate` or `test`, beside the rows they come from.
+
+        Args:
+            trainer: which has evaluated.
+            module: what it has evaluated.
+            config: of the evaluation.
+            is_shown: print the figures; else they are saved only.
 
         Raises:
             ConfigError: nothing was evaluated.
@@ -179,6 +189,8 @@ class RunFolder:
             paths["after CRF"] = self.path / CRF_RESULTS_FILE
         if trainer.is_global_zero:
             paths["summary"] = write_summary(self.path, evaluated_by(trainer, module, config), crf)
+        if not is_shown:
+            return
         tables = [*_protocol_tables(several, module.protocols)]
         tables += [word_table(overall_ious(curve)) for curve in curves]
         _show(module.results, paths, tables, _notes(module, module.trained_steps))

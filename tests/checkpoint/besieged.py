@@ -162,7 +162,7 @@ def doors(folder: Path, photo: Path) -> dict[str, Callable[[Path], str]]:
         ),
         hostile.TEST: verb("test", "--ckpt_path", "CKPT", "--output", "OUT", *quiet),
         hostile.FIT: verb("fit", *tiny, "--ckpt_path", "CKPT", "--output", "OUT"),
-        hostile.FEATURES: verb("data", "features", "--ckpt_path", "CKPT", "--out", "OUT"),
+        hostile.FEATURES: verb("data", "features", "--ckpt_path", "CKPT", "--output", "OUT"),
     }
 
 

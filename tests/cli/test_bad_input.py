@@ -27,13 +27,15 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     ("words", "expected"),
     [
         (["frobnicate"], "Unknown verb 'frobnicate'; choose one of fit, validate"),
+        (["segmnt", "x"], "Unknown verb 'segmnt'. Did you mean segment?"),
+        (["data", "lst"], "Unknown verb of `refseg data` 'lst'. Did you mean list?"),
         (["fit"], "name a config, as in `--config rmi.yaml`"),
         (["fit", "--config", "nope.yaml"], "No config nope.yaml in"),
         ([*FIT, "--data.dataset=refcoco"], "needs a folder: give it with --data.root"),
         ([*FIT, "--data.root=/no/where", "--data.dataset=refcoco"], "/no/where is absent"),
         ([*FIT, *TINY, "--data.val_splits=[testZ]"], "Unknown split 'testZ' of shapes (shapes); "),
         ([*FIT, "--model.fusion=Nope"], "known are ConcatFusion, MultimodalLSTM"),
-        ([*FIT, "--model.fusion.hidden_dimm=3"], "Did you mean 'hidden_dim'?"),
+        ([*FIT, "--model.fusion.hidden_dimm=3"], "Did you mean hidden_dim?"),
         ([*FIT, "--data.batch_size=many"], "data.batch_size to be a whole number, got many."),
         ([*FIT, "--trainer.max_epochs=x"], "max_epochs to be a whole number or null, got x."),
         ([*FIT, "--data.expressions_per_image=x"], "to be a whole number or all, got x."),
@@ -48,7 +50,12 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
             ["test", "--evaluation.protocol=x"],
             "to be standard, rmi, text_objseg, lavt, cris, mmdet",
         ),
-        ([*FIT, "--nonsense=3"], "--nonsense"),
+        ([*FIT, "--nonsense=3"], "Unknown option --nonsense. `--help all` lists all options"),
+        ([*FIT, "--data.batch_sie", "4"], "--data.batch_sie. Did you mean --data.batch_size?"),
+        ([*FIT, "--batch_size=4"], "Did you mean --data.batch_size?"),
+        ([*FIT, "--chekpoint=last"], "Did you mean --checkpoint?"),
+        ([*FIT, "--model.optimizer.lrr=1"], "Did you mean lr?"),
+        ([*FIT, "more"], "Unknown word more."),
         (["test", "--ckpt_path=/no/where.ckpt"], "found none at /no/where.ckpt"),
     ],
 )
@@ -71,7 +78,9 @@ def test_options(
         ("just words", "holds no options"),
         ("model: {fusion: {class_path: refseg.models.fusion.Nope}}", "known are ConcatFusion"),
         ("model: {fusion: {class_path: ConcatFusion, init_args: {nope: 1}}}", "'nope'"),
-        ("modell: 3", "'modell'"),
+        ("modell: 3", "Unknown option modell in a config. Did you mean model?"),
+        ("data: {batch_sie: 3}", "data.batch_sie in a config. Did you mean data.batch_size?"),
+        ("trainer: {max_step: 3}", "Did you mean trainer.max_steps?"),
     ],
 )
 def test_configs(
@@ -174,7 +183,7 @@ def test_a_network_that_answers_no_numbers(
         ["test", "--ckpt_path", broken, "--output", output],
         ["predict", "--ckpt_path", broken, "--output", output],
         ["segment", str(photo), "red star", "--checkpoint", broken],
-        ["words", str(photo), "red star", "--checkpoint", broken],
+        ["segment", str(photo), "red star", "--checkpoint", broken, "--words"],
     ):
         message = complain(words, capsys)
         assert "Expected numbers from the network, got nan for " in message
@@ -187,10 +196,15 @@ def test_help_never_fails(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 2
     assert "refseg fit --config rmi.yaml" in capsys.readouterr().out
     for verb in ("fit", "validate", "test", "predict"):
+        assert main([verb, "--help"]) == 0
+        first = capsys.readouterr().out
+        assert f"refseg {verb} --" in first
         with pytest.raises(SystemExit) as exit_:
-            main([verb, "--help"])
+            main([verb, "--help", "all"])
         assert exit_.value.code == 0
-        assert f"refseg {verb} --" in capsys.readouterr().out
+        every = capsys.readouterr().out
+        assert every.startswith(first)
+        assert "--trainer.max_steps MAX_STEPS" in every
 
 
 @pytest.mark.filterwarnings("ignore:Total length of `list`")

@@ -44,7 +44,7 @@ def imported(
 ) -> list[str]:
     np.savez(folder / "variables.npz", **variables)  # type: ignore[arg-type]
     words = ["import-weights", kind, str(folder / "variables.npz")]
-    return [*words, "--vocabulary", str(vocabulary), "--out", str(folder / "model.ckpt")]
+    return [*words, "--vocabulary", str(vocabulary), "--output", str(folder / "model.ckpt")]
 
 
 def test_checkpoint_is_the_original_model(

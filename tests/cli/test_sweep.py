@@ -18,7 +18,9 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from refseg.cli.sweep import parser, run
+from refseg.__main__ import main
+from refseg.cli.sweep import sweep
+from refseg.cli.verb import VerbParser, call
 from refseg.errors import ConfigError
 
 # Notes that it was called, then does what the files beside it say: fail, hang or wait for others.
@@ -100,7 +102,7 @@ class Place:
         return [str(self.file), "--output", str(self.output), *more]
 
     def sweep(self, *more: str) -> int:
-        return run(parser().parse_args(self.words(*more)))
+        return call(sweep, "refseg sweep", self.words(*more))
 
     def calls(self) -> list[str]:
         """The runs that were started since the last time of asking."""
@@ -385,7 +387,7 @@ def test_names_a_program_that_is_not_there(place: Place) -> None:
 def test_a_missing_file_names_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"nothing\.yaml.*configs"):
-        run(parser().parse_args(["sweeps/nothing.yaml"]))
+        sweep("sweeps/nothing.yaml")
 
 
 def test_early_termination_is_left_to_wandb(
@@ -398,24 +400,26 @@ def test_early_termination_is_left_to_wandb(
 
 @pytest.mark.parametrize("words", [["s.yaml", "--trainer.max_steps=5"], ["s.yaml", "--jobs", "0"]])
 def test_wrong_words_end_with_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        parser().parse_args(words)
-    assert ended.value.code == 2
+    assert main(["sweep", *words]) == 2
     assert "refseg sweep" in capsys.readouterr().err
 
 
 def test_words_after_two_dashes_are_overrides() -> None:
-    arguments = parser().parse_args(["s.yaml", "--jobs", "2", "--", "--a=1", "--", "b"])
-    assert (arguments.sweep, arguments.jobs) == ("s.yaml", 2)
-    assert arguments.overrides == ["--a=1", "--", "b"]
-    assert parser().parse_args(["s.yaml"]).overrides == []
+    parser = VerbParser(sweep, "refseg sweep")
+    given = {"output": None, "jobs": 2, "overrides": ["--a=1", "--", "b"]}
+    assert parser.arguments(["s.yaml", "--jobs", "2", "--", "--a=1", "--", "b"]) == (
+        ["s.yaml"],
+        given,
+    )
+    assert parser.arguments(["s.yaml"])[1]["overrides"] == []
 
 
 def test_help_has_examples_and_needs_no_torch() -> None:
     code = """
         import sys
-        from refseg.cli.sweep import parser
-        print(parser().format_help())
+        from refseg.cli.sweep import sweep
+        from refseg.cli.verb import VerbParser
+        print(VerbParser(sweep, "refseg sweep").format_help())
         print("torch" in sys.modules or "lightning" in sys.modules or "matplotlib" in sys.modules)
     """
     words = [sys.executable, "-c", textwrap.dedent(code)]

@@ -132,7 +132,7 @@ def test_a_place_that_is_no_folder(
     checkpoint = str(run / "checkpoints" / "best.ckpt")
     for words in (
         ["fit", "--config", "rmi.yaml", *TINY, "--output", place],
-        ["segment", str(photo), "red star", "--checkpoint", checkpoint, "--out", place],
+        ["segment", str(photo), "red star", "--checkpoint", checkpoint, "--output", place],
     ):
         assert main(words) == 2
         message = capsys.readouterr().err.strip().splitlines()[-1]

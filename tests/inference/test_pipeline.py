@@ -163,15 +163,12 @@ def test_segment_writes_mask_overlay_and_words(
     assert " s for 2 expressions" in shown
 
 
-@pytest.mark.parametrize("verb", ["segment", "words"])
-def test_commands_name_unknown_words(
-    verb: str, run: Path, photo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_segment_names_unknown_words(
+    run: Path, photo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     checkpoint = str(run / "checkpoints" / "best.ckpt")
-    words = [verb, str(photo), "qwerty circle", "--checkpoint", checkpoint]
-    assert (
-        main([*words, *(["--words"] if verb == "segment" else []), "--output", str(tmp_path)]) == 0
-    )
+    words = ["segment", str(photo), "qwerty circle", "--checkpoint", checkpoint, "--words"]
+    assert main([*words, "--output", str(tmp_path)]) == 0
     (line,) = told(caplog)
     assert "'qwerty'" in line
 

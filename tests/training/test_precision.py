@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import refseg
 from refseg.__main__ import main
 from refseg.cli.messages import missing_kernel
-from refseg.cli.trainer import quieten
+from refseg.cli.quiet import quieten
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.losses import DiceLoss, WeightedLogisticLoss, WeightedSum

@@ -49,7 +49,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 def store(tmp_path_factory: pytest.TempPathFactory, shapes_root: Path, weights: str) -> Path:
     """A folder with the features of all images of the tiny set."""
     folder = tmp_path_factory.mktemp("store") / "features"
-    assert main(["data", "features", *BASE, weights, "--out", str(folder)]) == 0
+    assert main(["data", "features", *BASE, weights, "--output", str(folder)]) == 0
     return folder
 
 
@@ -198,7 +198,7 @@ def test_features_in_half_precision(weights: str, tmp_path: Path) -> None:
     """
     chosen = [weights, "--trainer.precision=bf16-true"]
     store = tmp_path / "features"
-    assert main(["data", "features", *BASE, *chosen, "--out", str(store)]) == 0
+    assert main(["data", "features", *BASE, *chosen, "--output", str(store)]) == 0
     words = [*FIT, *chosen, *LOGGED, "--trainer.limit_train_batches=2"]
     for run, options in {"seen": [], "read": [f"--data.features={store}"]}.items():
         assert main([*words, *options, "--output", str(tmp_path / run)]) == 0
@@ -278,8 +278,8 @@ def test_missing_features_are_found_before_the_first_step(
     assert "There are no features of " in message
     assert "shapes" in message
     assert "other images of" in message
-    assert f"refseg data features --config CONFIG --out {folder}" in message
-    assert main(["data", "features", *BASE, weights, "--out", str(folder)]) == 0
+    assert f"refseg data features --config CONFIG --output {folder}" in message
+    assert main(["data", "features", *BASE, weights, "--output", str(folder)]) == 0
     assert len(files) == len([*folder.glob("??/*.safetensors")])
     assert f"{len(files[::2])} of {len(files)} images computed" in capsys.readouterr().out
 

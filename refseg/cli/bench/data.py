@@ -1,89 +1,69 @@
 """`refseg bench data`: how fast a full-size data set opens, and what its workers weigh."""
 
-import argparse
 import statistics
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from refseg.errors import ConfigError
+from refseg.cli.argument_types import Count, Folder, Natural, Option
 
 if TYPE_CHECKING:
     from refseg.benchmarks.data import DataFigures
 
-EXAMPLES = """\
-examples:
-  refseg bench data
-  refseg bench data --images 2000 --workers 2
-  refseg bench data --keep generated --json figures.json
 
-The full size (20,000 images, 142,210 expressions) takes minutes, 1 GB of disk (in TMPDIR or --keep)
-and 4 GB of memory."""
+def bench_data(
+    *,
+    images: Annotated[int, Option(least=20)] = 20_000,
+    workers: Natural = 4,
+    start_method: Literal["fork", "spawn", "forkserver"] = "fork",
+    processes: Count = 8,
+    keep: Folder | None = None,
+    json: Path | None = None,
+) -> None:
+    """Generate a data set as large as RefCOCO, with few pixels, and measure how it is read.
 
+    Measured are how long it takes to open at first and later, whether processes that open it at
+    once wait for one another, and how much each worker of a data loader grows in an epoch.
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg bench data",
-        description="Generate a data set as large as RefCOCO, with few pixels. Measure how long it "
-        "takes to open at first and later, whether processes that open it at once wait for one "
-        "another, and how much each worker of a data loader grows in an epoch.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "--images", type=int, default=20_000, help="images, all else in proportion; default: 20000"
-    )
-    options.add_argument(
-        "--workers", type=int, default=4, help="of the data loader, 0: no epoch; default: 4"
-    )
-    options.add_argument(
-        "--start_method",
-        choices=["fork", "spawn", "forkserver"],
-        default="fork",
-        help="how workers begin; default: fork, as on Linux",
-    )
-    options.add_argument(
-        "--processes", type=int, default=8, help="that open the set at once; default: 8"
-    )
-    options.add_argument(
-        "--keep", type=Path, metavar="DIR", help="keep the set here, and use it if it is there"
-    )
-    options.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
-    return options
+    The full size (20,000 images, 142,210 expressions) takes minutes, 1 GB of disk (in TMPDIR or
+    --keep) and 4 GB of memory.
 
+    Args:
+        images: number of images, all else in proportion
+        workers: of the data loader; 0: no epoch
+        start_method: how workers begin; fork as on Linux
+        processes: that open the set at once
+        keep: keep the set here, and use it if it is there
+        json: write all figures here
 
-def run(arguments: argparse.Namespace) -> int:
-    """Measure, print a table, and write the figures."""
-    for name, least in (("images", 20), ("workers", 0), ("processes", 1)):
-        if (value := getattr(arguments, name)) < least:
-            raise ConfigError(f"Expected --{name} of at least {least}, got {value}.")
-    if arguments.keep is not None:
-        return _measure(arguments.keep, arguments)
-    with tempfile.TemporaryDirectory(prefix="refseg-bench-") as folder:
-        return _measure(Path(folder), arguments)
-
-
-def _measure(root: Path, arguments: argparse.Namespace) -> int:
+    Examples:
+        refseg bench data
+        refseg bench data --images 2000 --workers 2
+        refseg bench data --keep generated --json figures.json
+    """
     from rich.console import Console
 
     from refseg.benchmarks.data import measure_data
     from refseg.benchmarks.full_size import SetSize
 
     console = Console(stderr=True, highlight=False)
-    figures = measure_data(
-        root,
-        SetSize.of_images(arguments.images),
-        arguments.workers,
-        arguments.start_method,
-        arguments.processes,
-        lambda text: console.print(f"{text} …"),
+    made = (
+        tempfile.TemporaryDirectory(prefix="refseg-bench-") if keep is None else nullcontext(keep)
     )
+    with made as root:
+        figures = measure_data(
+            Path(root),
+            SetSize.of_images(images),
+            workers,
+            start_method,
+            processes,
+            lambda text: console.print(f"{text} …"),
+        )
     _show(figures)
-    if arguments.json is not None:
-        figures.write(arguments.json)
-        print(f"figures: {arguments.json}")
-    return 0
+    if json is not None:
+        figures.write(json)
+        print(f"figures: {json}")
 
 
 def _show(figures: "DataFigures") -> None:

@@ -1,59 +1,44 @@
 """`refseg bench evaluation`: what evaluation costs beside the network."""
 
-import argparse
-import json
+from json import dumps
 from pathlib import Path
+from typing import Annotated
 
 from refseg.checkpoint import import_packages
-from refseg.cli.command_line import add_import_option
-from refseg.errors import ConfigError
-
-EXAMPLES = """\
-examples:
-  refseg bench evaluation
-  refseg bench evaluation --expressions 100000
-  refseg bench evaluation --checkpoint best.ckpt --json figures.json
-  refseg bench evaluation --checkpoint small.ckpt --picture 128 128
-
-Three expressions name each object, and the 16 of a picture make a batch. Times are those of one
-processor core. Network and evaluation take turns, and the median of several rounds is shown."""
+from refseg.cli.argument_types import Checkpoint, Count, Option, Packages
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg bench evaluation",
-        description="Generate the network's answers and do all that an evaluation does with them: "
-        "resize, count, score, divide, write results. Say how long it takes, and by how much "
-        "memory grows; with a checkpoint, also in comparison with its network.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "--expressions", type=int, default=1000, help="number of them; default: 1000"
-    )
-    options.add_argument(
-        "--picture",
-        type=int,
-        nargs=2,
-        metavar=("HEIGHT", "WIDTH"),
-        default=(480, 640),
-        help="size of the pictures in pixels; default: 480 640",
-    )
-    options.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="whose network is timed, on the CPU"
-    )
-    add_import_option(options)
-    options.add_argument("--json", type=Path, metavar="FILE", help="write all figures here")
-    return options
+def bench_evaluation(
+    *,
+    expressions: Count = 1000,
+    picture: Annotated[tuple[Count, Count], Option(metavar=("HEIGHT", "WIDTH"))] = (480, 640),
+    checkpoint: Checkpoint | None = None,
+    packages: Packages = (),
+    json: Path | None = None,
+) -> None:
+    """Generate the network's answers and do all that an evaluation does with them.
 
+    That is: resize, count, score, divide, write results. Say how long it takes, and by how much
+    memory grows; with a checkpoint, also in comparison with its network.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Measure, print a table, and write the figures."""
-    if arguments.expressions < 1:
-        raise ConfigError(f"Expected --expressions of at least 1, got {arguments.expressions}.")
-    if min(arguments.picture) < 1:
-        raise ConfigError(f"Expected --picture of at least 1 1, got {arguments.picture}.")
+    Three expressions name each object, and the 16 of a picture make a batch. Times are those of
+    one processor core. Network and evaluation take turns, and the median of several rounds is
+    shown.
+
+    Args:
+        expressions: number of them
+        picture: size of the pictures in pixels
+        checkpoint: whose network is timed, on the CPU
+        packages: import a package of your own, whose classes the checkpoint may then name; may be
+            repeated
+        json: write all figures here
+
+    Examples:
+        refseg bench evaluation
+        refseg bench evaluation --expressions 100000
+        refseg bench evaluation --checkpoint best.ckpt --json figures.json
+        refseg bench evaluation --checkpoint small.ckpt --picture 128 128
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -62,14 +47,13 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.benchmarks.synthetic_batch import SIDE
     from refseg.files import write_text
 
-    import_packages(arguments.packages)
-    checkpoint = arguments.checkpoint
+    import_packages(packages)
     side = SIDE if checkpoint is None else image_size(checkpoint)
-    height, width = arguments.picture
+    height, width = picture
     table = Table("measure", "figure", box=None)
     table.columns[1].justify = "right"
     with on_one_core():
-        figures = measure_evaluation(arguments.expressions, height=height, width=width, side=side)
+        figures = measure_evaluation(expressions, height=height, width=width, side=side)
         written: dict[str, object] = figures._asdict()
         table.add_row("expressions", f"{figures.expressions:,}")
         table.add_row(
@@ -90,10 +74,9 @@ def run(arguments: argparse.Namespace) -> int:
     table.add_row("  grows in later ones by", f"{figures.growth / 1e6:,.1f} MB")
     table.add_row("  and while results are written by", f"{figures.growth_at_end / 1e6:,.1f} MB")
     Console().print(table)
-    if arguments.json is not None:
-        write_text(arguments.json, json.dumps(written, indent=2) + "\n")
-        print(f"figures: {arguments.json}")
-    return 0
+    if json is not None:
+        write_text(json, dumps(written, indent=2) + "\n")
+        print(f"figures: {json}")
 
 
 def _milliseconds(seconds: float) -> str:

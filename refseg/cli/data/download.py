@@ -1,96 +1,73 @@
 """`refseg data download`: the files of a data set, from a mirror or from what the user has."""
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from refseg.cli.argument_types import Folder, Option
 from refseg.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from refseg.data.catalog import KnownFile
 
-EXAMPLES = """\
-examples:
-  refseg data download refcoco --root data
-  refseg data download refcoco refcoco+ refcocog --root data --with-images
-  refseg data download refcoco --root data --from ~/Downloads/refcoco.zip
-  refseg data download train2014 --root data --from /datasets/coco/train2014
 
-`refseg data list` names the data sets. What is in place already is checked and left alone. A
-download that breaks off goes on from there when the command is run again."""
+def download(
+    names: Sequence[str],
+    /,
+    *,
+    root: Folder,
+    with_images: bool = False,
+    given: Annotated[Sequence[Path], Option(names=("--from",), metavar="PATH")] = (),
+    unpack_images: bool = False,
+) -> None:
+    """Bring the files of a data set to their places under a folder.
 
+    They come from what you have already, else from the first mirror that gives them whole. What is
+    in place already is checked and left alone. A download that breaks off goes on from there when
+    the command is run again. `refseg data list` names the data sets.
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg data download",
-        description="Bring the files of a data set to their places under a folder: from what you "
-        "have already, else from the first mirror that gives them whole.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "names",
-        nargs="+",
-        metavar="NAME",
-        help="data sets, or sets of images such as train2014",
-    )
-    options.add_argument(
-        "--root", type=Path, required=True, metavar="DIR", help="folder of the data; made if absent"
-    )
-    options.add_argument(
-        "--with-images", action="store_true", help="also the photographs that the data sets lie on"
-    )
-    options.add_argument(
-        "--from",
-        dest="given",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="PATH",
-        help="archives, files or folders that you have; images in them are linked, not copied",
-    )
-    options.add_argument(
-        "--unpack-images",
-        action="store_true",
-        help="unpack train2014.zip too, which otherwise is read as it is",
-    )
-    return options
+    Args:
+        names: data sets, or sets of images such as train2014
+        root: folder of the data; made if absent
+        with_images: also the photographs that the data sets lie on
+        given: archives, files or folders that you have; images in them are linked, not copied
+        unpack_images: unpack train2014.zip too, which otherwise is read as it is
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """Bring everything that was named, and say what is missing."""
+    Examples:
+        refseg data download refcoco --root data
+        refseg data download refcoco refcoco+ refcocog --root data --with_images
+        refseg data download refcoco --root data --from ~/Downloads/refcoco.zip
+        refseg data download train2014 --root data --from /datasets/coco/train2014
+    """
     from refseg.data.catalog import KnownDataset, known
     from refseg.data.downloads import Delivery
     from refseg.data.presence import find_images, images_of
 
-    for path in arguments.given:
+    for path in given:
         if not path.exists():
             raise ConfigError(f"--from {path}: there is no such file or folder.")
-    wanted = [known(name) for name in dict.fromkeys(arguments.names)]
+    wanted = [known(name) for name in dict.fromkeys(names)]
     datasets = [item for item in wanted if isinstance(item, KnownDataset)]
     images = {found.name: found for dataset in datasets if (found := images_of(dataset))}
-    if arguments.with_images:
+    if with_images:
         wanted += [item for item in images.values() if item not in wanted]
-    delivery = Delivery(arguments.root, arguments.given, arguments.unpack_images)
+    delivery = Delivery(root, given, unpack_images)
     for dataset in datasets:
         if not dataset.files:
             delivery.listener.line(f"{dataset.name}: {dataset.source}; there is nothing to fetch")
     missing = delivery.deliver(*wanted)
-    for path in arguments.given:
+    for path in given:
         if path not in delivery.taken:
             delivery.listener.line(f"--from {path}: nothing was taken from it", important=True)
     if missing:
-        raise DataError(by_hand(missing, arguments.root))
+        raise DataError(by_hand(missing, root))
     for item in images.values():
-        if item not in wanted and find_images(arguments.root, item) is None:
+        if item not in wanted and find_images(root, item) is None:
             delivery.listener.line(
-                f"The images, {item.title}, are not there yet: add --with-images, and --from PATH "
+                f"The images, {item.title}, are not there yet: add --with_images, and --from PATH "
                 "if you have them.",
                 important=True,
             )
-    return 0
 
 
 def by_hand(missing: Sequence["KnownFile"], root: Path) -> str:

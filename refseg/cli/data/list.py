@@ -1,10 +1,11 @@
 """`refseg data list`: the known data sets, and what of them is present."""
 
-import argparse
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from refseg.cli.argument_types import Folder
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,39 +16,30 @@ if TYPE_CHECKING:
 
 _MOST_FILES = 4
 
-EXAMPLES = """\
-examples:
-  refseg data list
-  refseg data list --root data
-  refseg data list refcoco referit --root data
-  refseg data list mine --root data"""
 
+def list_datasets(names: Sequence[str] = (), /, *, root: Folder | None = None) -> None:
+    """List the known data sets with their partitions, splits and published sizes.
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg data list",
-        description="List the known data sets with their partitions, splits and published sizes, "
-        "what of them lies under a folder, and your own sets that lie there.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument("names", nargs="*", metavar="NAME", help="only these data sets")
-    options.add_argument("--root", type=Path, metavar="DIR", help="folder of the data")
-    return options
+    With --root, also what of them lies under a folder, and your own sets that lie there.
 
+    Args:
+        names: only these data sets
+        root: folder of the data
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the tables."""
+    Examples:
+        refseg data list
+        refseg data list --root data
+        refseg data list refcoco referit --root data
+        refseg data list mine --root data
+    """
     from rich.console import Console
 
     from refseg.data.catalog import CATALOG, IMAGE_SETS, KnownDataset, known
     from refseg.errors import DataError
 
-    root = arguments.root
     if root is not None and not root.is_dir():
         raise DataError(f"--root {root}: there is no such folder.")
-    names = list(dict.fromkeys(arguments.names))
+    names = list(dict.fromkeys(names))
     own = own_datasets(root) if root is not None else {}
     chosen = [known(name) for name in names if name not in own]
     chosen = chosen if names else [*CATALOG.values(), *IMAGE_SETS.values()]
@@ -59,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(sizes(datasets))
     if root is None:
         console.print(terms([*datasets, *image_sets]), highlight=False, soft_wrap=True)
-        return 0
+        return
     if chosen:
         table, remedies = presence(root, datasets, image_sets)
         console.print(table)
@@ -71,7 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(own_table(root, shown))
         check = f"refseg data verify NAME --root {shlex.quote(str(root))}"
         console.print(f"{check} checks one of them.", highlight=False, markup=False, soft_wrap=True)
-    return 0
 
 
 def _table(title: str, *columns: str, right: int = 0) -> "Table":

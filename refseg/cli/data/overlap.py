@@ -1,52 +1,45 @@
 """`refseg data overlap`: images that training and evaluation splits share."""
 
-import argparse
-import json
+from collections.abc import Sequence
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from refseg.cli.data.source import add_outside_option, outside_files
+from refseg.cli.argument_types import Folder, Option
 
 if TYPE_CHECKING:
     from refseg.data.mixtures.overlap import Overlap
 
-EXAMPLES = """\
-examples:
-  refseg data overlap --root DIR                     (all data sets that are there)
-  refseg data overlap refcoco refcoco+ refcocog:umd --root DIR
-  refseg data overlap refcocog:google --root DIR --fail --json overlap.json"""
 
+def overlap(
+    datasets: Annotated[Sequence[str], Option(metavar="NAME[:SPLIT_BY]")] = (),
+    /,
+    *,
+    root: Folder,
+    outside_files: bool = False,
+    fail: bool = False,
+    json: Path | None = None,
+) -> int:
+    """Count the images that training and evaluation splits share.
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg data overlap",
-        description="Count the images, and the expressions on them, that the training splits of "
-        "some data sets share with the evaluation splits of any of them. Photographs of COCO are "
-        "the same if their COCO numbers are. `refseg fit` leaves such images out of training "
-        "(--data.train_on_evaluation_images keeps them).",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    options.add_argument(
-        "datasets",
-        nargs="*",
-        metavar="NAME[:SPLIT_BY]",
-        help="data sets, with who made the splits where there are several; default: all under root",
-    )
-    options.add_argument("--root", type=Path, required=True, help="the folder of the data")
-    add_outside_option(options)
-    options.add_argument(
-        "--fail", action="store_true", help="exit with code 1 if any image is shared (for CI)"
-    )
-    options.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all counts, also those that are 0"
-    )
-    return options
+    Counted are the images, and the expressions on them, that the training splits of some data sets
+    share with the evaluation splits of any of them. Photographs of COCO are the same if their COCO
+    numbers are. `refseg fit` leaves such images out of training
+    (--data.train_on_evaluation_images keeps them).
 
+    Args:
+        datasets: data sets, with who made the splits where there are several; default: all under
+            root
+        root: the folder of the data
+        outside_files: take files outside of its folder that a table of one's own names
+        fail: exit with code 1 if any image is shared (for CI)
+        json: write all counts, also those that are 0
 
-def run(arguments: argparse.Namespace) -> int:
-    """Count and show; 1 only with `--fail`, as sharing is no mistake of the data."""
+    Examples:
+        refseg data overlap --root DIR                     (all data sets that are there)
+        refseg data overlap refcoco refcoco+ refcocog:umd --root DIR
+        refseg data overlap refcocog:google --root DIR --fail --json overlap.json
+    """
     from rich.console import Console
 
     from refseg.data.mixtures.mixture import read_mixture
@@ -62,17 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
     from refseg.errors import DataError
     from refseg.files import write_text
 
-    sources = sources_of(arguments.datasets) if arguments.datasets else []
-    sources = sources or present_sources(arguments.root)
+    sources = sources_of(datasets) if datasets else []
+    sources = sources or present_sources(root)
     if not sources:
         raise DataError(
-            f"{arguments.root} has no folder with annotations (refs(*).p); give the folder of the "
+            f"{root} has no folder with annotations (refs(*).p); give the folder of the "
             "data with --root."
         )
-    mixture = read_mixture(sources, arguments.root, "skip", outside_files=outside_files(arguments))
+    mixture = read_mixture(sources, root, "skip", outside_files=outside_files)
     overlaps = find_overlaps(mixture)
-    if arguments.json is not None:
-        write_text(arguments.json, json.dumps(as_records(overlaps), indent=2) + "\n")
+    if json is not None:
+        write_text(json, dumps(as_records(overlaps), indent=2) + "\n")
     console = Console()
     shared = [overlap for overlap in overlaps if overlap.images]
     if shared:
@@ -80,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         console.print(totals_table(find_totals(mixture)))
     else:
         console.print(_nothing(overlaps))
-    return 1 if shared and arguments.fail else 0
+    return 1 if shared and fail else 0
 
 
 def _nothing(overlaps: "list[Overlap]") -> str:

@@ -1,99 +1,68 @@
 """`refseg data preview`: images with the objects that sentences name."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from refseg.cli.data.source import (
-    add_source_options,
-    add_split_option,
-    options_named,
-    positive,
-    read_source,
-)
-
-if TYPE_CHECKING:
-    from refseg.data.references import References
-
-DESCRIPTION = """\
-Draw a contact sheet: images chosen by chance, the outline of each object that is referred to, and
-all of its sentences beside a square of the same colour. A dashed outline is a box, where a data set
-has no mask; a circle stands beside sentences that name nothing in the image."""
-
-EPILOG = """\
-examples:
-  refseg data preview refcoco --root DIR --split_by unc --split val
-  refseg data preview refcoco --root DIR --split_by unc --grep left --count 24
-  refseg data preview shapes --seed 3 --out shapes.png
-
-With --grep, only objects with a matching sentence are drawn; their other sentences are grey."""
+from refseg.cli.argument_types import Count, Natural, Option
+from refseg.cli.data.source import Source, options_named
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg data preview",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_source_options(options)
-    add_split_option(options)
-    options.add_argument("--grep", metavar="WORD", help="only sentences with this word (or words)")
-    options.add_argument(
-        "--seed", metavar="N", type=_seed, default=0, help="another seed draws other images"
-    )
-    options.add_argument(
-        "--count",
-        metavar="N",
-        type=positive,
-        default=12,
-        help="number of images (default: %(default)s)",
-    )
-    options.add_argument(
-        "--columns", metavar="N", type=positive, default=3, help="images side by side (default: 3)"
-    )
-    options.add_argument(
-        "--out", metavar="FILE", type=Path, help="the PNG file (default: NAME-preview.png)"
-    )
-    return options
+def preview(
+    name: str,
+    /,
+    *,
+    source: Source = Source(),  # noqa: B008 - it is frozen
+    splits: Sequence[str] | None = None,
+    grep: Annotated[str | None, Option(metavar="WORD")] = None,
+    seed: Natural = 0,
+    count: Count = 12,
+    columns: Count = 3,
+    output: Path | None = None,
+) -> None:
+    """Draw a contact sheet of a data set.
 
+    It shows images chosen by chance, the outline of each object that is referred to, and all of its
+    sentences beside a square of the same colour. A dashed outline is a box, where a data set has no
+    mask; a circle stands beside sentences that name nothing in the image. With --grep, only objects
+    with a matching sentence are drawn; their other sentences are grey.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Draw the sheet and print where it is."""
+    Args:
+        name: the folder of the annotations, as refcoco; or shapes
+        source: where it lies
+        splits: only these splits; default: all
+        grep: only sentences with this word (or words)
+        seed: another seed draws other images
+        count: number of images
+        columns: images side by side
+        output: the PNG file; default: NAME-preview.png
+
+    Examples:
+        refseg data preview refcoco --root DIR --split_by unc --splits val
+        refseg data preview refcoco --root DIR --split_by unc --grep left --count 24
+        refseg data preview shapes --seed 3 --output shapes.png
+    """
     from refseg.cli.data.annotated_images import annotated_image
     from refseg.data.sampling import choose_images, with_words
     from refseg.visualization import write_png
     from refseg.visualization.contact_sheet import contact_sheet
 
-    references = read_source(arguments)
-    if arguments.split is not None:
+    references = source.read(name)
+    if splits is not None:
         with options_named():
-            references = references.split(arguments.split)
-    found = with_words(references, arguments.grep)
-    chosen = choose_images(references, found, arguments.count, arguments.seed)
+            references = references.split(splits)
+    found = with_words(references, grep)
+    chosen = choose_images(references, found, count, seed)
     images = [annotated_image(references, rows, found) for rows in chosen.images]
-    title = _title(arguments, references, len(images), chosen.matching)
-    path = arguments.out or Path(f"{arguments.name}-preview.png")
-    write_png(path, contact_sheet(images, title, arguments.columns))
+    matching = "" if grep is None else f" with “{grep}”"
+    title = "  ·  ".join(
+        (
+            f"{references.source}, {', '.join(references.splits)}",
+            f"{len(images):,} of {chosen.matching:,} images{matching}",
+            f"seed {seed}",
+        )
+    )
+    path = output or Path(f"{name}-preview.png")
+    write_png(path, contact_sheet(images, title, columns))
     print(title)
     print(path)
-    return 0
-
-
-def _title(
-    arguments: argparse.Namespace, references: "References", shown: int, matching: int
-) -> str:
-    parts = [f"{references.source}, {', '.join(references.splits)}"]
-    parts.append(f"{shown:,} of {matching:,} images")
-    if arguments.grep is not None:
-        parts[-1] += f" with “{arguments.grep}”"
-    parts.append(f"seed {arguments.seed}")
-    return "  ·  ".join(parts)
-
-
-def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected a number from 0, got {value}")
-    return value

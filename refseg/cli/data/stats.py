@@ -1,65 +1,53 @@
 """`refseg data stats`: a data set in numbers."""
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
-from refseg.cli.data.source import (
-    add_source_options,
-    add_split_option,
-    options_named,
-    read_source,
-    root_of,
-)
-
-DESCRIPTION = """\
-A data set in numbers: expressions, their lengths and words, the size and class of the objects, how
-many distractors of the same class an object has, and how often expressions speak of position."""
-
-EPILOG = """\
-examples:
-  refseg data stats refcoco --root DIR --split_by unc
-  refseg data stats refcoco --root DIR --split_by unc --split val testA
-  refseg data stats refcoco --root DIR --split_by unc --out refcoco.html
-
-Lengths are grouped as in the RMI paper. Words are counted as the tokenizer splits them."""
+from refseg.cli.data.source import Source, options_named
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg data stats",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_source_options(options)
-    add_split_option(options)
-    options.add_argument(
-        "--out", metavar="FILE", type=Path, help="also write an HTML page with plots"
-    )
-    return options
+def stats(
+    name: str,
+    /,
+    *,
+    source: Source = Source(),  # noqa: B008 - it is frozen
+    splits: Sequence[str] | None = None,
+    output: Path | None = None,
+) -> None:
+    """Show a data set in numbers.
 
+    Expressions, their lengths and words, the size and class of the objects, how many rivals of the
+    same class an object has, and how often expressions speak of position. Lengths are grouped as in
+    the RMI paper. Words are counted as the tokenizer splits them.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Count, print the tables, and write the page."""
+    Args:
+        name: the folder of the annotations, as refcoco; or shapes
+        source: where it lies
+        splits: only these splits; default: all
+        output: also write an HTML page with plots
+
+    Examples:
+        refseg data stats refcoco --root DIR --split_by unc
+        refseg data stats refcoco --root DIR --split_by unc --splits val testA
+        refseg data stats refcoco --root DIR --split_by unc --output refcoco.html
+    """
     from rich.console import Console
 
     from refseg.cli.data.statistics_report import show, write
     from refseg.data.objects import read_objects
     from refseg.data.statistics import length_bins, summarise
 
-    references = read_source(arguments)
-    splits = None
-    if arguments.split is not None:
+    references = source.read(name)
+    root = source.folder(name)
+    single = None
+    if splits is not None:
         with options_named():
-            splits = references.single_splits(arguments.split)
-    objects = read_objects(root_of(arguments), arguments.name)
-    statistics = summarise(references, length_bins(arguments.name), objects)
-    show(statistics, splits, Console())
-    if arguments.out is not None:
-        subtitle = f"{arguments.name} in {root_of(arguments)}"
+            single = references.single_splits(splits)
+    statistics = summarise(references, length_bins(name), read_objects(root, name))
+    show(statistics, single, Console())
+    if output is not None:
+        subtitle = f"{name} in {root}"
         if references.skipped:
             subtitle += f", without {len(references.skipped):,} records that cannot be read"
-        write(arguments.out, statistics, splits, subtitle)
-        print(arguments.out)
-    return 0
+        write(output, statistics, single, subtitle)
+        print(output)

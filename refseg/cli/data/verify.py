@@ -1,97 +1,70 @@
 """`refseg data verify`: is a data set what was published?"""
 
-import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.cli.data.source import (
-    add_source_options,
-    options_named,
-    outside_files,
-    positive,
-    root_of,
-)
+from refseg.cli.argument_types import Count
+from refseg.cli.data.source import Source, options_named
 
 if TYPE_CHECKING:
     from refseg.data.verification import Verification
 
-DESCRIPTION = """\
-Check every file, record, image and mask of a data set, and its counts against the published ones.
-
-Exit code 0: nothing is wrong. 1: something is; a table says what, with the ids of the records.
-2: there is no such data set or partition."""
-
-EPILOG = """\
-examples:
-  refseg data verify refcoco --root DIR --split_by unc
-  refseg data verify refcoco --root DIR --split_by unc --no-pixels
-  refseg data verify mine --root DIR --json problems.json
-
-Without --no-pixels every image is decoded: of all checks this takes longest, and it is the only one
-that finds an image that is cut short."""
+_JOBS = min(8, os.cpu_count() or 1)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of the verb."""
-    options = argparse.ArgumentParser(
-        prog="refseg data verify",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_source_options(options)
-    options.add_argument(
-        "--no-pixels",
-        dest="pixels",
-        action="store_false",
-        help="read the headers of images only, and do not decode them",
-    )
-    options.add_argument(
-        "--no-counts",
-        dest="counts",
-        action="store_false",
-        help="do not compare with the published counts (for a part of a data set)",
-    )
-    options.add_argument(
-        "--jobs",
-        metavar="N",
-        type=positive,
-        default=min(8, os.cpu_count() or 1),
-        help="images to decode at a time (default: %(default)s)",
-    )
-    options.add_argument(
-        "--examples",
-        metavar="N",
-        type=positive,
-        default=3,
-        help="records to show of each problem (default: %(default)s)",
-    )
-    options.add_argument("--json", metavar="FILE", type=Path, help="write everything found to FILE")
-    return options
+def verify(
+    name: str,
+    /,
+    *,
+    source: Source = Source(),  # noqa: B008 - it is frozen
+    no_pixels: bool = False,
+    no_counts: bool = False,
+    jobs: Count = _JOBS,
+    examples: Count = 3,
+    json: Path | None = None,
+) -> int:
+    """Check every file, record, image and mask of a data set.
 
+    Its counts are compared with the published ones. Exit code 0: nothing is wrong. 1: something is;
+    a table says what, with the ids of the records. 2: there is no such data set or partition.
 
-def run(arguments: argparse.Namespace) -> int:
-    """Check, print what was found, and return 1 if something is wrong, else 0."""
+    Without --no_pixels every image is decoded: of all checks this takes longest, and it is the only
+    one that finds an image that is cut short.
+
+    Args:
+        name: the folder of the annotations, as refcoco; or shapes
+        source: where it lies
+        no_pixels: read the headers of images only, and do not decode them
+        no_counts: do not compare with the published counts (for a part of a data set)
+        jobs: images to decode at a time
+        examples: records to show of each problem
+        json: write everything found to this file
+
+    Examples:
+        refseg data verify refcoco --root DIR --split_by unc
+        refseg data verify refcoco --root DIR --split_by unc --no_pixels
+        refseg data verify mine --root DIR --json problems.json
+    """
     from rich.console import Console
 
     from refseg.cli.data.findings import report, write_json
-    from refseg.data.verification import verify
+    from refseg.data import verification
 
-    root = root_of(arguments)
+    root = source.folder(name)
     with options_named():
-        verification: Verification = verify(
+        found: Verification = verification.verify(
             root,
-            arguments.name,
-            arguments.split_by,
-            outside_files=outside_files(arguments),
-            pixels=arguments.pixels,
-            counts=arguments.counts,
-            jobs=arguments.jobs,
+            name,
+            source.split_by,
+            outside_files=source.outside_files,
+            pixels=not no_pixels,
+            counts=not no_counts,
+            jobs=jobs,
             progress=True,
         )
-    report(verification, root, arguments.pixels, arguments.examples, Console())
-    if arguments.json is not None:
-        write_json(arguments.json, verification, root)
-        print(arguments.json)
-    return 0 if verification.is_clean else 1
+    report(found, root, not no_pixels, examples, Console())
+    if json is not None:
+        write_json(json, found, root)
+        print(json)
+    return 0 if found.is_clean else 1

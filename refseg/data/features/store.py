@@ -23,7 +23,7 @@ _FORMAT = 1
 _MANIFEST = "features.json"
 _DIGESTS = "images.parquet"
 _AXES = {"channels first": (0, 1, 2), "channels last": (1, 2, 0)}
-_COMMAND = "refseg data features --config CONFIG --out"
+_COMMAND = "refseg data features --config CONFIG --output"
 
 
 class FeatureStore:
@@ -93,7 +93,7 @@ class FeatureStore:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise ConfigError(
                 f"Expected an empty folder or one with features, got {folder}, which holds "
-                "something else; name another one with --out."
+                "something else; name another one with --output."
             )
         record = {"format": _FORMAT, "key": key, "made": made}
         write_text(folder / _MANIFEST, json.dumps(record, indent=2) + "\n")

@@ -36,7 +36,7 @@ def test_measures_and_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "data", "--images", "3"]) == 2
-    assert "--images of at least 20, got 3" in capsys.readouterr().err
+    assert "--images: expected a whole number from 20, got 3" in capsys.readouterr().err
     (tmp_path / "something").touch()
     assert main(["bench", "data", "--keep", str(tmp_path)]) == 2
     assert "name another folder with --keep" in capsys.readouterr().err

@@ -25,9 +25,9 @@ def test_measures_beside_a_network(
 
 def test_wrong_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "evaluation", "--expressions", "0"]) == 2
-    assert "--expressions of at least 1, got 0" in capsys.readouterr().err
+    assert "--expressions: expected a whole number from 1, got 0" in capsys.readouterr().err
     assert main(["bench", "evaluation", "--picture", "0", "5"]) == 2
-    assert "--picture of at least 1 1" in capsys.readouterr().err
+    assert "--picture: expected a whole number from 1, got 0" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_what_the_user_has_is_taken(tmp_path: Path, capsys: Capture) -> None:
     images = make_zip(tmp_path / "train2014.zip", "train2014/1.jpg", "train2014/2.jpg")
     root = tmp_path / "root"
     words = ["data", "download", "refcoco", "--root", str(root)]
-    assert main([*words, "--with-images", "--from", str(annotations), str(images)]) == 0
+    assert main([*words, "--with_images", "--from", str(annotations), str(images)]) == 0
     assert sorted(path.name for path in (root / "refcoco").iterdir()) == [
         "instances.json",
         "refs(google).p",
@@ -45,7 +45,7 @@ def test_what_the_user_has_is_taken(tmp_path: Path, capsys: Capture) -> None:
     output = capsys.readouterr().out
     assert f"unpacked {annotations}" in output
     assert "as published 53,993,993" in output  # the copy has another size, which is said
-    assert main([*words, "--with-images", "--from", str(images)]) == 0
+    assert main([*words, "--with_images", "--from", str(images)]) == 0
     output = capsys.readouterr().out
     assert "2 of 82,783 images" in output
     assert f"--from {images}: nothing was taken from it" in output
@@ -55,7 +55,7 @@ def test_absent_images_are_mentioned(tmp_path: Path, capsys: Capture) -> None:
     names = [f"refcoco/{pattern}" for pattern in CATALOG["refcoco"].files[0].holds]
     make_zip(tmp_path / "refcoco.zip", *names)
     assert main(["data", "download", "refcoco", "--root", str(tmp_path)]) == 0
-    assert "--with-images" in capsys.readouterr().out
+    assert "--with_images" in capsys.readouterr().out
 
 
 def test_when_nothing_helps_the_message_says_what_to_do(tmp_path: Path, capsys: Capture) -> None:

@@ -28,7 +28,7 @@ def files(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, shapes_root: Path) -> Path:
     folder = tmp_path_factory.mktemp("store") / "features"
-    assert main([*COMMAND, "--out", str(folder)]) == 0
+    assert main([*COMMAND, "--output", str(folder)]) == 0
     return folder
 
 
@@ -50,11 +50,11 @@ def test_stopped_it_goes_on(
     folder = tmp_path / "features"
     with monkeypatch.context() as patch:
         patch.setattr(TorchvisionBackbone, "maps", maps)
-        assert main([*COMMAND, "--out", str(folder)]) == 130
+        assert main([*COMMAND, "--output", str(folder)]) == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert len(files(folder)) == 4  # one call was a look at the size, and one was the last
     assert set(calls) == {1}
-    assert main([*COMMAND, "--out", str(folder)]) == 0
+    assert main([*COMMAND, "--output", str(folder)]) == 0
     output = capsys.readouterr()
     assert "24 images, 4 of them done before" in output.err
     assert "20 of 24 images computed" in output.out
@@ -62,7 +62,7 @@ def test_stopped_it_goes_on(
 
 
 def test_only_some_splits(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [*COMMAND, "--splits", "val", "testA", "--out", str(tmp_path / "features")]
+    words = [*COMMAND, "--splits", "val", "testA", "--output", str(tmp_path / "features")]
     assert main(words) == 0
     assert "8 images, 0 of them done" in capsys.readouterr().err
     assert len(files(tmp_path / "features")) == 8
@@ -91,7 +91,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(feature_extraction.shutil, "disk_usage", lambda _: Usage(0, 0, 1_500_000))
-    message = complain([*COMMAND, "--out", str(tmp_path / "features")], capsys)
+    message = complain([*COMMAND, "--output", str(tmp_path / "features")], capsys)
     # 512 channels of 12 × 12 cells in 32 bits, rounded up to whole blocks
     assert "features of an image take 299.0 kB, the others 7.2 MB; 1.5 MB are free" in message
     assert "Expected room for 7.2 MB" in message
@@ -105,7 +105,7 @@ def test_a_disk_that_has_become_full(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(FeatureStore, "write", full)
-    message = complain([*COMMAND, "--out", str(tmp_path / "features")], capsys)
+    message = complain([*COMMAND, "--output", str(tmp_path / "features")], capsys)
     assert "No space left on device" in message
     assert "goes on where it stopped" in message
 
@@ -113,12 +113,12 @@ def test_a_disk_that_has_become_full(
 def test_other_models_do_not_mix(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = [*COMMAND, "--out", str(store), "--model.backbone.stride=16"]
+    words = [*COMMAND, "--output", str(store), "--model.backbone.stride=16"]
     message = complain(words, capsys)
     assert "stride is 4 there and 16 here" in message
     assert "OTHER_FOLDER" in message
     (tmp_path / "photo.jpg").touch()
-    assert "something else" in complain([*COMMAND, "--out", str(tmp_path)], capsys)
+    assert "something else" in complain([*COMMAND, "--output", str(tmp_path)], capsys)
 
 
 def test_a_broken_image_is_named(
@@ -128,7 +128,7 @@ def test_a_broken_image_is_named(
     shutil.copytree(shapes_root, root)
     for image in (root / "images" / "shapes").iterdir():
         image.write_bytes(image.read_bytes()[:100])
-    words = [*COMMAND, f"--data.root={root}", "--out", str(tmp_path / "features")]
+    words = [*COMMAND, f"--data.root={root}", "--output", str(tmp_path / "features")]
     assert "Cannot read the image" in complain([*words, "--data.num_workers=1"], capsys)
 
 
@@ -146,7 +146,7 @@ def test_a_broken_image_is_named(
 def test_options(
     words: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = complain(["data", "features", *words, "--out", str(tmp_path / "new")], capsys)
+    message = complain(["data", "features", *words, "--output", str(tmp_path / "new")], capsys)
     assert expected in message
     assert not (tmp_path / "new").exists()
 
@@ -158,7 +158,7 @@ def test_of_a_checkpoint(store: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     checkpoint = str(tmp_path / "run" / "checkpoints" / "best.ckpt")
     features = tmp_path / "features"
     words = ["data", "features", "--ckpt_path", checkpoint, "--data.fill=9"]
-    assert main([*words, "--out", str(features), "--splits", "val"]) == 0
+    assert main([*words, "--output", str(features), "--splits", "val"]) == 0
     key = FeatureStore.open(features).key
     assert key["fill"] == 3
     assert key["weights"] != FeatureStore.open(store).key["weights"]

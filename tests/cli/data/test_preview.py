@@ -17,7 +17,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def preview(root: Path, path: Path, *words: str) -> np.ndarray:
-    assert main(["data", "preview", "fake", "--root", str(root), "--out", str(path), *words]) == 0
+    assert (
+        main(["data", "preview", "fake", "--root", str(root), "--output", str(path), *words]) == 0
+    )
     return np.asarray(Image.open(path))
 
 
@@ -40,9 +42,9 @@ def test_the_seed_decides(root: Path, tmp_path: Path) -> None:
 
 
 def test_grep(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    small = preview(root, tmp_path / "1.png", "--split", "val", "--grep", "left")
+    small = preview(root, tmp_path / "1.png", "--splits", "val", "--grep", "left")
     assert "1 of 1 images with “left”" in capsys.readouterr().out
-    large = preview(root, tmp_path / "2.png", "--split", "val")
+    large = preview(root, tmp_path / "2.png", "--splits", "val")
     assert small.shape[0] < large.shape[0]  # one object of three
     words = ["data", "preview", "fake", "--root", str(root), "--grep", "giraffe"]
     assert main(words) == 2
@@ -65,5 +67,5 @@ def test_shapes_need_no_folder(
 ) -> None:
     monkeypatch.setattr("refseg.data.shapes.prepare_shapes", lambda options: shapes_root)
     path = tmp_path / "shapes.png"
-    assert main(["data", "preview", "shapes", "--count", "2", "--out", str(path)]) == 0
+    assert main(["data", "preview", "shapes", "--count", "2", "--output", str(path)]) == 0
     assert path.is_file()

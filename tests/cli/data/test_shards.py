@@ -12,7 +12,7 @@ from ...data.fake_refer import write_fake_refer
 
 def test_packs_and_says_how_to_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_fake_refer(tmp_path / "root")
-    words = ["data", "shards", "fake", "--root", str(root), "--out", str(tmp_path / "out")]
+    words = ["data", "shards", "fake", "--root", str(root), "--output", str(tmp_path / "out")]
     assert main([*words, "--split_by", "unc", "--splits", "train", "testB"]) == 0
     assert open_shards(str(tmp_path / "out")).splits == ("train", "testB")
     shown = capsys.readouterr().out
@@ -23,5 +23,5 @@ def test_packs_and_says_how_to_read(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_root_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "shards", "fake", "--out", str(tmp_path / "out")]) == 2
+    assert main(["data", "shards", "fake", "--output", str(tmp_path / "out")]) == 2
     assert "'fake' needs a folder: give it with --root" in capsys.readouterr().err

@@ -41,15 +41,15 @@ def test_table(
 
 
 def test_one_split(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "stats", "fake", "--root", str(root), "--split", "val"]) == 0
+    assert main(["data", "stats", "fake", "--root", str(root), "--splits", "val"]) == 0
     assert numbers(capsys.readouterr().out, "expressions") == ["6"]
-    assert main(["data", "stats", "fake", "--root", str(root), "--split", "dev"]) == 2
+    assert main(["data", "stats", "fake", "--root", str(root), "--splits", "dev"]) == 2
     assert "Unknown split 'dev'" in capsys.readouterr().err
 
 
 def test_page(root: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     path = tmp_path / "fake.html"
-    assert main(["data", "stats", "fake", "--root", str(root), "--out", str(path)]) == 0
+    assert main(["data", "stats", "fake", "--root", str(root), "--output", str(path)]) == 0
     assert capsys.readouterr().out.endswith(f"{path}\n")
     page = path.read_text()
     assert "<h1>fake (unc)</h1>" in page

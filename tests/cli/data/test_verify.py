@@ -55,7 +55,7 @@ def test_damage(root: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) 
 def test_headers_only(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = root / "images" / "train2014" / "COCO_train2014_000000000003.jpg"
     path.write_bytes(path.read_bytes()[:-100])
-    assert verify(root, "--no-pixels") == 0
+    assert verify(root, "--no_pixels") == 0
     assert "headers only" in capsys.readouterr().out
     assert verify(root) == 1
 

@@ -131,7 +131,7 @@ def test_names_that_lead_out_of_the_folder(tmp_path: Path, name: str, column: st
     path = allowed.table["image_path"][0].as_py()
     assert Path(path).samefile(tmp_path / ("mine" if column == "mask" else "elsewhere") / "dog.jpg")
     assert main(["data", "verify", "mine", "--root", str(tmp_path)]) == 1
-    words = ["data", "verify", "mine", "--root", str(tmp_path), "--outside_files", "true"]
+    words = ["data", "verify", "mine", "--root", str(tmp_path), "--outside_files"]
     assert main(words) == 0
 
 
