@@ -168,14 +168,14 @@ def _run(verb: str, words: list[str]) -> int:
 
 
 def _run_trainer(verb: str, words: list[str]) -> int:
-    from refseg.cli.trainer_help import asked_for, first_screen
+    from refseg.cli.trainer.help import asked_for, first_screen
 
     asked = asked_for(words)
     if asked is not None:
         print(first_screen(verb), flush=True)
     if asked == "first":
         return 0
-    from refseg.cli.trainer import run_trainer
+    from refseg.cli.trainer.run import run_trainer
 
     if asked == "all":
         print("\nall options:\n", flush=True)
@@ -199,7 +199,7 @@ def _run_group(group: str, words: list[str]) -> int:
 def _call(verb: Verb, prog: str, words: list[str]) -> int:
     module, _, name = verb.place.partition(":")
     command = importlib.import_module(module)
-    from refseg.cli.verb import call
+    from refseg.cli.parsing.verb import call
 
     return call(getattr(command, name), prog, words)
 

@@ -7,8 +7,8 @@ import pytest
 
 import refseg
 from refseg.__main__ import main, with_home_in_words
-from refseg.cli.config_files import find_config
-from refseg.cli.prepared import prepare_run
+from refseg.cli.configs.files import find_config
+from refseg.cli.trainer.prepared import prepare_run
 from refseg.data import ReferringDataModule, read_folder, read_references
 from refseg.data.mixtures import DataSource, sources_of
 from refseg.data.streaming.storage import address_of

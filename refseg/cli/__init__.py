@@ -1,7 +1,9 @@
-"""The command line: what the verbs are, and which function does what each of them does.
+"""The command line: the verbs, and the function that does what each of them says.
 
-To add a verb, write a typed function with a docstring in a module of its own, and name it here:
-`verb.py` makes its parser.
+In come the words that a user types, out go exit codes. Each verb is a typed function in a file of
+its own, here or in `data` and `bench`; `parsing` makes its parser. To add one, write the function
+with its docstring and name it below. `fit`, `validate`, `test` and `predict` live in `trainer`,
+their config files in `configs`. Open `segment` first.
 """
 
 from typing import NamedTuple

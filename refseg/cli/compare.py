@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from refseg.cli.argument_types import Natural
 from refseg.cli.options import Comparison, Draws, Runs
+from refseg.cli.parsing.argument_types import Natural
 
 
 def compare(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refseg.checkpoint.packages import OPTION
-from refseg.cli.argument_types import Folder, Option, Packages
+from refseg.cli.parsing.argument_types import Folder, Option, Packages
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def _evaluate(
     checkpoint: Path, folder: Path, names: Sequence[str], words: Sequence[str]
 ) -> Figures | None:
     """The figures by protocol; None where the evaluation failed, of which it is said why."""
-    from refseg.cli.distributed import TOLD
     from refseg.cli.messages import tell
-    from refseg.cli.trainer import test_figures
+    from refseg.cli.trainer.distributed import TOLD
+    from refseg.cli.trainer.run import test_figures
 
     protocol = names[0] if len(names) == 1 else "all"
     print(f"evaluating {checkpoint} …", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from refseg.cli.argument_types import Count, Natural, Option
+from refseg.cli.parsing.argument_types import Count, Natural, Option
 
 if TYPE_CHECKING:
     from refseg.analysis.breakdowns import By

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from refseg.cli.argument_types import Folder, Natural, Packages
 from refseg.cli.options import Comparison, Draws, Runs
+from refseg.cli.parsing.argument_types import Folder, Natural, Packages
 
 
 def report(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from refseg.cli.argument_types import Checkpoint, Count, Folder, Packages
+from refseg.cli.parsing.argument_types import Checkpoint, Count, Folder, Packages
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:

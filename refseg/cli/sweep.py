@@ -9,8 +9,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.text import Text
 
-from refseg.cli.argument_types import Count, Folder, Option
-from refseg.cli.config_files import find_config
+from refseg.cli.configs.files import find_config
+from refseg.cli.parsing.argument_types import Count, Folder, Option
 from refseg.errors import ConfigError
 from refseg.sweeps import Run, Sweep, plan, read_sweep, summarise
 from refseg.sweeps.execution import Failure, Interrupted, execute

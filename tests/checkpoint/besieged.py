@@ -113,7 +113,7 @@ def doors(folder: Path, photo: Path) -> dict[str, Callable[[Path], str]]:
     """The ways in which a checkpoint is opened, each of which says how it ended."""
     import refseg
     from refseg.__main__ import main
-    from refseg.cli.command_line import with_config_of_checkpoint
+    from refseg.cli.trainer.command_line import with_config_of_checkpoint
     from refseg.errors import RefsegError
     from refseg.training.module import ReferringSegmentation
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 
 from refseg.__main__ import main
-from refseg.cli.distributed import TOLD
+from refseg.cli.trainer.distributed import TOLD
 from refseg.errors import Stopped
 from refseg.evaluation import PROTOCOLS
 
@@ -113,7 +113,7 @@ def test_a_signal_ends_the_whole_evaluation_and_a_failure_does_not(
         seen.append(words)
         raise ending
 
-    monkeypatch.setattr("refseg.cli.trainer.test_figures", fail)
+    monkeypatch.setattr("refseg.cli.trainer.run.test_figures", fail)
     other = shutil.copy(checkpoint, tmp_path / "other.ckpt")
     assert main(["evaluate", checkpoint, str(other)]) == code
     assert len(seen) == evaluated

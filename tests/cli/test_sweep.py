@@ -19,8 +19,8 @@ import yaml
 from filelock import FileLock
 
 from refseg.__main__ import main
+from refseg.cli.parsing.verb import VerbParser, call
 from refseg.cli.sweep import sweep
-from refseg.cli.verb import VerbParser, call
 from refseg.errors import ConfigError
 
 # Notes that it was called, then does what the files beside it say: fail, hang or wait for others.
@@ -418,7 +418,7 @@ def test_help_has_examples_and_needs_no_torch() -> None:
     code = """
         import sys
         from refseg.cli.sweep import sweep
-        from refseg.cli.verb import VerbParser
+        from refseg.cli.parsing.verb import VerbParser
         print(VerbParser(sweep, "refseg sweep").format_help())
         print("torch" in sys.modules or "lightning" in sys.modules or "matplotlib" in sys.modules)
     """

@@ -7,8 +7,8 @@ import torch
 from scipy.stats import kstest
 from torch import nn
 
-from refseg.cli.config_bases import read_yaml, with_bases
-from refseg.cli.config_files import PACKAGE_CONFIGS
+from refseg.cli.configs.bases import read_yaml, with_bases
+from refseg.cli.configs.files import PACKAGE_CONFIGS
 from refseg.errors import ConfigError
 from refseg.models import BilinearDecoder, Segmenter
 from refseg.models.backbones import SmallBackbone

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-from refseg.cli.command_line import log_to_sweep, value_of
-from refseg.cli.config_files import find_config
+from refseg.cli.configs.files import find_config
+from refseg.cli.trainer.command_line import log_to_sweep, value_of
 from refseg.errors import ConfigError
 from refseg.sweeps import Sweep, read_sweep
 from refseg.sweeps.command import expand, on_this_machine

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from refseg.cli.config_files import PACKAGE_CONFIGS, find_config
+from refseg.cli.configs.files import PACKAGE_CONFIGS, find_config
 from refseg.errors import ConfigError
 from refseg.sweeps import Sweep, read_sweep
 

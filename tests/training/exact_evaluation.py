@@ -14,7 +14,7 @@ from torch import distributed
 from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
-from refseg.cli.quiet import quieten
+from refseg.cli.trainer.quiet import quieten
 from refseg.data import ReferringDataModule
 from refseg.data.loaders import loader_options
 from refseg.data.shapes import ShapesOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from refseg.__main__ import main
-from refseg.cli.command_line import log_to_sweep
+from refseg.cli.trainer.command_line import log_to_sweep
 from refseg.training.loggers import why_offline
 
 from ..conftest import TINY

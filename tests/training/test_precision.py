@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import refseg
 from refseg.__main__ import main
 from refseg.cli.messages import missing_kernel
-from refseg.cli.quiet import quieten
+from refseg.cli.trainer.quiet import quieten
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.losses import DiceLoss, WeightedLogisticLoss, WeightedSum
@@ -303,7 +303,7 @@ def test_what_torch_cannot_compute_is_said_in_one_message(
         def fail(*_: object, error: RuntimeError = raised) -> int:
             raise error
 
-        monkeypatch.setattr("refseg.cli.trainer.run_trainer", fail)
+        monkeypatch.setattr("refseg.cli.trainer.run.run_trainer", fail)
         if code is None:
             with pytest.raises(RuntimeError, match="size mismatch"):
                 main(["fit"])

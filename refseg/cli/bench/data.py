@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from refseg.cli.argument_types import Count, Folder, Natural, Option
+from refseg.cli.parsing.argument_types import Count, Folder, Natural, Option
 
 if TYPE_CHECKING:
     from refseg.benchmarks.data import DataFigures

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from refseg.checkpoint import import_packages
-from refseg.cli.argument_types import Checkpoint, Count, Option, Packages
+from refseg.cli.parsing.argument_types import Checkpoint, Count, Option, Packages
 
 
 def bench_evaluation(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from refseg.cli.argument_types import Folder, Option
+from refseg.cli.parsing.argument_types import Folder, Option
 from refseg.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from refseg.cli.argument_types import Folder, Option
+from refseg.cli.parsing.argument_types import Folder, Option
 from refseg.errors import ConfigError
 
 
@@ -42,7 +42,7 @@ def features(
         refseg data features --checkpoint best.ckpt --output features --splits val testA
         refseg data features --config rmi.yaml --model.backbone backbone/vgg16.yaml --output DIR
     """
-    from refseg.cli.command_line import in_order, naming_checkpoint
+    from refseg.cli.trainer.command_line import in_order, naming_checkpoint
 
     options = in_order(options)
     with naming_checkpoint(options):
@@ -50,8 +50,8 @@ def features(
 
 
 def _compute(output: Path, splits: Sequence[str] | None, options: Sequence[str]) -> None:
-    from refseg.cli.command_line import value_of
-    from refseg.cli.prepared import prepare_run
+    from refseg.cli.trainer.command_line import value_of
+    from refseg.cli.trainer.prepared import prepare_run
     from refseg.data.features.images import FittedImages
     from refseg.training.features import extract_features
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.cli.argument_types import Folder
+from refseg.cli.parsing.argument_types import Folder
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -5,7 +5,7 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from refseg.cli.argument_types import Folder, Option
+from refseg.cli.parsing.argument_types import Folder, Option
 
 if TYPE_CHECKING:
     from refseg.data.mixtures.overlap import Overlap

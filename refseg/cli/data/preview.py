@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from refseg.cli.argument_types import Count, Natural, Option
 from refseg.cli.data.source import Source, options_named
+from refseg.cli.parsing.argument_types import Count, Natural, Option
 
 
 def preview(

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from refseg.cli.argument_types import Folder, Option
 from refseg.cli.data.source import Source
+from refseg.cli.parsing.argument_types import Folder, Option
 
 
 def shards(

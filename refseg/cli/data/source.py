@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from refseg.cli.argument_types import Folder, Option
+from refseg.cli.parsing.argument_types import Folder, Option
 from refseg.errors import ConfigError, DataError
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.cli.argument_types import Count
 from refseg.cli.data.source import Source, options_named
+from refseg.cli.parsing.argument_types import Count
 
 if TYPE_CHECKING:
     from refseg.data.verification import Verification

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refseg.__main__ import main
-from refseg.cli.checkpoint_config import data_of
+from refseg.cli.configs.checkpoint import data_of
 from refseg.data.cache import open_references
 from refseg.data.containers import Member, index_of, read_member
 from refseg.data.dataset import read_annotated_image

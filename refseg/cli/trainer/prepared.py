@@ -8,11 +8,11 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningCLI
 
 from refseg.checkpoint import read_checkpoint
-from refseg.cli.command_line import in_order, resolve_configs, with_config_of_checkpoint
-from refseg.cli.lightning_cli import RefsegCLI
-from refseg.cli.quiet import quieten
-from refseg.cli.stages import stages_of
-from refseg.cli.trainer_parser import RefsegParser, trust_nothing_unasked
+from refseg.cli.trainer.command_line import in_order, resolve_configs, with_config_of_checkpoint
+from refseg.cli.trainer.lightning_cli import RefsegCLI
+from refseg.cli.trainer.parser import RefsegParser, trust_nothing_unasked
+from refseg.cli.trainer.quiet import quieten
+from refseg.cli.trainer.stages import stages_of
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError
 from refseg.models.weights.files import load_weights

@@ -17,8 +17,8 @@ from typing import Any, NoReturn, get_type_hints
 
 from docstring_parser import DocstringStyle, parse
 
-from refseg.cli.argument_types import Kind, Option, kind_of
-from refseg.cli.help_format import HelpFormatter, usage
+from refseg.cli.parsing.argument_types import Kind, Option, kind_of
+from refseg.cli.parsing.help_format import HelpFormatter, usage
 from refseg.cli.suggestions import did_you_mean
 from refseg.errors import ConfigError
 

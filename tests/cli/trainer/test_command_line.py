@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from refseg.__main__ import main
-from refseg.cli.command_line import in_order, resolve_configs, value_of, with_nested_files
-from refseg.cli.config_files import PACKAGE_CONFIGS
+from refseg.cli.configs.files import PACKAGE_CONFIGS
+from refseg.cli.trainer.command_line import in_order, resolve_configs, value_of, with_nested_files
 from refseg.errors import ConfigError
 
 

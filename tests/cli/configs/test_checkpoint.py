@@ -15,11 +15,11 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 import refseg
 from refseg.__main__ import main
-from refseg.cli.checkpoint_config import config_of
+from refseg.cli.configs.checkpoint import config_of
 from refseg.errors import CheckpointError
 from refseg.training.callbacks import CompleteCheckpoint
 
-from ..conftest import TINY
+from ...conftest import TINY
 
 QUIET = "--trainer.enable_progress_bar=false"
 

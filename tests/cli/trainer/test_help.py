@@ -10,7 +10,7 @@ import yaml
 
 from refseg.__main__ import main
 from refseg.cli import TRAINER_VERBS
-from refseg.cli.trainer_help import asked_for, first_screen
+from refseg.cli.trainer.help import asked_for, first_screen
 
 
 @pytest.mark.parametrize("verb", TRAINER_VERBS)

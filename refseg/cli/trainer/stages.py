@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from refseg.cli.command_line import value_of
-from refseg.cli.config_bases import YAML, read_yaml
-from refseg.cli.config_files import find_config
+from refseg.cli.configs.bases import YAML, read_yaml
+from refseg.cli.configs.files import find_config
+from refseg.cli.trainer.command_line import value_of
 from refseg.errors import ConfigError
 from refseg.files import write_text
 from refseg.training.going_on import RESUME_FILE, entered_anywhere, newest_checkpoint

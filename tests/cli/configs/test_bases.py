@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refseg.cli.command_line import with_nested_files
+from refseg.cli.trainer.command_line import with_nested_files
 from refseg.errors import ConfigError
 
 

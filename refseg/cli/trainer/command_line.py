@@ -15,8 +15,8 @@ from pathlib import Path
 import yaml
 
 from refseg.checkpoint.packages import OPTION
-from refseg.cli.config_bases import YAML, locate, named_files, read_yaml, with_bases
-from refseg.cli.config_files import find_config
+from refseg.cli.configs.bases import YAML, locate, named_files, read_yaml, with_bases
+from refseg.cli.configs.files import find_config
 from refseg.errors import CheckpointError, ConfigError, DataError
 
 _LOGGER = "--trainer.logger"
@@ -176,7 +176,7 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
     if checkpoint is None or named is not None:
         return list(words)
     from refseg.checkpoint import read_checkpoint  # imports torch
-    from refseg.cli.checkpoint_config import config_of
+    from refseg.cli.configs.checkpoint import config_of
 
     given = {word.partition("=")[0].removeprefix(_DATA) for word in words if word.startswith(_DATA)}
     content = config_of(read_checkpoint(checkpoint), checkpoint, given & {"root", "stream"})

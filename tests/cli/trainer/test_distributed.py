@@ -19,10 +19,10 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 
 import refseg
 from refseg.cli import distributed
-from refseg.cli.distributed import WatchedLauncher, ending_together
+from refseg.cli.trainer.distributed import WatchedLauncher, ending_together
 from refseg.errors import DataError, TrainingError
 
-from ..conftest import TINY
+from ...conftest import TINY
 
 
 def test_two_processes_count_what_one_counts(run: Path, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from refseg.__main__ import main
-from refseg.cli.config_bases import read_yaml, with_bases
-from refseg.cli.config_files import PACKAGE_CONFIGS
+from refseg.cli.configs.bases import read_yaml, with_bases
+from refseg.cli.configs.files import PACKAGE_CONFIGS
 
-from ..conftest import TINY_DATA
+from ...conftest import TINY_DATA
 
 SETS = ["refcoco", "refcoco+", "refcocog", "referit"]
 RMI = [f"{m}_{b}_{s}" for m in ("rmi", "lstm") for b in ("r", "d") for s in SETS]

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from refseg.cli.argument_types import Checkpoint, Count, Folder, Natural, Option, Packages
-from refseg.cli.verb import VerbParser, call
+from refseg.cli.parsing.argument_types import Checkpoint, Count, Folder, Natural, Option, Packages
+from refseg.cli.parsing.verb import VerbParser, call
 from refseg.errors import ConfigError
 
 CALLS: list[dict[str, Any]] = []

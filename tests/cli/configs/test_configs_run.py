@@ -6,10 +6,10 @@ import pytest
 import yaml
 
 from refseg.__main__ import main
-from refseg.cli.config_files import PACKAGE_CONFIGS
+from refseg.cli.configs.files import PACKAGE_CONFIGS
 from refseg.sweeps import plan, read_sweep
 
-from ..conftest import TINY, TINY_DATA
+from ...conftest import TINY, TINY_DATA
 
 STEP = "--trainer.fast_dev_run=true"
 
@@ -75,7 +75,7 @@ def test_sweeps(tmp_path: Path) -> None:
 
 
 def test_the_readme_names_what_there_is() -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
+    text = (Path(__file__).parents[3] / "README.md").read_text()
     marked = text.split("<!-- test command -->\n```bash\n")[1].split("\n```")[0]
     assert marked == 'pip install -e ".[test]" && pytest -n 2 --dist loadfile'
     for word in text.replace("`", " ").replace("(", " ").split():

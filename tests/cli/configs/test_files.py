@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refseg.cli.config_files import PACKAGE_CONFIGS, find_config
+from refseg.cli.configs.files import PACKAGE_CONFIGS, find_config
 from refseg.errors import ConfigError
 
 

@@ -9,8 +9,8 @@ from jsonargparse.typing import register_type
 from lightning.pytorch.cli import LightningArgumentParser
 
 from refseg.checkpoint import import_packages
-from refseg.cli.command_line import imported_packages
 from refseg.cli.messages import explain
+from refseg.cli.trainer.command_line import imported_packages
 from refseg.errors import ConfigError
 from refseg.models.weights.huggingface import Architecture
 

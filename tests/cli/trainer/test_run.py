@@ -13,7 +13,7 @@ from PIL import Image
 
 from refseg.__main__ import main
 
-from ..conftest import TINY
+from ...conftest import TINY
 
 
 def figures(folder: Path) -> dict[str, dict[str, float]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from refseg.errors import ConfigError
 from refseg.files import as_path
 
-_HERE = Path(__file__).resolve().parents[1]
+_HERE = Path(__file__).resolve().parents[2]
 # A wheel carries the folder inside the package; a checkout has it beside the package.
 PACKAGE_CONFIGS = _HERE / "configs" if (_HERE / "configs").is_dir() else _HERE.parent / "configs"
 

@@ -12,9 +12,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from refseg.checkpoint import read_checkpoint
 from refseg.checkpoint.config import config_in
 from refseg.checkpoint.packages import OPTION
-from refseg.cli.distributed import EndTogether, ending_together
-from refseg.cli.trainer_parser import RefsegParser
-from refseg.cli.verb_options import EVALUATING, add_verb_options, verb_callbacks
+from refseg.cli.trainer.distributed import EndTogether, ending_together
+from refseg.cli.trainer.options import EVALUATING, add_verb_options, verb_callbacks
+from refseg.cli.trainer.parser import RefsegParser
 from refseg.errors import ConfigError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.files import with_home

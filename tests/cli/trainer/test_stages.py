@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from refseg.__main__ import main
-from refseg.cli.stages import run_stages
+from refseg.cli.trainer.stages import run_stages
 from refseg.training.going_on import entered_anywhere
 from refseg.training.module import ReferringSegmentation
 from refseg.training.run_lock import locked

@@ -19,7 +19,7 @@ from refseg.evaluation.counting import count_pixels
 from refseg.evaluation.figures import figures_of
 from refseg.evaluation.results import read_results
 
-from ..conftest import TINY
+from ...conftest import TINY
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

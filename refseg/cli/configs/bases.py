@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from refseg.cli.config_files import find_config
+from refseg.cli.configs.files import find_config
 from refseg.errors import ConfigError
 
 YAML = (".yaml", ".yml")

@@ -13,18 +13,18 @@ import refseg.models.backbones
 import refseg.models.fusion
 import refseg.models.text_encoders
 import refseg.training.schedules  # noqa: F401 - as above
-from refseg.cli.command_line import (
+from refseg.cli.messages import refusal, unfit_state
+from refseg.cli.trainer.command_line import (
     in_order,
     log_to_sweep,
     naming_checkpoint,
     resolve_configs,
     with_config_of_checkpoint,
 )
-from refseg.cli.lightning_cli import RefsegCLI
-from refseg.cli.messages import refusal, unfit_state
-from refseg.cli.quiet import quieten
-from refseg.cli.stages import run_stages, stages_of
-from refseg.cli.trainer_parser import RefsegParser, trust_nothing_unasked
+from refseg.cli.trainer.lightning_cli import RefsegCLI
+from refseg.cli.trainer.parser import RefsegParser, trust_nothing_unasked
+from refseg.cli.trainer.quiet import quieten
+from refseg.cli.trainer.stages import run_stages, stages_of
 from refseg.data import ReferringDataModule
 from refseg.errors import CheckpointError, ConfigError, RefsegError
 from refseg.training.loggers import WeightsAndBiases

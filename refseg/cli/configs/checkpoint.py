@@ -7,8 +7,8 @@ from lightning.pytorch import Trainer, seed_everything
 
 from refseg.checkpoint.config import config_in, section
 from refseg.checkpoint.described import check_arguments
-from refseg.cli.config_bases import read_yaml, with_bases
-from refseg.cli.config_files import find_config
+from refseg.cli.configs.bases import read_yaml, with_bases
+from refseg.cli.configs.files import find_config
 from refseg.data.from_checkpoint import data_of
 from refseg.training.module import ReferringSegmentation
 from refseg.training.restoring import described_model, model_config
