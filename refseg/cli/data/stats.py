@@ -16,9 +16,9 @@ def stats(
 ) -> None:
     """Show a data set in numbers.
 
-    Expressions, their lengths and words, the size and class of the objects, how many rivals of the
-    same class an object has, and how often expressions speak of position. Lengths are grouped as in
-    the RMI paper. Words are counted as the tokenizer splits them.
+    Expressions, their lengths and words, the size and class of the objects, how many distractors
+    (others of its class) an object has, and how often expressions speak of position. Lengths are
+    grouped as in the RMI paper. Words are counted as the tokenizer splits them.
 
     Args:
         name: the folder of the annotations, as refcoco; or shapes
