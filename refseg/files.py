@@ -3,11 +3,10 @@
 import os
 import re
 import tempfile
-from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import platformdirs
 from filelock import FileLock, Timeout
@@ -20,29 +19,23 @@ def as_path(path: Path | str) -> Path:
     return Path(os.path.expanduser(path))  # noqa: PTH111  # that of Path raises for unknown users
 
 
-def with_home(value: Any) -> Any:  # noqa: ANN401  # options of any kind
-    """Options with the user's home folder in place of the `~` at the beginning of texts and paths.
+_Text = TypeVar("_Text", bound=str | Path)
+
+
+def with_home(value: _Text) -> _Text:
+    """A text or path with the user's home folder in place of the `~` at its beginning.
 
     A shell does so for words that begin with it, and neither in `--data.root=~/data` nor in a file.
 
     Args:
-        value: a text, a path, or lists, mappings and namespaces of them; the latter are changed.
+        value: a text or a path, of which others than those that begin with `~/` stay as they are.
 
     Example:
-        >>> with_home({"root": "~/data"})["root"] == str(Path.home() / "data"), with_home(["a ~ b"])
-        (True, ['a ~ b'])
+        >>> with_home("~/data") == str(Path.home() / "data"), with_home("a ~ b")
+        (True, 'a ~ b')
     """
-    if isinstance(value, str | Path):
-        text = str(value)
-        return type(value)(os.path.expanduser(text)) if _HOME.match(text) else value  # noqa: PTH111
-    if isinstance(value, dict):
-        return {key: with_home(item) for key, item in value.items()}
-    if isinstance(value, Namespace):
-        for name, item in vars(value).items():
-            setattr(value, name, with_home(item))
-    if isinstance(value, list):
-        return [with_home(item) for item in value]
-    return value
+    text = str(value)
+    return type(value)(os.path.expanduser(text)) if _HOME.match(text) else value  # noqa: PTH111
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Paths as users write them, on the command line, in configs and in Python."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -27,14 +26,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_home_folder_wherever_it_stands(home: Path) -> None:
-    options = Namespace(
-        root=Path("~/data"), words=["~", "a ~ b", "~5"], parts={"w": "~/w.pt"}, deep=Namespace(n=1)
-    )
-    with_home(options)
-    assert options.root == home / "data"
-    assert options.words == [str(home), "a ~ b", "~5"]
-    assert options.parts == {"w": f"{home}/w.pt"}
-    assert options.deep == Namespace(n=1)
+    assert with_home(Path("~/data")) == home / "data"
+    assert [with_home(word) for word in ("~", "a ~ b", "~5")] == [str(home), "a ~ b", "~5"]
     assert as_path("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import Namespace
 from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console, RenderableType
@@ -32,7 +31,6 @@ from refseg.training.empty_predictions import ADVICE, final_note
 from refseg.training.module import ReferringSegmentation
 from refseg.training.run_lock import unwritable
 from refseg.training.run_summary import evaluated_by, write_summary
-from refseg.training.trainer_options import listed
 from refseg.visualization import word_curves, write_png
 
 _VARIABLE = "REFSEG_RUN_FOLDER"  # the processes of a distributed run share the folder
@@ -225,19 +223,6 @@ def _new_folder(path: Path) -> Path:
             raise unwritable(path, error) from error
         return numbered
     raise AssertionError("there is always a next number")
-
-
-def place_in(folder: Path, trainer: Namespace) -> None:
-    """Let checkpoints and logs of a trainer's config lie in `folder`, where they name no other.
-
-    Relative folders of loggers and callbacks are meant relative to the run.
-    """
-    trainer.default_root_dir = str(folder)
-    for part in [*listed(trainer.logger), *listed(trainer.callbacks)]:
-        arguments = part.get("init_args", {})
-        for name in ("save_dir", "dirpath"):
-            if arguments.get(name) is not None:
-                arguments[name] = str(folder / arguments[name])
 
 
 @rank_zero_only

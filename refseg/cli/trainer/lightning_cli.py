@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
+from jsonargparse import Namespace
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -15,6 +16,12 @@ from refseg.checkpoint.packages import OPTION
 from refseg.cli.trainer.distributed import EndTogether, ending_together
 from refseg.cli.trainer.options import EVALUATING, add_verb_options, verb_callbacks
 from refseg.cli.trainer.parser import RefsegParser
+from refseg.cli.trainer.trainer_config import (
+    check_handing_on,
+    lines_for_bar,
+    place_in,
+    turn_off,
+)
 from refseg.errors import ConfigError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.files import with_home
@@ -27,9 +34,8 @@ from refseg.training.empty_predictions import EmptyPredictions
 from refseg.training.going_on import ResumeFile, is_queued_again, last_checkpoint
 from refseg.training.loggers import WeightsAndBiases
 from refseg.training.restoring import described_model, model_config
-from refseg.training.run_folder import RunFolder, place_in
+from refseg.training.run_folder import RunFolder
 from refseg.training.run_lock import check_vacant, discard, is_first_process, leftovers, locked
-from refseg.training.trainer_options import check_handing_on, lines_for_bar, turn_off
 
 
 class RefsegCLI(LightningCLI):
@@ -103,7 +109,7 @@ class RefsegCLI(LightningCLI):
 
         Before that, `~` becomes the home folder in all options, also in those of config files.
         """
-        with_home(self.config)
+        _at_home(self.config)
         config = self.config[self.config.subcommand]
         if self.config.subcommand == "fit":
             is_again = config.get("ckpt_path") is None and is_queued_again(config.output)
@@ -231,6 +237,20 @@ class RefsegCLI(LightningCLI):
     def after_predict(self) -> None:
         """Say where the masks are."""
         self.run_folder.finish_prediction(self.trainer)
+
+
+def _at_home(config: Any) -> Any:  # noqa: ANN401 - options of any kind
+    """The options with `~` for the home folder in all texts and paths; namespaces are changed."""
+    if isinstance(config, Namespace):
+        for name, value in vars(config).items():
+            setattr(config, name, _at_home(value))
+    elif isinstance(config, dict):
+        return {name: _at_home(value) for name, value in config.items()}
+    elif isinstance(config, list):
+        return [_at_home(value) for value in config]
+    elif isinstance(config, str | Path):
+        return with_home(config)
+    return config
 
 
 def _class_paths(config: object) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What one option of the trainer says about the others: what is turned off is not asked for."""
 
 import pydoc
+from pathlib import Path
 
 from jsonargparse import Namespace
 from lightning.pytorch.callbacks import (
@@ -62,6 +63,19 @@ def check_handing_on(trainer: Namespace) -> None:
                 f"trainer.{name} {str(trainer[name]).lower()}; leave it out, or name the config of "
                 "one stage alone."
             )
+
+
+def place_in(folder: Path, trainer: Namespace) -> None:
+    """Let checkpoints and logs of a trainer's config lie in `folder`, where they name no other.
+
+    Relative folders of loggers and callbacks are meant relative to the run.
+    """
+    trainer.default_root_dir = str(folder)
+    for part in [*listed(trainer.logger), *listed(trainer.callbacks)]:
+        arguments = part.get("init_args", {})
+        for name in ("save_dir", "dirpath"):
+            if arguments.get(name) is not None:
+                arguments[name] = str(folder / arguments[name])
 
 
 def lines_for_bar(trainer: Namespace, on_stderr: bool) -> list[Callback]:

@@ -7,9 +7,9 @@ import pytest
 from jsonargparse import Namespace
 
 from refseg.__main__ import main
-from refseg.training.trainer_options import listed, turn_off
+from refseg.cli.trainer.trainer_config import listed, turn_off
 
-from ..conftest import TINY
+from ...conftest import TINY
 
 OPTIONS = {
     "logger": "--trainer.logger=false",
