@@ -1,5 +1,6 @@
 """`refseg evaluate`, and `--evaluation.protocol` of the trainer's verbs."""
 
+import gc
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from refseg.__main__ import main
 from refseg.cli.trainer.distributed import TOLD
 from refseg.errors import Stopped
 from refseg.evaluation import PROTOCOLS
+from refseg.training.module import ReferringSegmentation
 
 from ..data.fake_grefcoco import grefs, write_fake_grefcoco, write_grefs
 
@@ -21,6 +23,11 @@ from ..data.fake_grefcoco import grefs, write_fake_grefcoco, write_grefs
 @pytest.fixture
 def checkpoint(run: Path) -> str:
     return str(run / "checkpoints" / "best.ckpt")
+
+
+def modules_in_memory() -> int:
+    gc.collect()
+    return sum(type(found) is ReferringSegmentation for found in gc.get_objects())
 
 
 def test_all_protocols_in_one_table(
@@ -74,8 +81,10 @@ def test_one_that_fails_does_not_keep_the_others_from_it(
     other = shutil.copy(checkpoint, tmp_path / "other.ckpt")
     words = ["evaluate", str(broken), checkpoint, str(other), "--splits", "val", "testA"]
     environment, arguments = dict(os.environ), list(sys.argv)
+    modules = modules_in_memory()
     assert main([*words, "--data.num_workers", "0", "--output", str(tmp_path / "out")]) == 1
     assert (dict(os.environ), sys.argv) == (environment, arguments)
+    assert modules_in_memory() == modules, "each evaluation frees its memory"
     shown = capsys.readouterr()
     assert "refseg: error: " in shown.err
     assert "broken.ckpt" in shown.err

@@ -3,8 +3,8 @@
 Positional-only parameters are words on the command line, keyword-only ones are options of the same
 name. `Sequence[...]` takes several words, `Literal[...]` one of some, `bool` is a flag, and
 `Annotated[..., Option(...)]` says what a type does not tell. A parameter that is a dataclass stands
-for an option of each of its fields. The text of the docstring, its `Args:`
-and its `Examples:` are what `--help` shows.
+for an option of each of its fields. The text of the docstring, its `Args:` and its `Examples:` are
+what `--help` shows.
 """
 
 import inspect
@@ -192,6 +192,8 @@ def _option(name: str, kind: Kind, parameter: Parameter, meaning: str) -> dict[s
         given["default"] = parameter.default
         given["help"] += _default(parameter.default, meaning)
     if kind.words == 0:
+        if parameter.default is not False:
+            raise TypeError(f"Expected {name}, which is a flag, to be off by default.")
         return {**given, "action": "store_true"}
     several = kind.words == "+"
     choices = "{" + ",".join(kind.choices) + "}" if kind.choices else None

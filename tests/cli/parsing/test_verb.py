@@ -228,6 +228,18 @@ def test_a_parameter_that_the_docstring_does_not_tell() -> None:
         VerbParser(silent, "refseg silent")
 
 
+def test_a_flag_that_nobody_could_turn_off() -> None:
+    def loud(*, noise: bool = True) -> None:
+        """Be loud.
+
+        Args:
+            noise: of it
+        """
+
+    with pytest.raises(TypeError, match="noise, which is a flag, to be off by default"):
+        VerbParser(loud, "refseg loud")
+
+
 def test_a_type_that_no_word_can_be_read_as() -> None:
     def odd(name: bytes, /) -> None:
         """Be odd.
