@@ -28,8 +28,8 @@ import torch
 import torch.utils.tensorboard
 from matplotlib import pyplot  # noqa: F401
 
-from refseg import cli  # noqa: F401
 from refseg.__main__ import main
+from refseg.cli.trainer.run import run_trainer  # noqa: F401 - as above
 from refseg.training import checkpoint_io, last_checkpoint
 from refseg.training.module import ReferringSegmentation
 

@@ -18,7 +18,7 @@ from lightning.pytorch.plugins.environments import LightningEnvironment
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 
 import refseg
-from refseg.cli import distributed
+from refseg.cli.trainer import distributed
 from refseg.cli.trainer.distributed import WatchedLauncher, ending_together
 from refseg.errors import DataError, TrainingError
 

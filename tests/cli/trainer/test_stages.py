@@ -14,7 +14,7 @@ from refseg.training.going_on import entered_anywhere
 from refseg.training.module import ReferringSegmentation
 from refseg.training.run_lock import locked
 
-from .test_paper_configs import SMALL_LSTM_CNN
+from ..configs.test_paper_configs import SMALL_LSTM_CNN
 
 STAGES = ["region", "lowres", "highres"]
 SHORT = [
