@@ -13,7 +13,6 @@ from torchvision.ops import FrozenBatchNorm2d
 
 from refseg.models.backbones.base import Classifier, Normalization
 from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.original.backbones import read_resnet
 from refseg.models.weights.provenance import of_file
 
 
@@ -95,6 +94,9 @@ class AtrousResNet(TrunkBackbone):
         self.ends = tuple(accumulate(blocks, initial=first))
         self.taps = (len(blocks) - 1,)
         if weights is not None:
+            # A finished model, which `refseg.load` opens, reads no variables of the original.
+            from refseg.models.original.backbones import read_resnet
+
             state, classifier = read_resnet(weights, blocks, width)
             self.load_state_dict(state)
             self.classifier = None if classifier is None else Classifier(*classifier)

@@ -9,7 +9,6 @@ from torchvision.models.vgg import cfgs, make_layers
 from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.torchvision import download, published
 from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.original.backbones import read_vgg
 from refseg.models.weights.files import load_weights, read_weights
 from refseg.models.weights.provenance import of_file, of_torchvision
 from refseg.types import Maps
@@ -125,6 +124,8 @@ class VGG16FullyConvolutional(TrunkBackbone):
 
     def _fill(self, weights: str, width: int) -> None:
         if weights.endswith(".npz"):
+            from refseg.models.original.backbones import read_vgg  # a finished model needs it not
+
             load_weights(self, read_vgg(weights, width), weights)
             self.origin = of_file(weights, is_original=True)
             return
