@@ -1,5 +1,5 @@
 """What runs left, compared: intervals, paired tests, breakdowns, cases, and a verdict in words.
 
 In come `results.parquet` and `summary.json` of finished runs, out come tables and texts. Open
-`comparison` first.
+`findings` first.
 """

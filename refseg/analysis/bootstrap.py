@@ -1,4 +1,4 @@
-"""How far a figure, or a difference of two runs, may be the chance of the images and the seeds."""
+"""Intervals and p-values: how far a figure, or a difference of two runs, may be due to chance."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A comparison for programs: JSON with everything, and CSV with a row for each figure."""
+"""A comparison for programs: JSON with all findings, CSV and tables with a row for each figure."""
 
 import csv
 import io

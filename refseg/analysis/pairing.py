@@ -104,7 +104,7 @@ def _check_same(
 
 
 def _check_truth(paired: Mapping[str, pa.Table]) -> None:
-    """Intersections with two truths say nothing about two models."""
+    """Make sure that all runs were counted against the same true masks."""
     (first_name, first), *others = paired.items()
     for name, table in others:
         for what in _TRUTH:

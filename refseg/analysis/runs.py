@@ -1,4 +1,4 @@
-"""Which runs `refseg compare` shall compare, what they are called, and what they predicted."""
+"""From the runs that a comparison is given to the names of their models and their results."""
 
 import os
 import re
@@ -109,7 +109,7 @@ def notes_on(contenders: Contenders) -> Iterator[str]:
 
 
 def _empty(name: str, found: Sequence[Results]) -> Iterator[str]:
-    """Figures of 0.00 alone do not tell that there is nothing to look at."""
+    """Say where a model predicts nothing at all, which figures of 0.00 do not show."""
     for number, results in enumerate(found, start=1):
         splits = empty_splits(results.table)
         if splits:

@@ -1,4 +1,4 @@
-"""How long the run was trained whose predictions are looked at."""
+"""How long a run was trained before it was evaluated."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from refseg.evaluation.results import METRICS_FILE, Results
 from refseg.progress import duration
 
-_MOST = 10**12  # what is more is no training's
+_MOST = 10**12  # steps or seconds; a file that says more is damaged
 
 
 class Training(NamedTuple):

@@ -54,10 +54,13 @@ def figures_of(
 
 
 def empty_splits(table: pa.Table) -> dict[str, int]:
-    """The splits in which all predictions are empty, though something is named; how many there are.
+    """The splits in which every prediction is empty, though expressions name something.
 
     Args:
         table: with the columns `split`, `intersection`, `union` and `area` of `RESULTS_SCHEMA`.
+
+    Returns:
+        Split -> number of its expressions.
 
     Example:
         >>> columns = {"split": ["val", "testA"], "intersection": [0, 0], "union": [4, 4]}

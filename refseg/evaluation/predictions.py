@@ -154,11 +154,11 @@ def _joined(found: Iterable[tuple[Bool[Tensor, " height width"], float]]) -> Pre
 
 
 def check_logits(batch: Batch, logits: Float[Tensor, " expressions size size"]) -> None:
-    """Make sure that a network's answers are numbers: NaN would count as an empty prediction.
+    """Make sure that logits are numbers: NaN would count as an empty prediction.
 
     Args:
-        batch: what was asked.
-        logits: in network size.
+        batch: that the network was given.
+        logits: its output, in network size.
 
     Raises:
         PredictionError: a logit is NaN or +∞; names the expression.

@@ -172,7 +172,7 @@ def read_results(run: Path) -> Results:
 
 
 def _check_belongs(path: Path, summary: Mapping[str, Any]) -> None:
-    """Figures of one evaluation beside the rows of another would be believed."""
+    """Refuse a summary that was written for other rows than those beside it."""
     known = summary.get(DIGESTS)
     is_ours = path.name in {RESULTS_FILE, CRF_RESULTS_FILE}
     if isinstance(known, dict) and is_ours and known.get(path.name) != digest(path):
@@ -234,7 +234,7 @@ def _checked(table: pa.Table, name: str) -> pa.Table:
 
 
 def _check_values(table: pa.Table, path: Path) -> None:
-    """Other programs write such files, too; a gap in them would become a figure."""
+    """Refuse rows with gaps or contradictions: other programs write such files, too."""
     gaps = [name for name in _NEVER_NULL if table[name].null_count]
     if gaps:
         raise DataError(

@@ -78,8 +78,8 @@ class Pipeline:
     ) -> Segmentation:
         """Segment what an expression names.
 
-        Words that the model does not know, and words after the last one that it reads, are told
-        in a warning of the log, once for the same sentence.
+        A warning in the log names words that the model does not know, and says where a sentence is
+        longer than the model reads; once for the same sentence.
 
         Args:
             image: a file, a PIL image, or pixels (grey, RGB or RGBA; 8 or 16 bits, or 0–1).
@@ -90,7 +90,7 @@ class Pipeline:
             ConfigError: DenseCRF is asked for, but pydensecrf2 is not installed.
             DataError: the image cannot be read; a sentence is empty or has no word that the model
                 knows.
-            PredictionError: the network's answer is not a number.
+            PredictionError: a logit is not a number.
         """
         return self.segment_all(image, [expression], crf)[0]
 
@@ -119,7 +119,7 @@ class Pipeline:
 
         Raises:
             DataError: as `segment`, like the next one.
-            PredictionError: the network's answer is not a number.
+            PredictionError: a logit is not a number.
             TypeError: the fusion reads the sentence at once.
         """
         with torch.inference_mode():

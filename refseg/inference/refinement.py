@@ -61,7 +61,7 @@ def _brought_back(
 
 
 class _Waiting(NamedTuple):
-    """A batch whose images are being refined, and what is to be done with its predictions."""
+    """A batch whose images are being refined, and the function that is given its predictions."""
 
     batch: Batch
     images: list[Future[np.ndarray]]
@@ -97,7 +97,7 @@ class RefinementQueue:
         logits: Float[Tensor, " expressions size_h size_w"],
         finish: Callable[[Predictions], None],
     ) -> None:
-        """Refine the predictions of a batch, now or later; waits while too many wait already.
+        """Refine the predictions of a batch, now or later; blocks while too many batches wait.
 
         Args:
             batch: with its images.
@@ -124,14 +124,14 @@ class RefinementQueue:
             self._finish_first()
 
     def close(self) -> None:
-        """End the processes; what waits is let go."""
+        """End the processes; batches that still wait are dropped."""
         self._waiting.clear()
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
     def _task(self, batch: Batch, image: int, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """What DenseCRF is given: the pixels of an image and the probabilities on them."""
+        """The input of DenseCRF: the pixels of an image, and the probability of each."""
         if self.options.on == "image":
             pixels = _own_pixels(batch, image)
             return pixels, _probabilities(batch.geometries[image].invert(logits))

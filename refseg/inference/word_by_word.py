@@ -38,7 +38,7 @@ def read(segmenter: Segmenter, batch: Batch, tokenizer: Tokenizer) -> Reading:
         tokenizer: that made the tokens of the batch.
 
     Raises:
-        PredictionError: the network's answer is not a number.
+        PredictionError: a logit is not a number.
         TypeError: the fusion reads the sentence at once.
     """
     (geometry,), (expression,) = batch.geometries, batch.expressions

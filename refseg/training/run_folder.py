@@ -25,7 +25,7 @@ from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
 from refseg.evaluation.word_curves import as_shares, overall_ious
 from refseg.training.callbacks import ExamplePictures, PredictionWriter
 from refseg.training.callbacks.crf import CRFEvaluation
-from refseg.training.callbacks.words import WordCurve
+from refseg.training.callbacks.word_curves import WordCurve
 from refseg.training.clock import TrainingClock
 from refseg.training.empty_predictions import ADVICE, final_note
 from refseg.training.module import ReferringSegmentation

@@ -8,7 +8,7 @@ from refseg.analysis.bootstrap import bootstrap_each
 from refseg.analysis.comparison import Part
 from refseg.analysis.figure_texts import UNKNOWN, figure_text, percent
 from refseg.analysis.findings import Findings
-from refseg.analysis.report.tables import accuracies_of, differences, groups, has_noise
+from refseg.analysis.report.html_tables import accuracies_of, differences, groups, has_noise
 from refseg.analysis.sums import PRECISION
 from refseg.analysis.verdict import breakdown_verdict
 from refseg.evaluation.tables import metric_title

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from refseg.analysis.cases import choose_cases
 from refseg.analysis.examples import gain_rows
-from refseg.analysis.masks import RunMasks
+from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.true_masks import Mask, Pixels, image_of, true_masks
 from refseg.visualization.html.filters import Counted, expression_filter
 from refseg.visualization.html.galleries import LEGEND, Album, Card, View, gallery

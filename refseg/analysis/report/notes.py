@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import yaml
 
-from refseg.analysis.masks import RunMasks
+from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.trainings import training_of
 from refseg.visualization.html.markup import Html, HtmlTable, attributes, escaped
 from refseg.visualization.html.pages import Section

@@ -9,11 +9,11 @@ from refseg.analysis.breakdowns import AUTOMATIC, BREAKDOWNS
 from refseg.analysis.comparison import METRICS, Part, pair_runs
 from refseg.analysis.figure_texts import percent
 from refseg.analysis.findings import Findings, compare
-from refseg.analysis.masks import RunMasks
 from refseg.analysis.report.figures import breakdown_parts, curve_section, metric_sections
 from refseg.analysis.report.gallery import Cases
 from refseg.analysis.report.notes import runs_section, titles
-from refseg.analysis.report.words import word_sections
+from refseg.analysis.report.word_curves import word_sections
+from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.runs import Contenders, Run, Runs
 from refseg.analysis.sums import OVERALL_IOU
 from refseg.analysis.verdict import summary_sentence

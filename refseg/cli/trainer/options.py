@@ -11,7 +11,7 @@ from refseg.inference.refinement import RefinementQueue
 from refseg.training.callbacks import PredictionWriter
 from refseg.training.callbacks.crf import CRFEvaluation
 from refseg.training.callbacks.results import ResultsWriter
-from refseg.training.callbacks.words import WordCurve
+from refseg.training.callbacks.word_curves import WordCurve
 
 EVALUATING = ("validate", "test")
 """The verbs that leave results."""

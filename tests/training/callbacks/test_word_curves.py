@@ -9,7 +9,7 @@ import torch
 
 from refseg.checkpoint import read_checkpoint
 from refseg.data import ReferringDataModule
-from refseg.training.callbacks.words import PERCENTAGES, WordCurve, words_read
+from refseg.training.callbacks.word_curves import PERCENTAGES, WordCurve, words_read
 from refseg.training.module import ReferringSegmentation
 from refseg.training.restoring import build_module
 from refseg.types import Batch

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from refseg.__main__ import main
-from refseg.analysis.masks import RunMasks
+from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.true_masks import Pixels, image_of, true_masks
 from refseg.data import read_references
 from refseg.errors import ConfigError

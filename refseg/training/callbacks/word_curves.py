@@ -1,4 +1,4 @@
-"""How overall IoU grows while a model reads."""
+"""Overall IoU after each share of the words of the sentences, while a model reads them."""
 
 import itertools
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ class WordCurve(Callback):
     """Evaluates, beside the whole sentences, what a model predicts in the middle of them.
 
     After ceil(share · length) words the prediction is counted like any other. The last point of a
-    curve is the ordinary figure, bit for bit. What a text encoder that looks ahead (a transformer)
-    tells of a word may depend on words that are still to come.
+    curve is the ordinary figure, bit for bit. With a text encoder that reads the whole sentence at
+    once (a transformer), the features of a word already depend on the words after it.
 
     Args:
         percentages: shares of the words that are read.

@@ -152,7 +152,7 @@ class RunMasks:
         self._undrawn[why] = self._undrawn.get(why, 0) + 1
 
     def read(self, row: Mapping[str, Any], image: Pixels) -> Reading | None:
-        """How the network reads an expression; None where it knows no word, or answers no number.
+        """How the network reads an expression; None where it knows no word or fails.
 
         Args:
             row: of the results.
