@@ -1,5 +1,4 @@
 from .cache import open_references as open_references
-from .collation import Collate as Collate
 from .collation import collate as collate
 from .datamodule import ReferringDataModule as ReferringDataModule
 from .dataset import ReferringDataset as ReferringDataset
@@ -7,6 +6,7 @@ from .flips import swap_left_right as swap_left_right
 from .images import image_exists as image_exists
 from .images import image_size as image_size
 from .images import read_image as read_image
+from .loaders import Collate as Collate
 from .mixtures import DataSource as DataSource
 from .readers import OnBadRecord as OnBadRecord
 from .readers import load_python2_pickle as load_python2_pickle

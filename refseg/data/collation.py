@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.utils.data import default_collate, get_worker_info
+from torch.utils.data import default_collate
 
-from refseg.data.freed_memory import give_back
 from refseg.data.tokenizers import Tokenizer
 from refseg.types import Batch, Sample
 
@@ -74,21 +73,3 @@ def _stacked(tensors: Sequence[Tensor]) -> Tensor:
     """In a worker, straight into the memory that it shares with the main process."""
     stacked: Tensor = default_collate([*tensors])
     return stacked
-
-
-class Collate:
-    """`collate` with its tokenizer, in a form that worker processes can be given.
-
-    Args:
-        tokenizer: with its vocabulary.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self.tokenizer = tokenizer
-
-    def __call__(self, samples: Sequence[Sample]) -> Batch:
-        """Put samples together; a worker process then gives back what it needed for them."""
-        batch = collate(samples, self.tokenizer)
-        if get_worker_info() is not None:
-            give_back()
-        return batch

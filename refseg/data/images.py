@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from refseg.data.containers import find_member, has_member, read_member
 from refseg.data.image_formats import UnknownFormatError, open_image
 from refseg.data.orientation import Orientation, Size, orientation_of, oriented
 from refseg.data.pixels import rgb_of
@@ -75,9 +74,12 @@ def image_exists(path: Path | str) -> bool:
 
         if members.runs_through_shard(str(path)):
             return members.has_member(str(path))
-    member = find_member(Path(path))
-    if member is not None:
-        return has_member(member)
+    if _may_lie_in_zip(path):
+        from refseg.data.containers import find_member, has_member
+
+        member = find_member(Path(path))
+        if member is not None:
+            return has_member(member)
     return os.path.isfile(path)  # noqa: PTH113  # Path.is_file raises where a name is too long
 
 
@@ -113,13 +115,22 @@ def _source(path: Path | str) -> Path | BytesIO:
 
         if members.runs_through_shard(str(path)):
             return BytesIO(members.read_member(str(path)))
-    member = find_member(Path(path))
-    return Path(path) if member is None else BytesIO(read_member(member))
+    if _may_lie_in_zip(path):
+        from refseg.data.containers import find_member, read_member
+
+        member = find_member(Path(path))
+        if member is not None:
+            return BytesIO(read_member(member))
+    return Path(path)
 
 
 def _may_lie_in_shard(path: Path | str) -> bool:
-    """Whether it is worth importing what reads shards, and fsspec with it."""
+    """Whether to import what reads shards, and fsspec with it: most images need neither."""
     return ".tar/" in str(path)
+
+
+def _may_lie_in_zip(path: Path | str) -> bool:
+    return ".zip" in str(path).lower()
 
 
 @contextmanager

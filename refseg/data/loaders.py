@@ -4,15 +4,17 @@ import gc
 import importlib
 import os
 import signal
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
 import torch
 from lightning.fabric.utilities.seed import pl_worker_init_function
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
-from refseg.data.collation import Collate
+from refseg.data.collation import collate
+from refseg.data.freed_memory import give_back
 from refseg.data.tokenizers import Tokenizer
 from refseg.data.transforms import Transform
 from refseg.types import Batch, Sample
@@ -53,6 +55,24 @@ def loader_options(tokenizer: Tokenizer, batch_size: int, num_workers: int) -> d
         # Its own, or each new pass over the data would take from the random numbers of training.
         "generator": torch.Generator(),
     }
+
+
+class Collate:
+    """`collate` with its tokenizer, in a form that worker processes can be given.
+
+    Args:
+        tokenizer: with its vocabulary.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """Put samples together; a worker process then gives back what it needed for them."""
+        batch = collate(samples, self.tokenizer)
+        if get_worker_info() is not None:
+            give_back()
+        return batch
 
 
 def share_with_workers(transform: Transform) -> None:

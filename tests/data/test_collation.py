@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from refseg.data.collation import Collate, collate
+from refseg.data.collation import collate
 from refseg.data.dataset import ReferringDataset
+from refseg.data.loaders import Collate
 from refseg.data.readers.refer import read_refer
 from refseg.data.tokenizers import WordTokenizer
 from refseg.data.transforms import Transform

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from refseg.data.collation import Collate
 from refseg.data.dataset import ReferringDataset
+from refseg.data.loaders import Collate
 from refseg.data.readers.refer import read_refer
 from refseg.data.references import References
 from refseg.data.tokenizers import WordTokenizer
