@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from refseg.evaluation import intersection_and_union, iou, mean_iou, overall_iou, precision_at
+from refseg.evaluation.functional import merge_repeats
 
 
 def test_counts_by_hand() -> None:
@@ -82,3 +83,25 @@ def test_mean_iou_has_the_same_bits_in_any_order() -> None:
     }
     exact_sum = sum(map(Fraction, iou(intersections, unions).tolist()))
     assert values == {float(exact_sum) / 5000}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_repeats_the_lowest_iou_stays_in_any_order(seed: int) -> None:
+    """Against going through the rows one by one, with exact fractions."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(0, 20, (60,), generator=generator) * 10**12
+    unions = torch.randint(0, 6, (60,), generator=generator)
+    intersections = (torch.rand(60, generator=generator) * (unions + 1)).long().clamp(max=unions)
+    lowest: dict[int, Fraction] = {}
+    for id_, inside, both in zip(*(c.tolist() for c in (ids, intersections, unions)), strict=True):
+        value = Fraction(inside, both) if both else Fraction(1)
+        lowest[id_] = min(value, lowest.get(id_, value))
+    rows = merge_repeats(ids, intersections, unions)
+    assert ids[rows].tolist() == sorted(lowest)
+    found = iou(intersections, unions)[rows].tolist()
+    assert found == [float(lowest[id_]) for id_ in sorted(lowest)]
+    order = torch.randperm(60, generator=generator)
+    again = order[merge_repeats(ids[order], intersections[order], unions[order])]
+    assert intersections[again].equal(intersections[rows])
+    assert unions[again].equal(unions[rows])
+    assert merge_repeats(*(torch.zeros(0, dtype=torch.int64),) * 3).tolist() == []

@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 import refseg
 from refseg.__main__ import main
+from refseg.checkpoint import read_checkpoint
 from refseg.data import ReferringDataModule, read_references
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions
 from refseg.errors import ConfigError, DataError, PredictionError
 from refseg.evaluation.results import Results, read_results
 from refseg.masks import decode
+from refseg.training.restoring import build_module
 from refseg.types import Batch, RunLengths
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,6 +91,17 @@ def test_a_network_needs_its_tokenizer(
     found = refseg.evaluate(network, data, splits=["val"], progress=False)
     assert found.figures == {"val": tested.summary["metrics"]["val"]}
     assert network.training, "as it was"
+
+
+def test_a_training_module_with_its_data(
+    tested: Results, eager: Path, shapes_root: Path, tmp_path: Path
+) -> None:
+    module = build_module(read_checkpoint(eager), eager)
+    options = ShapesOptions(train_images=12, evaluation_images=4)
+    data = ReferringDataModule(shapes=options, image_size=48, vocabulary_from=eager)
+    found = refseg.evaluate(module, data, save_masks=True, progress=False)
+    assert found.table.equals(tested.table)
+    assert found.summary["leakage"] == tested.summary["leakage"]
 
 
 def perfect(batch: Batch) -> list[np.ndarray]:

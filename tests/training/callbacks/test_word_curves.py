@@ -66,3 +66,16 @@ def test_shares_are_rounded_up(length: int) -> None:
     assert all(0 <= count - share < 1 for count, share in zip(counts, exact, strict=True))
     assert counts[0] >= 1
     assert counts[-1] == length == ceil(length)
+
+
+@torch.no_grad()
+def test_with_the_papers_resampling_it_is_counted_by_the_standard_rule_too(
+    module: ReferringSegmentation, batch: Batch
+) -> None:
+    """As the whole sentence is: masks that are dilated would be another measure."""
+    geometries = tuple(one._replace(resampling="original") for one in batch.geometries)
+    dilating = replace(batch, geometries=geometries)
+    whole = [torch.zeros(1, 1, dtype=torch.bool)] * len(batch)
+    partly, plain = (WordCurve((40,)).read_partly(module, b, whole) for b in (dilating, batch))
+    for one, other in zip(partly[40], plain[40], strict=True):
+        assert one.equal(other)
