@@ -12,6 +12,7 @@ from refseg.cli.system_errors import explain_system_error
 from refseg.errors import RefsegError
 
 _ALL_OPTIONS = " `--help all` lists all options of a verb."
+_OF_ALL = ("-h", "--help", "--print_config", "--checkpoint")
 _RESTORING = "lightning.pytorch.trainer.connectors.checkpoint_connector"
 
 
@@ -65,8 +66,15 @@ def explain(message: str, options: Collection[str] = ()) -> str:
         return "No model is named; name a config, as in `--config rmi.yaml`."
     unaccepted = re.search(r"Option '([^']+)' is not accepted", message)
     if unaccepted:
-        return f"There is no option '{unaccepted[1]}' here.{_nearest(unaccepted[1])}"
+        names = [name.removeprefix("--") for name in options if name not in _OF_ALL]
+        near = did_you_mean(unaccepted[1], names)
+        return (
+            f"There is no option '{unaccepted[1]}' here.{near or f' Known are {_listed(names)}.'}"
+        )
     key = re.search(r'Parser key "([^"]+)"', message)
+    within = re.search(r"There is no option '[^\n]*", message)  # said by us, of a part
+    if key and within:
+        return f"Of {key[1]}: {within[0]}"
     part = _PARTS.get(key[1]) if key else None
     name = re.search(r"class_path='?([\w.]+)|import path string: (\S+)", message)
     if part is not None and key is not None and name:
@@ -186,12 +194,6 @@ def _known_classes(module: str, base: str) -> dict[str, type]:
     }
 
 
-def _nearest(option: str) -> str:
-    arguments = {
-        argument
-        for part in (*_PARTS.values(), ("torch.optim", "Optimizer"))
-        for known in _known_classes(*part).values()
-        for argument in inspect.signature(known).parameters
-    }
-    meant = did_you_mean(option, sorted(arguments))
-    return f"{meant} `--model.fusion.help=MultimodalLSTM` lists the options of a class."
+def _listed(names: Collection[str]) -> str:
+    shown = sorted(names)
+    return ", ".join(shown[:20]) + (", …" if len(shown) > 20 else "") if shown else "none"

@@ -33,7 +33,7 @@ def refusal(owner: type, described: object) -> str:
         ({"fusion": {"class_path": "no_such_package.Fusion"}}, "--import no_such_package"),
         ({"fusion": {"class_path": "subprocess.Popen", "init_args": {"args": "ls"}}}, "as fusion"),
         ({"fusion": "os.system"}, "names 'os.system' as fusion"),
-        ({"fusion": "refseg.losses.DiceLoss"}, "known: ConcatFusion, MultimodalLSTM"),
+        ({"fusion": "refseg.losses.DiceLoss"}, "known: ConcatFusion, CrossAttention"),
         ({"fusion": "refseg.models.fusion.Fusion"}, "names 'refseg.models.fusion.Fusion'"),
         ({"fusion": "refseg.models.fusion.NoSuch"}, "is no such class"),
         ({"fusion": "evil\x1b[2J.Fusion"}, r"'evil\x1b[2J.Fusion'"),

@@ -34,7 +34,7 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*FIT, "--data.dataset=refcoco"], "needs a folder: give it with --data.root"),
         ([*FIT, "--data.root=/no/where", "--data.dataset=refcoco"], "/no/where is absent"),
         ([*FIT, *TINY, "--data.val_splits=[testZ]"], "Unknown split 'testZ' of shapes (shapes); "),
-        ([*FIT, "--model.fusion=Nope"], "known are ConcatFusion, MultimodalLSTM"),
+        ([*FIT, "--model.fusion=Nope"], "known are ConcatFusion, CrossAttention"),
         ([*FIT, "--model.fusion.hidden_dimm=3"], "Did you mean hidden_dim?"),
         ([*FIT, "--data.batch_size=many"], "data.batch_size to be a whole number, got many."),
         ([*FIT, "--trainer.max_epochs=x"], "max_epochs to be a whole number or null, got x."),
@@ -80,6 +80,11 @@ def test_options(
         ("model: {fusion: {class_path: ConcatFusion, init_args: {nope: 1}}}", "'nope'"),
         ("modell: 3", "Unknown option modell in a config. Did you mean model?"),
         ("data: {batch_sie: 3}", "data.batch_sie in a config. Did you mean data.batch_size?"),
+        (
+            "data: {augmentation: {flop: 1}}",
+            "Of data.augmentation: There is no option 'flop'",
+        ),
+        ("model: {fusion: {class_path: ConcatFusion, init_args: {x: 1}}}", "Known are hidden_dim"),
         ("trainer: {max_step: 3}", "Did you mean trainer.max_steps?"),
     ],
 )
