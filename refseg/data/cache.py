@@ -124,7 +124,7 @@ def _make(request: Request) -> tuple[References, Fingerprint | None]:
 
 @contextmanager
 def _locked(entry: CacheEntry) -> Iterator[bool]:
-    """Hold the entry's lock; gives False where nothing can be written. It ends with the process."""
+    """Hold the entry's lock; gives False where nothing can be written."""
     try:
         entry.prepare()
         lock = FileLock(entry.lock_path)
@@ -140,7 +140,7 @@ def _locked(entry: CacheEntry) -> Iterator[bool]:
 
 @contextmanager
 def _busy(dataset: str) -> Iterator[None]:
-    """Say on a terminal why it takes a while."""
+    """Show a message on a terminal while the annotations are read."""
     if not sys.stderr.isatty():
         yield
         return

@@ -48,7 +48,7 @@ class Request:
 
     @property
     def stem(self) -> str:
-        """How the names of its files begin; different for different arguments."""
+        """The first part of the names of its files, different for different arguments."""
         arguments = (self.dataset, self.split_by, self.on_bad_record, self.outside_files)
         digest = sha256(repr(arguments).encode(errors="surrogateescape")).hexdigest()[:8]
         return f"{self.slug(self.split_by or 'only')}-{self.on_bad_record}-{digest}"
@@ -73,16 +73,16 @@ class CacheEntry:
 
     @property
     def lock_path(self) -> Path:
-        """Held while the table is made."""
+        """The lock file, which a process holds while it makes the table."""
         return self.folder / f"{self.request.stem}.lock"
 
     @property
     def record_path(self) -> Path:
-        """Written last, so that whatever it names is complete."""
+        """The record, which is written last, so that the table it names is complete."""
         return self.folder / f"{self.request.stem}.json"
 
     def prepare(self) -> None:
-        """Make the folder, but not the data set's own one: that is to be found, or missed.
+        """Make the folder of the cache; never the data set's own folder, whose absence is an error.
 
         A data set's folder that nobody may write to is left alone by the superuser, too.
 
@@ -95,7 +95,7 @@ class CacheEntry:
         self.folder.mkdir(exist_ok=True, parents=not is_beside)
 
     def open(self) -> References | None:
-        """The table, if it is there, whole, and made from what the files contain today."""
+        """The table, if it exists, is undamaged, and its files have not changed since."""
         self.damage = ""
         try:
             record = json.loads(self.record_path.read_bytes())
@@ -124,7 +124,7 @@ class CacheEntry:
         return references
 
     def store(self, references: References, fingerprint: Fingerprint) -> References:
-        """Write the table, then the record, then remove what is outdated; by the lock's holder.
+        """Write the table, then the record; remove outdated tables. Call it with the lock held.
 
         Raises:
             OSError: the folder is full, for one.
@@ -141,7 +141,7 @@ class CacheEntry:
         return read_table(path, self.request.root)
 
     def sweep(self) -> None:
-        """Remove what killed processes left half-written; by the lock's holder."""
+        """Remove unfinished files of killed processes. Call it with the lock held."""
         for leftover in self.folder.glob(f".{self.request.stem}-*"):
             leftover.unlink(missing_ok=True)
 

@@ -90,7 +90,7 @@ class Fingerprint:
 
     @classmethod
     def before(cls, root: Path, dataset: str) -> "Fingerprint":
-        """The data set's own folder, as it is before it is read."""
+        """The state of the data set's own folder, taken before it is read."""
         files = {name: _state(root / name) for name in _own_files(root, dataset)}
         return cls(files, "", 0, {})
 
@@ -118,7 +118,7 @@ class Fingerprint:
         return hashlib.sha256(repr((content, self.layout)).encode()).hexdigest()
 
     def still(self, root: Path, dataset: str) -> "Fingerprint | None":
-        """Itself, with the times of today, where nothing has changed; else None.
+        """This fingerprint with the present times, or None if anything else has changed.
 
         Contents are read only where a size or a time differs from the one recorded.
         """
@@ -139,13 +139,13 @@ class Fingerprint:
 
 
 def _lies_in(path: Path, folder: str) -> bool:
-    """Whether a path is that of a folder, which ends in a separator, or leads into it and stays."""
+    """Whether a path is a folder (given with a separator behind), or lies inside of it."""
     text = f"{path.absolute()}{os.sep}"
     return text.startswith(folder) and f"{os.sep}..{os.sep}" not in text[len(folder) - 1 :]
 
 
 def _is_there(picture: Path) -> bool:
-    """Also where its path runs through an archive that is there."""
+    """Whether a picture, or the zip file that its path runs through, exists."""
     # Those of Path raise where a name is too long
     return os.path.exists(picture) or any(  # noqa: PTH110
         folder.suffix == ".zip" and os.path.isfile(folder)  # noqa: PTH113
@@ -154,7 +154,7 @@ def _is_there(picture: Path) -> bool:
 
 
 def _own_files(root: Path, dataset: str) -> Iterator[str]:
-    """Relative to the root; folders that are links are followed, but not round in circles."""
+    """All files of a data set's folder, relative to the root; follows links, but not in circles."""
     folders = [str(root / dataset)]
     seen: set[tuple[int, int]] = set()
     while folders:
@@ -188,7 +188,7 @@ def _state_without_digest(path: Path) -> FileState:
 
 
 def _state(path: Path) -> FileState:
-    """With the digest, where there is one; the time counts only once it is certain to be past."""
+    """The state with a digest; a time that is too recent to be relied on is recorded as -1."""
     now = time.time_ns()
     state = _state_without_digest(path)
     if state.size < 0:
@@ -207,7 +207,7 @@ def _state(path: Path) -> FileState:
 
 
 def _state_today(path: Path, was: FileState) -> FileState | None:
-    """The state with the time of today, where nothing else has changed; else None.
+    """The present state, or None if anything but the time has changed.
 
     The content of a file is read only where its time differs from the one recorded.
     """

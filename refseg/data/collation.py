@@ -70,6 +70,6 @@ def _stacked_levels(
 
 
 def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    """In a worker, straight into the memory that it shares with the main process."""
+    """Stack tensors; in a worker, directly into memory shared with the main process."""
     stacked: Tensor = default_collate([*tensors])
     return stacked

@@ -210,7 +210,7 @@ class ReferringDataModule(LightningDataModule):
         self.splits.tell_cuts(self.tokenizer, evaluated, trains=stage == "fit")
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The training splits, shuffled; goes on where a checkpoint left the epoch."""
+        """A loader of the shuffled training splits, which resumes the epoch of a checkpoint."""
         self._prepare_vocabulary()
         seed = int(os.environ.get("PL_GLOBAL_SEED", "0"))  # the same on all processes
         trainer = self.trainer
@@ -242,7 +242,7 @@ class ReferringDataModule(LightningDataModule):
         return self._training_loader
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """The validation splits together, every expression once; in a mixture, each for itself."""
+        """One loader of all validation splits, or one per split if there are several data sets."""
         loaders = [self._evaluation_loader(splits) for splits in self.val_groups]
         return loaders[0] if self.mixture.is_single else loaders
 
@@ -251,11 +251,11 @@ class ReferringDataModule(LightningDataModule):
         return [self._evaluation_loader([name]) for name in self.split_names]
 
     def predict_dataloader(self) -> list[DataLoader[Batch]]:
-        """As for the test."""
+        """The loaders of `test_dataloader`."""
         return self.test_dataloader()
 
     def check_features(self, stage: str) -> None:
-        """Make sure that all images that are about to be seen have features, where these are read.
+        """Check that all images of a stage have features, where features are read.
 
         Args:
             stage: `fit`, `validate`, `test` or `predict`.

@@ -110,7 +110,7 @@ class ReferringDataset(Dataset[Sample]):
         )
 
     def _described(self, rows: Int64[np.ndarray, " expressions"]) -> Sample:
-        """What the annotations say: all but the image."""
+        """The sample without its image."""
         chosen = self.references.take(rows, _COLUMNS)
         truths = tuple(self.references.truth(int(row)) for row in rows)
         return Sample(
@@ -166,6 +166,6 @@ def read_annotated_image(references: References, row: int) -> UInt8[np.ndarray, 
 def _chunked(
     offsets: Int64[np.ndarray, " images_and_one"], size: int
 ) -> Int64[np.ndarray, " items_and_one"]:
-    """The offsets with further borders, so that no group is larger than `size`."""
+    """Offsets of groups, with large groups split so that none has more than `size` rows."""
     starts = [np.arange(start, stop, size, dtype=np.int64) for start, stop in pairwise(offsets)]
     return np.concatenate([*starts, offsets[-1:]])

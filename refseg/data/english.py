@@ -1,4 +1,4 @@
-"""Frequent words of English descriptions, by which an English sentence is told from another.
+"""Frequent words of English expressions, by which English sentences are recognised.
 
 Sides of other languages cannot all be listed. A sentence of which most words are unknown here may
 be of such a language, and is then not one to judge by its English words.

@@ -116,7 +116,7 @@ _FOREIGN = re.compile(r"[^\t\n\r\x20-\x7e\u00b7\u2010\u2011\u2013\u2014\u2018]")
 
 
 def swap_left_right(expression: str) -> str | None:
-    """The sentence that says of the mirrored image what this one says of the image.
+    """Exchange left and right in a sentence; None where that is not safe.
 
     Where one cannot be sure of that, there is none: the sentence names a clock, lettering, an
     arrow, a compass direction or an order that is read from the left without saying so; its "right"
@@ -196,7 +196,7 @@ def _without_accents(text: str) -> str:
 
 
 def _may_be_english(words: Sequence[str]) -> bool:
-    """Whether no word may be a side of another language, and at least half are frequent English."""
+    """Whether no word is a side in another language, and at least half are frequent English."""
     if any(map(is_foreign_side, words)):
         return False
     longer = [word for word in words if len(word) > 1]

@@ -139,7 +139,7 @@ def format_of(root: Path, dataset: str) -> Format | None:
 
 
 def consulted_for(form: Format, root: Path, dataset: str) -> list[Path]:
-    """The root, where a file that comes into it may make the data set one of another format.
+    """The root, if a new file in it could make the data set one of another format.
 
     Args:
         form: that `format_of` found.
@@ -172,7 +172,7 @@ def datasets_under(root: Path) -> dict[str, Format]:
 
 
 def _has_annotations(folder: Path) -> bool:
-    """Whether any file may be one of annotations: folders of 100,000 images are listed once."""
+    """Whether any file of a folder has an ending of annotations; the folder is listed once."""
     for place in (folder, folder / "data"):
         try:
             with os.scandir(place) as entries:

@@ -1,4 +1,4 @@
-"""Memory that is free goes back to the system."""
+"""Returns freed memory to the operating system."""
 
 import ctypes
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from functools import cache
 
 
 def give_back() -> None:
-    """Let the C library return what it keeps for later; does nothing where it offers no such thing.
+    """Let glibc return the memory that it keeps after it was freed; elsewhere do nothing.
 
     glibc keeps what was freed between pieces that are in use. In a worker of a data loader that is
     as much as its arrays of a batch take, and it grows a little with every epoch; to give it back

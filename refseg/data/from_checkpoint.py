@@ -20,7 +20,7 @@ _MOST_SHAPES = 100_000
 
 
 def transform_of(state: object, source: object) -> Transform:
-    """The transform of a checkpoint, whose sizes are those of images.
+    """The transform of a checkpoint, with its image size checked.
 
     Raises:
         CheckpointError: it describes none, or one of pictures that no memory holds.

@@ -23,11 +23,11 @@ _SAMPLE_FORMATS = {1: "bit whole numbers", 2: "bit signed numbers", 3: "bit frac
 
 
 class UnknownFormatError(UnidentifiedImageError):
-    """A file is whole, as far as can be told, but of a kind that is not read; says what to do."""
+    """A file seems complete, but is of a format that is not read; the message says what to do."""
 
 
 def open_image(source: Path | BytesIO) -> Image.Image:
-    """`PIL.Image.open` that takes large photographs for what they are, and HEIC where it can.
+    """`PIL.Image.open` without the warning for large photographs, and for HEIC if possible.
 
     Pillow warns from 89 million pixels on and refuses from 179 million on. The refusal stays; the
     warning of an attack, at a photograph that is merely large, helps nobody.
@@ -73,7 +73,7 @@ def _register_heic() -> bool:
 
 
 def _described(head: bytes, file: BufferedIOBase) -> str | None:
-    """What a file is, by its first bytes, and what to do; None where that is unknown."""
+    """The kind of a file by its first bytes, and what to do; None if unknown."""
     if head[4:8] == b"ftyp":  # ISO's container of media
         brand = head[8:12]
         if brand in _HEIC:

@@ -98,7 +98,7 @@ def read_encoded(path: Path | str) -> bytes:
 
 
 def in_memory(source: Path | BytesIO) -> BytesIO:
-    """The bytes of an image whose pixels are to be read.
+    """The bytes of an image in memory, from which its pixels are read.
 
     From a file, Pillow would reserve as much memory as a damaged PNG claims to have.
 
@@ -109,7 +109,7 @@ def in_memory(source: Path | BytesIO) -> BytesIO:
 
 
 def _source(path: Path | str) -> Path | BytesIO:
-    """Where the bytes of an image are: in a file, or in memory for what lies in an archive."""
+    """The path of an image file; for an image in an archive, its bytes in memory."""
     if _may_lie_in_shard(path):
         from refseg.data.streaming import members
 
@@ -135,7 +135,7 @@ def _may_lie_in_zip(path: Path | str) -> bool:
 
 @contextmanager
 def _readable(path: Path | str) -> Iterator[None]:
-    """Everything that can go wrong while an image is read, as a `DataError`."""
+    """Turns every error while an image is read into a `DataError`."""
     try:
         yield
     except FileNotFoundError:

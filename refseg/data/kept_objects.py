@@ -19,7 +19,7 @@ _CATEGORIES = b"categories"
 
 @dataclass(frozen=True)
 class Objects:
-    """What `instances.json` says of each object, in columns.
+    """The objects of an `instances.json`, in columns.
 
     Args:
         annotation_ids: one per object.
@@ -47,7 +47,7 @@ _SCHEMA = pa.schema(
 
 
 def kept_path(source: Path) -> Path | None:
-    """Where the objects of a file are kept: in the cache folder, by the content of the file.
+    """The path of the cached objects of a file, which depends on the file's content.
 
     Args:
         source: the `instances.json`.
@@ -64,7 +64,7 @@ def kept_path(source: Path) -> Path | None:
 
 
 def load_objects(path: Path) -> Objects | None:
-    """What `store_objects` wrote; None where it is absent or damaged."""
+    """Read what `store_objects` wrote; None if it is absent or damaged."""
     try:
         table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
         if not table.schema.equals(_SCHEMA):

@@ -38,7 +38,7 @@ def make_loader(
 
 
 def loader_options(tokenizer: Tokenizer, batch_size: int, num_workers: int) -> dict[str, Any]:
-    """What all loaders have in common, as arguments of `DataLoader`.
+    """The arguments of `DataLoader` that all loaders share.
 
     Args:
         tokenizer: as for `make_loader`, like the others.
@@ -68,7 +68,7 @@ class Collate:
         self.tokenizer = tokenizer
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        """Put samples together; a worker process then gives back what it needed for them."""
+        """Put samples together; a worker process then returns its freed memory."""
         batch = collate(samples, self.tokenizer)
         if get_worker_info() is not None:
             give_back()
@@ -76,7 +76,7 @@ class Collate:
 
 
 def share_with_workers(transform: Transform) -> None:
-    """Do once, before workers are forked, what each of them would do with its first image.
+    """Import and prepare before workers are forked what each of them would need.
 
     What is imported after the fork is each worker's own: seconds and tens of megabytes.
 
@@ -103,7 +103,7 @@ def start_worker(worker_id: int) -> None:
 
 
 def _leave_signals_to_the_main_process() -> None:
-    """Ctrl-C, a terminal that is closed, a cluster: they signal to all processes at once.
+    """Ignore signals that a terminal or a cluster sends to all processes at once.
 
     The main process ends its workers when it has done with them; without them it could not end the
     step that it is in. If it has died, they end by themselves.

@@ -60,11 +60,11 @@ class Orientation(NamedTuple):
 
     @property
     def is_ambiguous(self) -> bool:
-        """Whether no size tells on which of two different pictures annotations were made."""
+        """Whether both orientations have the same size, so that a size cannot tell them apart."""
         return self.number != 1 and self.upright == self.stored
 
     def fits(self, size: Size) -> bool:
-        """Whether annotations of this size may have been made on the picture at all."""
+        """Whether the picture has this size in either orientation."""
         return size in (self.upright, self.stored)
 
     def is_upright(self, size: Size | None) -> bool:
@@ -73,7 +73,7 @@ class Orientation(NamedTuple):
 
 
 def orientation_of(image: Image.Image) -> Orientation:
-    """What the header of an opened image says; nothing is decoded.
+    """The orientation of an opened image, from its header alone.
 
     Like browsers, it does not look for what a PNG says after its pixels.
     """
@@ -92,7 +92,7 @@ def orientation_of(image: Image.Image) -> Orientation:
 
 
 def oriented(image: Image.Image, size: Size | None = None) -> Image.Image:
-    """The picture upright, or as it is stored where annotations of this size were made on that.
+    """The picture upright, or as stored if annotations of this size were made on the stored pixels.
 
     Args:
         image: opened; its pixels are decoded.

@@ -43,7 +43,7 @@ def holds(folder: Path, pattern: str) -> bool:
 
 
 def lacks(root: Path, file: KnownFile, *, unpacked: bool = False) -> list[str]:
-    """What is not in place of a file: names or patterns, relative to the file's folder.
+    """The missing parts of a known file: names or patterns, relative to its folder.
 
     Args:
         root: the folder of the data.

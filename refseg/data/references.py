@@ -60,7 +60,7 @@ class References:
         return self._whole if self._rows is None else self._whole.take(self._rows)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Sent to another process: the file and the rows, where there is a file."""
+        """What is sent to another process: where there is a file, its path and the rows."""
         if self._reopen is None:
             return References, (self.table,)
         return _reopened, (self._reopen, self._rows)
@@ -121,7 +121,7 @@ class References:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was put right or taken for granted in records that were kept (a wrong size, say)."""
+        """Corrections and assumptions in records that were kept (a wrong size, for example)."""
         return self._messages(_NOTES)
 
     def _messages(self, key: bytes) -> tuple[str, ...]:

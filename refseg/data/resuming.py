@@ -35,7 +35,7 @@ class RepeatableDataset(Dataset[Sample]):
         return len(self.dataset)  # type: ignore[arg-type]  # it has a length, or no order
 
     def __getitem__(self, visit: Visit | int) -> Sample:
-        """The item as this visit sees it; torch's generator is left as it was.
+        """The item of a visit, with its own random numbers; torch's generator is not changed.
 
         Args:
             visit: or an item alone, as in epoch 0 (what `overfit_batches` of Lightning asks for).
@@ -77,7 +77,7 @@ class ResumableLoader(DataLoader[Batch]):
             yield batch
 
     def state_dict(self) -> dict[str, Any]:
-        """How many batches are done, and what has to be the same for them to be the same.
+        """The number of finished batches, and the options that their content depends on.
 
         A batch that was given but not trained on, as when the run was interrupted in it, is not
         done: hence the trainer's count, where there is one.
@@ -86,7 +86,7 @@ class ResumableLoader(DataLoader[Batch]):
         return {"batches": done, **self.signature()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Leave out in the next epoch what was done.
+        """Skip in the next epoch the batches that are done.
 
         Raises:
             ConfigError: the batches of the stopped run were others.

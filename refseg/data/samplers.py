@@ -166,7 +166,7 @@ class ProportionalOrder(Order):
 
 
 def _draw(count: int, size: int, generator: np.random.Generator) -> Int64[np.ndarray, " count"]:
-    """That many of the numbers below `size`, each as often as the others or once more."""
+    """Draw `count` numbers below `size`, each equally often, up to one."""
     if not count:
         return np.empty(0, np.int64)
     rounds = [generator.permutation(size) for _ in range(-(-count // size))]

@@ -15,7 +15,7 @@ _OF_WORDS = r"[\p{L}\p{M}\p{N}_\u200c\u200d]"
 
 
 class Chosen(NamedTuple):
-    """Images drawn by chance.
+    """Images drawn at random.
 
     Args:
         images: for each image, the rows of the references to show, in the data set's order.

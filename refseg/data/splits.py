@@ -1,4 +1,4 @@
-"""What a run reads: data sets, their splits, and which images are trained on."""
+"""The data sets of a run, the splits to train on and to evaluate, and the rows of each."""
 
 import sys
 from collections.abc import Sequence
@@ -162,12 +162,12 @@ class Splits:
         return self.mixture.together(self.val_splits)
 
     def expression_ids(self, splits: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
-        """The ids of all expressions of some splits: what an evaluation of them has to count."""
+        """The ids of all expressions of some splits, which an evaluation of them has to count."""
         tables = self.mixture.rows(splits)
         return np.concatenate([table.table["expression_id"].to_numpy() for table in tables])
 
     def expression_columns(self, splits: Sequence[str]) -> ExpressionColumns:
-        """What is known of the expressions of some splits of one data set.
+        """The columns about the expressions of some splits of one data set that need no model.
 
         Args:
             splits: by their full names.
@@ -225,7 +225,7 @@ class Splits:
 
     @rank_zero_only
     def tell_cuts(self, tokenizer: Tokenizer, splits: Sequence[str], *, trains: bool) -> None:
-        """Say how many sentences are too long for the tokenizer, once where nothing changed since.
+        """Print how many sentences are too long for the tokenizer, unless it was printed before.
 
         Args:
             tokenizer: that reads them.
@@ -244,7 +244,7 @@ class Splits:
 
 @rank_zero_only
 def announce(line: str) -> None:
-    """Tell the user, once for all processes and beside what is written to standard output.
+    """Print a line to standard error, on the main process only.
 
     Args:
         line: what to tell.

@@ -25,7 +25,7 @@ MAX_HUE = 0.1
 
 
 class Augmentation:
-    """Random changes of an image that leave what is said about it true.
+    """Random changes of an image that keep its sentences true.
 
     Places and orders are said of the whole image ("on the far left", "second from the top"), so
     **nothing is cropped**: an image may shrink within its frame and be tilted a little, and all of
@@ -114,7 +114,7 @@ class Augmentation:
         return replace(sample, image=changed["image"], masks=changed["masks"].astype(np.bool_))
 
     def prepare(self) -> None:
-        """Make the pipeline: before worker processes begin, so that they share it.
+        """Make the pipeline before worker processes start, so that they share it.
 
         Its libraries take seconds and 25 MB in each worker that imports them for itself.
         """
@@ -211,7 +211,7 @@ class Transform:
             self.augmentation.prepare()
 
     def state_dict(self) -> dict[str, Any]:
-        """What evaluation needs; the augmentation belongs to training alone."""
+        """The options of evaluation, without the augmentation."""
         return {"image_size": self.image_size, "fill": self.fill, "resampling": self.resampling}
 
     @classmethod

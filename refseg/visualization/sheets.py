@@ -19,7 +19,7 @@ _BELOW_HEADING = 14
 
 @dataclass
 class Example:
-    """One expression with what the model made of it.
+    """One expression with the model's prediction.
 
     Args:
         image: RGB, in its own size.

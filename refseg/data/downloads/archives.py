@@ -50,7 +50,7 @@ class Member:
 
 
 class Archive(ABC):
-    """What zip and tar have in common here."""
+    """The common interface of zip and tar archives."""
 
     path: Path
 

@@ -20,7 +20,7 @@ _ENDINGS = {".json": (b"}", b"]")}
 
 
 def check_start(file: KnownFile, headers: Mapping[str, str], block: bytes) -> str | None:
-    """What is wrong with the first bytes of a download; None if nothing is.
+    """Check the first bytes of a download; a message, or None if they are right.
 
     Servers answer with a page of apology and the status 200: better seen before 13 GB of it.
     """
@@ -55,7 +55,7 @@ def check_content(path: Path, file: KnownFile, listener: Listener) -> None:
 
 
 def check_archive(path: Path, file: KnownFile) -> None:
-    """See that an archive is whole and contains what it should.
+    """Check that an archive is complete and contains the expected files.
 
     Raises:
         DataError: it is not, or does not.
@@ -66,7 +66,7 @@ def check_archive(path: Path, file: KnownFile) -> None:
 
 
 def check_ends(path: Path) -> None:
-    """See that a file which is not empty begins and ends as its kind does.
+    """Check that a file begins and ends with the bytes of its kind.
 
     Raises:
         DataError: it does not, and so was cut short or is something else.

@@ -21,7 +21,7 @@ DOWNLOADS = "downloads"
 
 
 def download_path(root: Path, file: KnownFile) -> Path:
-    """Where a file lies once it has come, until it is put in its place."""
+    """Where a downloaded file lies until it is moved to its place."""
     return root / DOWNLOADS / file.folder / file.name
 
 
@@ -48,7 +48,7 @@ class Delivery:
     taken: set[Path] = field(default_factory=set, init=False)
 
     def deliver(self, *wanted: KnownDataset | ImageSet) -> list[KnownFile]:
-        """Bring everything to its place that is not there yet.
+        """Bring all files to their places that are not there yet.
 
         What is there is checked and left alone. Only one process works on a root at a time;
         another one waits, and then finds the files.

@@ -17,7 +17,7 @@ from refseg.files import replacing
 
 @dataclass(frozen=True)
 class Given:
-    """Something that holds what is wanted.
+    """A file, folder or archive of the user that contains the wanted files.
 
     Args:
         path: an archive, a folder, or a single file.
@@ -33,7 +33,7 @@ class Given:
 def find_given(
     places: Sequence[Path], file: KnownFile, wanted: Sequence[Sequence[str]]
 ) -> Given | None:
-    """The first place that holds what is wanted.
+    """The first of the user's places that contains the wanted files.
 
     Args:
         places: archives, single files, or folders that have the content itself, a folder of its
@@ -75,7 +75,7 @@ def _has(path: Path, file: KnownFile, patterns: Sequence[str]) -> bool:
 
 
 def take(given: Given, file: KnownFile, root: Path, *, unpacked: bool, listener: Listener) -> None:
-    """Bring what the user has to its place; the user's own stays where it is.
+    """Copy the user's files to their place; the originals stay.
 
     Annotations are small and are copied. Images are many gigabytes: an archive that can be read
     as it is, and a folder, are linked.

@@ -28,15 +28,15 @@ _MEANINGS = {
 
 
 class MirrorFailure(Exception):  # noqa: N818 - never reaches a user, who reads its words only
-    """This mirror will not give the file; another may."""
+    """This mirror does not have the file; try another one."""
 
 
 class Interruption(Exception):  # noqa: N818 - as above
-    """The answer broke off or was a passing failure: worth another attempt."""
+    """The transfer was interrupted, or failed temporarily: try again."""
 
 
 class Unreachable(Interruption):
-    """There was no answer at all."""
+    """The server did not answer."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Partial:
 
     @classmethod
     def of(cls, target: Path) -> "Partial":
-        """The partial file of a target, beside it and named so that nobody mistakes it."""
+        """The partial file of a target, beside it and under a name of its own."""
         path = target.with_name(target.name + ".partial")
         return cls(path, path.with_name(path.name + ".json"))
 
@@ -88,7 +88,7 @@ class Partial:
         return self.size if same or file.sha256 is not None else 0
 
     def forget(self) -> None:
-        """Throw away what is there."""
+        """Delete the partial file."""
         self.path.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
@@ -101,7 +101,7 @@ def transfer(
     listener: Listener,
     timeout: tuple[float, float],
 ) -> None:
-    """Add to the partial file what is missing.
+    """Download the missing part of a partial file.
 
     Args:
         url: the mirror.
@@ -208,7 +208,7 @@ def _write(
 
 
 def _rest(response: requests.Response, file: KnownFile, partial: Partial, start: int) -> int | None:
-    """The total size, after the server was found to send the part that was asked for."""
+    """The total size; checks that the server sends the requested part."""
     header = response.headers.get("Content-Range", "").strip()
     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", header)
     total = int(found[3]) if found and found[3] != "*" else None
@@ -221,7 +221,7 @@ def _rest(response: requests.Response, file: KnownFile, partial: Partial, start:
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What tells whether the file on the server is still the same (RFC 9110, section 13.1.5)."""
+    """The ETag or date by which a changed file is recognised (RFC 9110, section 13.1.5)."""
     etag = response.headers.get("ETag", "")
     if etag and not etag.startswith("W/"):
         return etag
@@ -235,7 +235,7 @@ def _length(response: requests.Response) -> int | None:
 
 
 def _meaning(error: Exception) -> str:
-    """What happened, in a few words: requests wraps it in several layers of class names."""
+    """A short description of an error of `requests`."""
     text = " ".join(str(error).split())
     return next(
         (meaning for pattern, meaning in _MEANINGS.items() if re.search(pattern, text)), text[:200]

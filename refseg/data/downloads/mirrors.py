@@ -27,7 +27,7 @@ from refseg.errors import DataError
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to put up with a mirror.
+    """Timeouts and numbers of attempts per mirror.
 
     Args:
         connect: seconds until the connection stands.
@@ -50,7 +50,7 @@ PATIENCE = Patience()
 def fetch(
     file: KnownFile, target: Path, listener: Listener, patience: Patience = PATIENCE
 ) -> str | None:
-    """Download a file from the first of its mirrors that gives it whole and right.
+    """Download a file from the first mirror that gives it complete and with the right checksum.
 
     What arrives goes to `target` with `.partial` at the end; it is kept when the connection is
     lost, and the next call goes on from there. `target` appears when all is there and checked.
@@ -120,7 +120,7 @@ def _complete(
     listener: Listener,
     patience: Patience,
 ) -> None:
-    """Attempt until all is there, for as long as attempts bring more than there ever was."""
+    """Retry until the file is complete, as long as attempts make progress."""
     idle = 0
     first = furthest = partial.size
     timeout = (patience.connect, patience.read)

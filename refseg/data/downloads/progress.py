@@ -32,7 +32,7 @@ class Listener:
         self.console = Console() if console is None else console
 
     def line(self, text: str, *, important: bool = False) -> None:
-        """Say one thing; addresses and paths are not broken, so that they can be copied."""
+        """Print a line; addresses and paths are not wrapped, so that they can be copied."""
         style = "yellow" if important else None
         self.console.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 

@@ -64,7 +64,7 @@ def unpack(path: Path, patterns: Sequence[str], folder: Path, listener: Listener
 
 
 def need_space(folder: Path, size: int, task: str) -> None:
-    """Refuse at once what would fill the disk in the end.
+    """Raise an error at once if the disk has too little space.
 
     Raises:
         DataError: the disk of `folder` has less than `size` bytes left.

@@ -27,7 +27,7 @@ _MANY = 500
 
 
 class ImageDigest(NamedTuple):
-    """What an image file holds.
+    """The digest of an image file's bytes, with its orientation.
 
     Args:
         sha256: of its bytes.
@@ -38,7 +38,7 @@ class ImageDigest(NamedTuple):
     orientation: Orientation
 
     def as_read(self, size: Size) -> bytes:
-        """A digest of the picture that `read_image` gives: another one where it is turned upright.
+        """The digest of the picture as `read_image` gives it, which depends on its orientation.
 
         Args:
             size: height and width that the annotations say, pixels.
@@ -49,7 +49,7 @@ class ImageDigest(NamedTuple):
 
 
 def digest_of(content: bytes) -> ImageDigest:
-    """The digest of an image file's bytes; of anything else, too, which reading will refuse."""
+    """The digest of a file's bytes, whether it is an image or not."""
     try:
         with open_image(BytesIO(content)) as image:
             orientation = orientation_of(image)
@@ -59,7 +59,7 @@ def digest_of(content: bytes) -> ImageDigest:
 
 
 class ImageDigests:
-    """Tells images by their content, wherever they lie, and reads no file twice to do so.
+    """Digests of images by path; each file is read once.
 
     A digest is remembered together with the size and the time of the file (or of the zip file that
     it lies in). As long as these stay, so does the digest.
@@ -89,7 +89,7 @@ class ImageDigests:
             pass  # it only spares some reading
 
     def known(self, path: str) -> ImageDigest | None:
-        """The digest of an image whose file has not changed since it was told, else None.
+        """The known digest of an image whose file has not changed since, else None.
 
         Args:
             path: as in `read_image`.
@@ -110,7 +110,7 @@ class ImageDigests:
         return self.known(path) or self.tell(path, digest_of(read_encoded(path)))
 
     def tell(self, path: str, digest: ImageDigest) -> ImageDigest:
-        """Remember what an image's file was just read to hold; gives the digest.
+        """Store the digest of bytes that were just read from an image's file, and return it.
 
         Args:
             path: as in `read_image`.
@@ -124,7 +124,7 @@ class ImageDigests:
     def of_all(
         self, paths: Sequence[str], sizes: Sequence[Size]
     ) -> UInt8[np.ndarray, " images 32"]:
-        """The digests of many images as they are read; if it takes a while, it says how far it is.
+        """The digests of many images, with a progress message.
 
         Args:
             paths: as in `read_image`.
@@ -144,7 +144,7 @@ class ImageDigests:
         return np.frombuffer(b"".join(digests), np.uint8).reshape(len(paths), 32)
 
     def save(self) -> None:
-        """Write down what is known, for the next time."""
+        """Write the known digests to disk."""
         rows = self._known.values()
         table = pa.table(
             {
@@ -162,7 +162,7 @@ class ImageDigests:
 
 
 def _state(path: str) -> tuple[int, int] | None:
-    """Size and time of an image's file, or of the zip file around it; None for what has neither."""
+    """Size and time of an image's file or of its zip file; None if there is no such file."""
     member = find_member(Path(path))
     try:
         status = os.stat(path if member is None else member.archive)  # noqa: PTH116  # a third of the time of Path.stat

@@ -54,7 +54,7 @@ class FittedImages(Dataset[FittedImage]):
         self._places = [*places.values()]
 
     def leave_out(self, images: set[int]) -> None:
-        """Forget some images.
+        """Leave out some images.
 
         Args:
             images: their numbers, from 0.

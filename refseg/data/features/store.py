@@ -27,7 +27,7 @@ _COMMAND = "refseg data features --config CONFIG --output"
 
 
 class FeatureStore:
-    """Features of images, which are told by their content.
+    """Precomputed features of images, found by the digest of an image's content.
 
     Each image has a file of its own, named by the SHA-256 of the image file's bytes (by another one
     where the picture is turned upright): so it is
@@ -46,7 +46,7 @@ class FeatureStore:
         self.digests = ImageDigests(folder / _DIGESTS)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Where it lies: a worker process is told which features it shall read."""
+        """The folder alone, for a worker process."""
         return self.__dict__ | {"digests": None}
 
     @classmethod
@@ -100,7 +100,7 @@ class FeatureStore:
         return cls(folder, key, made)
 
     def expect(self, key: Key) -> None:
-        """Make sure that the features were computed with this and nothing else.
+        """Check that the features were computed by the given backbone, weights and transform.
 
         Raises:
             ConfigError: the key differs; the message says in what.
@@ -118,7 +118,7 @@ class FeatureStore:
             )
 
     def path(self, digest: bytes) -> Path:
-        """The file with the features of an image, which need not be there.
+        """The path of the file of an image's features; it need not exist.
 
         Args:
             digest: of the image, as it is read.
@@ -127,7 +127,7 @@ class FeatureStore:
         return self.folder / name[:2] / f"{name}.safetensors"
 
     def write(self, digest: bytes, levels: Sequence[Float[Tensor, " _ _ _"]]) -> None:
-        """Keep the features of an image, with the order of their axes in memory.
+        """Write the features of an image, and the memory layout of each map.
 
         Networks go on in the layout that they are given, and the last bits depend on it.
 

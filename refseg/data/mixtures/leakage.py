@@ -23,7 +23,7 @@ _COCO_FILE = re.compile(r"(?:^|[/_])(?:train|val)20\d\d[/_](?:.*/)?(\d{12})(?:_\
 
 
 class SharedImages(NamedTuple):
-    """What the training rows of one data set share with evaluation splits.
+    """The training rows of one data set whose images are in evaluation splits.
 
     Args:
         images: of the training rows that are evaluation images too.
@@ -58,7 +58,7 @@ def is_training_split(name: str) -> bool:
 
 
 def image_collection(dataset: str) -> str | None:
-    """Whose photographs a data set annotates, and whose numbers its image ids are.
+    """The collection of photographs (such as COCO) that a data set's image ids number.
 
     Args:
         dataset: its name; nothing is known of a set that is not in the catalogue.
@@ -71,7 +71,7 @@ def image_collection(dataset: str) -> str | None:
 
 
 def image_keys(references: References, dataset: str) -> pa.DictionaryArray:
-    """A text per row that is the same for the same photograph, whichever data set shows it.
+    """A key per row, equal for the same photograph in every data set.
 
     Photographs of COCO are known by COCO's number, in the file's name or, for data sets that are
     known to use it, in the image id; so folders and names of files may differ. Those of ReferIt and
@@ -153,12 +153,12 @@ def find_shared(
 
 
 def without(references: References, rows: Bool[np.ndarray, " rows"]) -> References:
-    """The references that are left when some rows are taken out."""
+    """The references without some rows."""
     return references.select(np.flatnonzero(~rows))
 
 
 def describe(title: str, shared: SharedImages, are_kept: bool) -> str:
-    """One line that says what became of the shared images.
+    """A line that says how many shared images there are, and whether they are left out.
 
     Args:
         title: of the data set that is trained on.

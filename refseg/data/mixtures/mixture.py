@@ -49,7 +49,7 @@ class Part(NamedTuple):
 
     @property
     def notes(self) -> str | None:
-        """One line about what the reader put right or took for granted, if there is anything."""
+        """A line about what the reader corrected or assumed, or an empty text."""
         if not self.references.notes:
             return None
         first, *others = self.references.notes
@@ -156,7 +156,7 @@ class Mixture:
         return [name for name in self.splits if name not in left_out]
 
     def together(self, names: Iterable[str]) -> list[list[str]]:
-        """Which of some splits are evaluated together: all with a single data set, else none.
+        """Groups of splits that are evaluated together: all of a single data set, else each alone.
 
         Args:
             names: as for `full_names`.

@@ -65,7 +65,7 @@ def find_overlaps(mixture: Mixture) -> list[Overlap]:
 
 
 def find_totals(mixture: Mixture) -> dict[str, SharedImages]:
-    """What each training split shares with all evaluation splits together.
+    """How many images each training split shares with all evaluation splits together.
 
     Args:
         mixture: the data sets.

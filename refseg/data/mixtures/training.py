@@ -16,7 +16,7 @@ from refseg.types import Sample
 
 
 class Training(NamedTuple):
-    """What is trained on of one data set.
+    """The training rows of one data set.
 
     Args:
         part: the data set.

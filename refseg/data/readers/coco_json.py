@@ -68,7 +68,7 @@ def read_coco(path: Path) -> Coco:
 
 
 def written(value: object, where: str) -> object:
-    """A value that was left as it is written in the file; any other value as it is.
+    """The parsed value of JSON text that was left unparsed; any other value unchanged.
 
     Args:
         value: of a record of `read_coco`.

@@ -105,7 +105,7 @@ class FolderImages:
 
 
 def _told_by_polygons(polygons: list[object], orientation: Orientation) -> Size | None:
-    """The size as stored where points lie in that picture and outside of the upright one."""
+    """The stored size if the points of polygons fit it and not the upright size, else None."""
     numbers = [
         [value for value in polygon if isinstance(value, int | float)]
         for polygon in polygons

@@ -158,5 +158,5 @@ def _check_agreement(line: FolderLine, known: _Reference) -> None:
 
 
 def _short(reference: _Reference) -> str:
-    """The line alone: the file is the same, and is named before."""
+    """The line number of a reference, for a message that names the file already."""
     return reference.first.record.rpartition(", ")[2]

@@ -124,7 +124,7 @@ def _coco_name(category: int) -> str | None:
 
 
 class _Images:
-    """Where the images are: found out with the first one, and for all others alike."""
+    """The folder of the images, found with the first image and used for all others."""
 
     def __init__(self, root: Path, dataset: str) -> None:
         self._root, self._dataset = root, dataset
@@ -149,7 +149,7 @@ class _Images:
 
 
 def _check_parts(files: list[tuple[str, Path]]) -> None:
-    """One file, or all parts of one file, per split: the hub's history has several versions."""
+    """Check that each split has one file or all its parts, as the hub has several versions."""
     by_split: dict[str, list[Path]] = {}
     for hub_split, path in files:
         by_split.setdefault(HUB_SPLITS[hub_split], []).append(path)
@@ -204,7 +204,7 @@ def _check_extent(path: Path, metadata: pq.FileMetaData) -> None:
 
 
 def _check_split(ref: object, split: str, record: str) -> None:
-    """The row says itself which split it is in; a file under a wrong name would be a leak."""
+    """Check the row's own split: a file under a wrong name would leak test data into training."""
     own = get_text(ref, "split", record)
     if own != split and HUB_SPLITS.get(own) != split and not (own == "test" and split == "testA"):
         raise DataError(

@@ -38,7 +38,7 @@ class _Opcodes(dict[int, Callable[[Any], None]]):
 
 
 class _CarefulUnpickler(pickle._Unpickler):  # private, but stable since 3.0
-    """The same in Python, several times slower, for pickles that have tuples as well.
+    """The same in pure Python, several times slower, which takes tuples as well.
 
     Its memo is a dictionary, so that no index takes memory; no tuple is hashed, as hashing tuples
     of tuples of the same tuples takes time without end; and no integer that others may collide

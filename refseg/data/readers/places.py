@@ -10,7 +10,7 @@ from refseg.errors import DataError
 
 
 class Folders:
-    """The folders that are there of those that a data set may have.
+    """Finds the existing ones of the folders that a data set may have.
 
     Args:
         bases: folders in which to look.

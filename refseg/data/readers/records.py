@@ -43,7 +43,7 @@ class BadRecords:
         self._guard = _Guard(self._takes)
 
     def guard(self) -> AbstractContextManager[None, bool]:
-        """The work on one record: a `DataError` in it is raised, or remembered.
+        """A context for the work on one record: a `DataError` in it is raised or recorded.
 
         A `KnownGapError` is remembered whatever the policy.
         """
@@ -97,7 +97,7 @@ def get(record: object, key: str, kind: type[_T], where: str) -> _T:
 
 
 def get_text(record: object, key: str, where: str) -> str:
-    """A text, put right where UTF-8 went through Python 2 as bytes.
+    """A text, corrected if Python 2 wrote its UTF-8 bytes.
 
     Raises:
         DataError: as `get`.

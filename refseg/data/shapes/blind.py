@@ -12,7 +12,7 @@ from refseg.masks import masks_of
 def blind_oracle(
     root: Path, split: str, dataset: str = "shapes", split_by: str | None = None
 ) -> float:
-    """Overall IoU of the best predictor that ignores the sentences but knows all truths.
+    """Overall IoU of the best predictor that ignores the sentences but knows all masks.
 
     For each image it predicts one mask for all expressions. Among all possible masks, of whatever
     form, it is given those that together reach the highest overall IoU, so no predictor that

@@ -99,7 +99,7 @@ def _distractors_among(
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Dictionaries with only the values that occur: the others of the data set stay behind."""
+    """A dictionary column with only the values that occur in it."""
     if not pa.types.is_dictionary(column.type):
         return column
     return column.cast(column.type.value_type).dictionary_encode()

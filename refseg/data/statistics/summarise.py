@@ -36,7 +36,7 @@ def summarise(
     objects: Objects | None = None,
     training: Sequence[str] = ("train",),
 ) -> DatasetStatistics:
-    """Count everything there is to say about a data set, each split by itself and all together.
+    """Compute the statistics of a data set, for each split and for all splits together.
 
     Args:
         references: all splits of one data set.
@@ -58,7 +58,7 @@ def summarise(
 
 
 class _Columns:
-    """What is worked out once, row by row, and then summed up for each split."""
+    """Columns that are computed once and then summed for each split."""
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from refseg.data.statistics.bins import Bins
 
 @dataclass(frozen=True)
 class Distribution:
-    """How a quantity spreads.
+    """The distribution of a quantity.
 
     Args:
         values: how many.

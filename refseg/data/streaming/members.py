@@ -77,7 +77,7 @@ def _content(shard: Path, place: tuple[int, int] | None) -> bytes | None:
 
 
 def _read(path: str, action: Callable[[Path, tuple[int, int] | None], _T]) -> _T:
-    """What an action gives for the local file of a shard and the place of a member in it."""
+    """The result of an action on the local file of a shard and the position of a member in it."""
     found = _THROUGH_SHARD.fullmatch(path)
     assert found is not None
     folder, name = found["folder"], found["shard"]

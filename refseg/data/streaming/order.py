@@ -47,7 +47,7 @@ class ShardOrder(Order):
 
     @property
     def title(self) -> str:
-        """With the number of shards that are mixed."""
+        """The title, with the number of shards that are mixed."""
         return f"shuffled, {self.window} shards at a time"
 
     def everything(self, generator: np.random.Generator) -> Int64[np.ndarray, " count"]:

@@ -41,7 +41,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Shard(StoredFile):
-    """A tar file with images and what is said of them.
+    """A tar file with images and their annotations.
 
     Args:
         split: whose images it has.
@@ -94,7 +94,7 @@ class ShardIndex:
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> "ShardIndex":
-        """Read what `to_json` wrote, trusting nothing: it may come from anywhere.
+        """Read and check what `to_json` wrote: it may come from anywhere.
 
         Args:
             text: the content of the file.

@@ -36,7 +36,7 @@ def open_stream(stream: str, named: DataSource) -> Mixture:
 
 
 def cache_advice(stream: str, processes: int) -> str | None:
-    """One line for the user if the cache is too small for the shards that training mixes.
+    """A line for the user if the cache is too small for the shards that training mixes, else None.
 
     Args:
         stream: folder or URL of the shards.

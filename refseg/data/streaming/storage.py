@@ -170,7 +170,7 @@ def _make_room(wanted: Path, limit: int) -> None:
 
 
 def _attempt(address: str, action: Any) -> Any:  # noqa: ANN401 - fsspec has no types
-    """What the action gives for the file system of an address, tried again when it fails.
+    """The result of an action on the file system of an address; failures are retried.
 
     The file system is asked for where it is used, and not kept: fsspec gives each process its own.
     """

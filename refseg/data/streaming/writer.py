@@ -39,7 +39,7 @@ def write_shards(
     shard_size: float = 64.0,
     progress: bool = True,
 ) -> ShardIndex:
-    """Pack the images of a data set, and what is said of them, into tar files of about one size.
+    """Pack the images of a data set and their annotations into tar files of about equal size.
 
     Each split has shards of its own, so that one can be streamed without the others. An item of a
     shard is an image: its file as it is, and a JSON with the expressions, ids and masks, for
@@ -220,7 +220,7 @@ def _checked(path: str, rows: References, row: int) -> bytes:
 
 
 def _record(rows: References, of_image: Int64[np.ndarray, " rows"]) -> dict[str, Any]:
-    """What is said of an image, for other programs: masks as COCO's compressed run lengths."""
+    """The annotations of an image, for other programs: masks as COCO's compressed run lengths."""
     table = rows.table.take(of_image)
     first = table.slice(0, 1).to_pylist()[0]
     said = []

@@ -15,7 +15,7 @@ _MOST = 1_000_000
 
 
 class Tokenizer(ABC):
-    """Turns sentences into token ids, and belongs to the data: a checkpoint carries it whole.
+    """Turns sentences into token ids. It is part of the data, and stored in each checkpoint.
 
     A tokenizer knows how many ids it can give (`vocab_size`), learns its vocabulary from the
     sentences of the training split (`build`), pads on the right (`encode`), and can be written

@@ -41,7 +41,7 @@ def _tokens(expression: str) -> list[str]:
 
 
 def _lower(piece: str) -> str:
-    """Each character for itself, as Python 2 did: İ becomes i, a sigma does not know its place."""
+    """Lower case character by character, as in Python 2, whatever stands beside a character."""
     return "".join(character.lower()[0] for character in piece)
 
 

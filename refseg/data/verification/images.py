@@ -34,7 +34,7 @@ def listed_images(references: References) -> list[ListedImage]:
 
 
 def check_image(listed: ListedImage, pixels: bool = True) -> list[Finding]:
-    """What is wrong with an image file, or unclear about it.
+    """Check an image file; returns what is wrong or unclear.
 
     Args:
         listed: the image as the annotations have it.
@@ -63,7 +63,7 @@ def check_image(listed: ListedImage, pixels: bool = True) -> list[Finding]:
 def check_images(
     images: list[ListedImage], pixels: bool = True, jobs: int = 1, progress: bool = False
 ) -> list[Finding]:
-    """What is wrong with image files, or unclear about them, in their order.
+    """Check image files in their order; returns what is wrong or unclear.
 
     Threads share the work: nearly all of it is done in the decoder, which lets others run.
 

@@ -24,7 +24,7 @@ difference was at most 1.0 times the square root.
 
 
 class CheckedMasks(NamedTuple):
-    """What became of the masks of a data set.
+    """The result of checking the masks of a data set.
 
     Args:
         masks: how many references have a segmentation.

@@ -27,7 +27,7 @@ LEGEND = Html(
 
 @dataclass(frozen=True)
 class View:
-    """What one model made of an expression.
+    """The prediction of one model for an expression.
 
     Args:
         title: of the model; empty where there is only one.

@@ -37,7 +37,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Fold:
-    """Sections that are folded away under a heading until a reader, or a printer, wants them.
+    """Sections that are folded under a heading until a reader opens it, or prints the page.
 
     Args:
         title: of all of them.

@@ -21,7 +21,7 @@ _QUALITY = 80
 
 @dataclass(frozen=True)
 class ReadCard:
-    """A sentence as a model reads it.
+    """A sentence with the predictions after each of its words.
 
     Args:
         expression: the sentence.
