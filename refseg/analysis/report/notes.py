@@ -10,8 +10,9 @@ import yaml
 
 from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.trainings import training_of
-from refseg.visualization.html.markup import Html, HtmlTable, attributes, escaped
+from refseg.visualization.html.markup import Html, HtmlTable
 from refseg.visualization.html.pages import Section
+from refseg.visualization.html.templates import render
 
 _UNKNOWN = "–"
 
@@ -74,7 +75,7 @@ def _short(value: object) -> str | Html:
     """A hash, of which the first twelve letters are shown; all of them are there to be copied."""
     if not isinstance(value, str) or not value:
         return _UNKNOWN
-    return Html(f"<code{attributes(title=value)}>{escaped(value[:12])}</code>")
+    return render("hash.html", text=value)
 
 
 def _checkpoint(run: RunMasks, page: Path) -> str | Html:
@@ -93,15 +94,12 @@ def _file(path: Path, page: Path) -> Html:
 
 
 def _link(address: str, text: str) -> Html:
-    return Html(f"<a{attributes(href=address)}>{escaped(text)}</a>")
+    return render("link.html", address=address, text=text)
 
 
 def _config(name: str, config: Mapping[str, Any], number: int) -> Html:
     text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-    return Html(
-        f'<details id="config-{number}"><summary>Config of {escaped(name)}</summary>'
-        f"<pre tabindex=0><code>{escaped(text)}</code></pre></details>"
-    )
+    return render("config.html", name=name, text=text, number=number)
 
 
 def titles(runs: Mapping[str, Sequence[object]]) -> list[str]:

@@ -75,25 +75,6 @@ def unbroken(text: str) -> str:
     return _CODE.sub(r"<code>\1</code>", text)
 
 
-def attributes(**values: str | int | bool | None) -> str:
-    """The attributes of an element; True writes the name alone, False and None nothing.
-
-    Underscores become hyphens, and one at the end is left out (`class_`).
-
-    Example:
-        >>> attributes(class_="card", data_row=3, hidden=True, title=None)
-        ' class="card" data-row="3" hidden'
-    """
-    texts = []
-    for name, value in values.items():
-        key = name.rstrip("_").replace("_", "-")
-        if value is True:
-            texts.append(f" {key}")
-        elif value is not None and value is not False:
-            texts.append(f' {key}="{escaped(str(value))}"')
-    return "".join(texts)
-
-
 def inert_json(content: object) -> Html:
     r"""Plain values for the scripts of a page, as JSON that can end no element.
 

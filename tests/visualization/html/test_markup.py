@@ -9,7 +9,6 @@ import pytest
 from refseg.visualization.html.markup import (
     Html,
     HtmlTable,
-    attributes,
     escaped,
     inert_json,
     unbroken,
@@ -37,13 +36,20 @@ def parsed(markup: str) -> Element:
     return tree.find("body")
 
 
+def _rendered(template: str, **values: object) -> str:
+    return render(f"{template}.html", **values).markup
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_and_attributes_come_back_as_they_were(text: str) -> None:
-    body = parsed(f"<p{attributes(title=text, data_row=3)}>{escaped(text)}</p>")
-    (paragraph,) = body
-    assert paragraph.text == paragraph.get("title") == text
-    assert paragraph.get("data-row") == "3"
-    assert len(paragraph) == 0
+    markup = _rendered("hash", text=text) + _rendered("link", text=text, address="a")
+    code, link = parsed(markup)
+    assert code.get("title") == link.text == text
+    assert code.text == text[:12]
+    assert len(code) == len(link) == 0
+    (details,) = parsed(_rendered("config", name=text, text=text, number=3))
+    assert details.find("summary").text == f"Config of {text}"
+    assert details.find("pre/code").text == text
 
 
 def test_control_characters_are_replaced() -> None:
