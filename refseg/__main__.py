@@ -164,7 +164,7 @@ def _run(verb: str, words: list[str]) -> int:
         return _call(VERBS[verb], f"refseg {verb}", words)
     if verb in GROUPS:
         return _run_group(verb, words)
-    raise _unknown("verb", verb, [*TRAINER_VERBS, *VERBS, *GROUPS])
+    raise _unknown(verb, [*TRAINER_VERBS, *VERBS, *GROUPS])
 
 
 def _run_trainer(verb: str, words: list[str]) -> int:
@@ -192,7 +192,7 @@ def _run_group(group: str, words: list[str]) -> int:
         print(_page(usage, f"{GROUPS[group].capitalize()}.", meanings, package.EXAMPLES))
         return 0 if verb else 2
     if verb not in package.VERBS:
-        raise _unknown(f"verb of `refseg {group}`", verb, [*package.VERBS])
+        raise _unknown(verb, [*package.VERBS], f" of `refseg {group}`")
     return _call(package.VERBS[verb], f"refseg {group} {verb}", words[1:])
 
 
@@ -204,12 +204,12 @@ def _call(verb: Verb, prog: str, words: list[str]) -> int:
     return call(getattr(command, name), prog, words)
 
 
-def _unknown(what: str, word: str, known: Sequence[str]) -> "RefsegError":
+def _unknown(verb: str, known: Sequence[str], where: str = "") -> "RefsegError":
     from refseg.errors import ConfigError
 
-    meant = did_you_mean(word, known)
+    meant = did_you_mean(verb, known)
     remedy = f".{meant}" if meant else f"; choose one of {', '.join(known)}."
-    return ConfigError(f"Unknown {what} '{word}'{remedy}")
+    return ConfigError(f"Unknown verb '{verb}'{where}{remedy}")
 
 
 if __name__ == "__main__":

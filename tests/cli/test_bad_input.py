@@ -28,7 +28,7 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     [
         (["frobnicate"], "Unknown verb 'frobnicate'; choose one of fit, validate"),
         (["segmnt", "x"], "Unknown verb 'segmnt'. Did you mean segment?"),
-        (["data", "lst"], "Unknown verb of `refseg data` 'lst'. Did you mean list?"),
+        (["data", "lst"], "Unknown verb 'lst' of `refseg data`. Did you mean list?"),
         (["fit"], "name a config, as in `--config rmi.yaml`"),
         (["fit", "--config", "nope.yaml"], "No config nope.yaml in"),
         ([*FIT, "--data.dataset=refcoco"], "needs a folder: give it with --data.root"),
