@@ -30,6 +30,7 @@ from refseg.models.fusion import (
     DynamicFilters,
     FilmFusion,
     Fusion,
+    LanguageAwareFusion,
     MultimodalLSTM,
     WordByWord,
 )
@@ -95,7 +96,10 @@ FUSIONS = {
     "filters-none": partial(DynamicFilters, hidden_dim=6, filters=0, layers=2),
 }
 # Fusions that speak between the stages of one backbone: checked in a whole network.
-EARLY = {"early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16})}
+EARLY = {
+    "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
+    "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
+}
 DECODERS = {
     "bilinear": BilinearDecoder,
     "legacy": partial(BilinearDecoder, grid="legacy"),
@@ -121,6 +125,7 @@ NETWORKS = {
     "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
     "early": ("small-4", "lstm", "early-small", "bilinear"),
+    "language-aware": ("small-4", "lstm", "language-aware", "bilinear"),
     "fine": ("small-fine", "lstm", "mlstm", "pyramid"),
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),

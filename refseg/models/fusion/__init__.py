@@ -6,6 +6,7 @@ from refseg.models.fusion.cross_attention import CrossAttention
 from refseg.models.fusion.dynamic_filters import DynamicFilters
 from refseg.models.fusion.film import FilmFusion
 from refseg.models.fusion.mlstm import MultimodalLSTM
+from refseg.models.fusion.pixel_word_attention import LanguageAwareFusion
 
 __all__ = [
     "ConcatFusion",
@@ -13,6 +14,7 @@ __all__ = [
     "DynamicFilters",
     "FilmFusion",
     "Fusion",
+    "LanguageAwareFusion",
     "MultimodalLSTM",
     "WordByWord",
 ]
