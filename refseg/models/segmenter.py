@@ -57,6 +57,8 @@ class Segmenter(nn.Module):
         text_dims = self.text_encoder.word_dim, self.text_encoder.sentence_dim
         self.fusion = fusion(self.backbone.dims, *text_dims)
         _check_sites(self.fusion, self.backbone)
+        if self.fusion.sites:
+            self.backbone.open_stages()
         self.fusion.initialize_from(self.backbone)
         self.backbone.classifier = None  # it has served
         self.decoder = decoder(self.fusion.dims, self.text_encoder.sentence_dim)
@@ -190,7 +192,8 @@ def _check_sites(fusion: Fusion, backbone: Backbone) -> None:
         f"{type(backbone).__name__} "
         + (f"has the stages 0 to {stages - 1}" if stages else "is computed as a whole")
         + "; choose another backbone: SmallBackbone and AtrousResNet have four stages, "
-        "TorchvisionBackbone one for each stride, VGG16FullyConvolutional five."
+        "TorchvisionBackbone one for each stride, VGG16FullyConvolutional five, a Swin of "
+        "TransformersBackbone with every_stage one for each of its own."
     )
 
 

@@ -134,6 +134,13 @@ class Backbone(nn.Module, ABC):
         """Make the map that the first stage is given of 8-bit RGB images."""
         raise NotImplementedError(f"{type(self).__name__} is computed as a whole, by `maps`.")
 
+    def open_stages(self) -> None:
+        """Prepare for a fusion that speaks between the stages: by default nothing is to be done.
+
+        Called once, by the segmenter that is made of both. What the neck is given then comes from
+        the fusion, and weights that only its place would need are not trained.
+        """
+
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
     ) -> Maps:

@@ -1,16 +1,17 @@
 """Backbones from the transformers library: Swin, DINOv2, ConvNeXt, ResNet and others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.backbones.base import Normalization, NormalizationName
+from refseg.models.backbones.base import Normalization, NormalizationName, Stage
 from refseg.models.backbones.pyramid import FeaturePyramid
+from refseg.models.backbones.swin import swin_stages, swin_stem
 from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.weights.huggingface import (
     Architecture,
@@ -31,7 +32,8 @@ _NAMES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformer
 class TransformersBackbone(TrunkBackbone):
     """Any network that `transformers.AutoBackbone` knows, by name or from a folder.
 
-    It is computed as a whole, so that no fusion can speak between its stages.
+    With `every_stage` a Swin can be spoken to between its stages. All other networks are computed
+    as a whole.
 
     Images of any size are padded with the mean colour to whole cells, and the cells beyond the
     image are cut off. Pixels are normalised as the model's own image processor says, else by the
@@ -44,6 +46,8 @@ class TransformersBackbone(TrunkBackbone):
         frozen: leave the network as it is; train what comes after it only.
         pyramid_dim: channels of a trained pyramid that merges the stages of `stride` and coarser;
             none: the last stage of that stride, as it is.
+        every_stage: give the map of each stage from `stride` on, as it is; without a stride, of all
+            stages.
         normalization: how the weights want their pixels; none: as the image processor says.
         pretrained: load the weights; else only the architecture, with random weights.
         architecture: what a checkpoint keeps in place of the files behind `name`, written by
@@ -59,6 +63,7 @@ class TransformersBackbone(TrunkBackbone):
         stride: int | None = None,
         frozen: bool = True,
         pyramid_dim: int | None = None,
+        every_stage: bool = False,
         normalization: NormalizationName | None = None,
         pretrained: bool = True,
         architecture: Architecture | None = None,
@@ -66,11 +71,17 @@ class TransformersBackbone(TrunkBackbone):
         super().__init__()
         self.config = config = load_config(name, architecture and architecture["config"])
         kind, stages = _stages(config, name)
-        self.stride = max(stages) if stride is None else stride
+        if every_stage and pyramid_dim:
+            raise ConfigError(
+                "Expected either every_stage or pyramid_dim, which merges the stages; got both."
+            )
+        self.every_stage = every_stage
+        self.stride = (min if every_stage else max)(stages) if stride is None else stride
         if self.stride not in stages:
             possible = ", ".join(map(str, stages))
             raise ConfigError(f"{name} has no stride {stride}; choose one of {possible}.")
-        chosen = [s for s in stages if s == self.stride or (pyramid_dim and s > self.stride)]
+        takes_more = bool(pyramid_dim) or every_stage
+        chosen = [s for s in stages if s == self.stride or (takes_more and s > self.stride)]
         config.out_features = [stages[s] for s in chosen]
         self.whole = max(chosen)  # pixels that an image is padded to a multiple of
         if pretrained and architecture is None:
@@ -83,16 +94,37 @@ class TransformersBackbone(TrunkBackbone):
             trunk.get_parameter(unused).requires_grad_(False)
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(trunk.channels, pyramid_dim)
         self.dims, self.strides = (pyramid_dim or trunk.channels[-1],), (self.stride,)
+        if every_stage:
+            self.dims, self.strides = tuple(trunk.channels), tuple(chosen)
+            self.taps = tuple([*stages].index(stride) for stride in chosen)
         self.normalization = (
             Normalization.from_statistics(*_statistics(name, architecture))
             if normalization is None
             else Normalization(normalization)
         )
 
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """Those of a Swin whose every stage is asked for; none else."""
+        is_walked = self.every_stage and self.config.model_type == "swin"
+        return swin_stages(self.trunk) if is_walked else ()
+
+    def stem(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images _ _ _"]:
+        """Embed the patches of a Swin."""
+        return swin_stem(self.trunk, self.normalization(images))
+
+    def open_stages(self) -> None:
+        """Leave the normalisation of the stages' maps to the fusion that speaks between them."""
+        self.trunk.hidden_states_norms.requires_grad_(False)
+
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
     ) -> Maps:
-        """Compute the last map of the chosen stride or, for a pyramid, of each stride."""
+        """Compute the maps of the chosen strides, or walk as far as a stage that words follow."""
+        if until is not None:
+            return super().maps(images, until)
         height, width = images.shape[-2:]
         with self.trunk_gradients():
             pixels = self.normalization(images)
@@ -102,8 +134,12 @@ class TransformersBackbone(TrunkBackbone):
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
         """Merge the maps, where there is a pyramid, and cut off the cells beyond the image."""
         height, width = size
-        merged = maps[-1] if self.pyramid is None else self.pyramid(maps)
-        return (merged[..., : -(-height // self.stride), : -(-width // self.stride)],)
+        if not self.every_stage:
+            maps = (maps[-1] if self.pyramid is None else self.pyramid(maps),)
+        return tuple(
+            each[..., : -(-height // stride), : -(-width // stride)]
+            for each, stride in zip(maps, self.strides, strict=True)
+        )
 
     def trunk_settings(self) -> dict[str, Any]:
         """The architecture, where it is tapped, and how its images are padded."""
