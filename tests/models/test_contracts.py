@@ -65,6 +65,7 @@ BACKBONES = {
     "vgg16": _plain(VGG16FullyConvolutional, frozen="nothing", image_dim=12, hidden_dim=8, width=4),
     "swin-last": _transformers(TransformersBackbone, "swin"),
     "swin-pyramid": _transformers(TransformersBackbone, "swin", stride=8, pyramid_dim=12),
+    "swin-stages": _transformers(TransformersBackbone, "swin", every_stage=True),
     "dinov2": _transformers(TransformersBackbone, "dinov2"),
     "convnext-8": _transformers(TransformersBackbone, "convnext", stride=8),
     "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
@@ -99,6 +100,7 @@ FUSIONS = {
 EARLY = {
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
     "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
+    "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
 DECODERS = {
     "bilinear": BilinearDecoder,
@@ -126,6 +128,7 @@ NETWORKS = {
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
     "early": ("small-4", "lstm", "early-small", "bilinear"),
     "language-aware": ("small-4", "lstm", "language-aware", "bilinear"),
+    "lavt": ("swin-stages", "bert", "language-aware-all", "pyramid"),
     "fine": ("small-fine", "lstm", "mlstm", "pyramid"),
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),

@@ -75,7 +75,7 @@ class TransformersBackbone(TrunkBackbone):
             raise ConfigError(
                 "Expected either every_stage or pyramid_dim, which merges the stages; got both."
             )
-        self.every_stage = every_stage
+        self.every_stage, self.is_opened = every_stage, False
         self.stride = (min if every_stage else max)(stages) if stride is None else stride
         if self.stride not in stages:
             possible = ", ".join(map(str, stages))
@@ -106,8 +106,12 @@ class TransformersBackbone(TrunkBackbone):
     @property
     def stages(self) -> Sequence[Stage]:
         """Those of a Swin whose every stage is asked for; none else."""
-        is_walked = self.every_stage and self.config.model_type == "swin"
-        return swin_stages(self.trunk) if is_walked else ()
+        return swin_stages(self.trunk) if self.is_walked else ()
+
+    @property
+    def is_walked(self) -> bool:
+        """Whether it is computed stage by stage."""
+        return self.every_stage and self.config.model_type == "swin"
 
     def stem(
         self, images: UInt8[Tensor, " images 3 height width"]
@@ -117,13 +121,14 @@ class TransformersBackbone(TrunkBackbone):
 
     def open_stages(self) -> None:
         """Leave the normalisation of the stages' maps to the fusion that speaks between them."""
-        self.trunk.hidden_states_norms.requires_grad_(False)
+        self.is_opened = True
+        self.trunk.get_submodule("hidden_states_norms").requires_grad_(False)
 
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
     ) -> Maps:
-        """Compute the maps of the chosen strides, or walk as far as a stage that words follow."""
-        if until is not None:
+        """Compute the last map of the chosen stride or, for several, of each stride."""
+        if self.is_walked:
             return super().maps(images, until)
         height, width = images.shape[-2:]
         with self.trunk_gradients():
@@ -132,9 +137,18 @@ class TransformersBackbone(TrunkBackbone):
             return tuple(self.trunk(pixels).feature_maps)
 
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
-        """Merge the maps, where there is a pyramid, and cut off the cells beyond the image."""
+        """Merge the maps, where there is a pyramid, and cut off the cells beyond the image.
+
+        The maps of stages are normalised by the network's own weights, unless a fusion has spoken.
+        """
         height, width = size
-        if not self.every_stage:
+        if self.is_walked and not self.is_opened:
+            norms = self.trunk.get_submodule("hidden_states_norms").children()
+            maps = tuple(
+                norm(each.movedim(1, -1)).movedim(-1, 1)
+                for each, norm in zip(maps, norms, strict=True)
+            )
+        elif not self.every_stage:
             maps = (maps[-1] if self.pyramid is None else self.pyramid(maps),)
         return tuple(
             each[..., : -(-height // stride), : -(-width // stride)]
