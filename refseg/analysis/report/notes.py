@@ -12,7 +12,7 @@ from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.trainings import training_of
 from refseg.visualization.html.markup import Html, HtmlTable
 from refseg.visualization.html.pages import Section
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 
 _UNKNOWN = "–"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refseg.visualization.html.markup import Html, inert_json
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 
 FILTER_SCRIPT = (Path(__file__).parent / "filter.js").read_text(encoding="utf-8")
 """Has to be given to `write_page` where a page has a filter."""

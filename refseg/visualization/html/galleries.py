@@ -11,7 +11,7 @@ from refseg.visualization.grid import Panel
 from refseg.visualization.html.addresses import picture_address
 from refseg.visualization.html.markup import Html
 from refseg.visualization.html.outline_paths import outline_path
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 
 _QUALITY = 80
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from refseg.files import write_text
 from refseg.visualization.html.markup import Html, HtmlTable
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -11,7 +11,7 @@ from refseg.visualization.grid import Panel
 from refseg.visualization.html.addresses import ShownPicture, picture_address, shown_picture
 from refseg.visualization.html.galleries import Album, outlined_image
 from refseg.visualization.html.markup import Html
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 from refseg.visualization.legends import ActivationRange, check_lengths
 from refseg.visualization.overlays import activity, activity_scale, heat, heat_scale
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from refseg.visualization.grid import Panel
 from refseg.visualization.html.addresses import ShownPicture, picture_address, shown_picture
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 from refseg.visualization.legends import ActivationRange, check_lengths
 from refseg.visualization.overlays import (
     TRUTH_COLOR,

@@ -13,7 +13,7 @@ from refseg.visualization.html.markup import (
     inert_json,
     unbroken,
 )
-from refseg.visualization.html.templates import render
+from refseg.visualization.html.rendering import render
 
 HOSTILE = [
     "<script>alert(1)</script>",

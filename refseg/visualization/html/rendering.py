@@ -1,4 +1,4 @@
-"""The templates of web pages, which escape whatever is put into them."""
+"""Fills in the templates of web pages, and escapes whatever is put into them."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
