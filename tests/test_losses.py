@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional
+from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.losses import (
@@ -18,10 +19,13 @@ from refseg.losses import (
     any_foreground,
 )
 
+from .parity import read
+
 LOSSES: list[Loss] = [
     WeightedLogisticLoss(),
     WeightedLogisticLoss(2.0, 0.25, reduction="sum"),
     WeightedLogisticLoss(2.0, 0.25, reduction="expression_sum"),
+    WeightedLogisticLoss(1.1, 0.9, reduction="weights"),
     DiceLoss(),
     DiceLoss(smoothing=0.0),
     WeightedSum([WeightedLogisticLoss(), DiceLoss()], weights=[0.7, 0.3]),
@@ -66,6 +70,25 @@ def test_weights_by_hand() -> None:
     assert total.item() == pytest.approx(by_hand)
     mean = WeightedLogisticLoss(2.0, 0.5).of_masks(logits, masks)
     assert mean.item() == pytest.approx(by_hand / 4)
+
+
+def test_the_sum_of_the_weights_divides_as_in_a_cross_entropy_of_two_classes() -> None:
+    """Logits of background and foreground; the loss is of their difference."""
+    generator = torch.Generator().manual_seed(0)
+    scores = 3 * torch.randn(2, 2, 4, 5, generator=generator)
+    masks = torch.rand(2, 4, 5, generator=generator) < 0.3
+    expected = functional.cross_entropy(scores, masks.long(), torch.tensor([0.9, 1.1]))
+    loss = WeightedLogisticLoss(1.1, 0.9, reduction="weights")
+    assert_close(loss.of_masks(scores[:, 1] - scores[:, 0], masks), expected)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_the_loss_of_lavt(shared: Path, mode: str) -> None:
+    fixture, _ = read(shared / "parity" / "modern" / "lavt_decoder.npz")
+    scores, masks = fixture[f"out/{mode}/scores"], fixture["in/target"] > 0
+    loss = WeightedLogisticLoss(1.1, 0.9, reduction="weights")
+    found = loss.of_masks(scores[:, 1] - scores[:, 0], masks)
+    assert found.item() == pytest.approx(fixture[f"out/{mode}/loss"].item(), rel=1e-6)
 
 
 @pytest.mark.parametrize(
