@@ -4,8 +4,8 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from refseg.checkpoint.allowed_classes import as_config, check_arguments
 from refseg.checkpoint.config import section
-from refseg.checkpoint.described import as_config, check_arguments
 from refseg.data.transforms import Transform
 from refseg.errors import CheckpointError, RefsegError
 

@@ -23,7 +23,7 @@ from refseg.errors import CheckpointError, DataError
 from refseg.evaluation.predictions import check_logits, predict
 from refseg.geometry import Geometry, Resampling
 from refseg.inference.crf import CRFOptions
-from refseg.inference.restoring import build_segmenter
+from refseg.inference.from_checkpoint import build_segmenter
 from refseg.inference.word_by_word import Reading, read
 from refseg.models.segmenter import Segmenter
 from refseg.types import Batch
@@ -106,7 +106,7 @@ class Pipeline:
             if crf is None:
                 found = predict(batch, logits)
             else:
-                from refseg.inference.refinement import refine_in_own_size
+                from refseg.inference.crf_processes import refine_in_own_size
 
                 assert batch.images is not None
                 fitted = batch.images[0].permute(1, 2, 0).cpu().numpy()

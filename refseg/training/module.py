@@ -155,7 +155,9 @@ class ReferringSegmentation(LightningModule):
         Raises:
             CheckpointError: it is none of refseg, names foreign classes, or its weights do not fit.
         """
-        from refseg.training.restoring import build_module  # which makes objects of this class
+        from refseg.training.from_checkpoint import (
+            build_module,  # which makes objects of this class
+        )
 
         return build_module(read_checkpoint(checkpoint_path), checkpoint_path, **parts)
 

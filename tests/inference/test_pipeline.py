@@ -14,8 +14,8 @@ from refseg.data import ReferringDataModule, read_image
 from refseg.errors import CheckpointError, DataError
 from refseg.inference.pipeline import Pipeline
 from refseg.losses import DiceLoss
+from refseg.training.from_checkpoint import build_module
 from refseg.training.module import ReferringSegmentation
-from refseg.training.restoring import build_module
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from refseg.data import ReferringDataModule
 from refseg.data.loaders import loader_options
 from refseg.data.shapes import ShapesOptions
 from refseg.evaluation import PROTOCOLS
+from refseg.training.from_checkpoint import build_module
 from refseg.training.module import ReferringSegmentation
-from refseg.training.restoring import build_module
 from refseg.types import Batch
 
 Counts = dict[str, list[list[int]]]  # protocol -> columns of the counts

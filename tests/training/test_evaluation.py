@@ -18,7 +18,7 @@ from refseg.data.shapes import ShapesOptions
 from refseg.errors import ConfigError, DataError, PredictionError
 from refseg.evaluation.results import Results, read_results
 from refseg.masks import decode
-from refseg.training.restoring import build_module
+from refseg.training.from_checkpoint import build_module
 from refseg.types import Batch, RunLengths
 
 pytestmark = pytest.mark.usefixtures("one_thread")

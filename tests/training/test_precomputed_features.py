@@ -128,7 +128,7 @@ def test_evaluation_by_either_way_is_the_same(runs: Path, store: Path, tmp_path:
 
 def test_logits_are_the_same_to_the_last_bit(store: Path, runs: Path) -> None:
     from refseg.checkpoint import read_checkpoint
-    from refseg.training.restoring import build_module
+    from refseg.training.from_checkpoint import build_module
 
     path = checkpoint(runs / "seen")
     segmenter = build_module(read_checkpoint(path), path).segmenter.eval()

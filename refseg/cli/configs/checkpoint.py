@@ -5,13 +5,13 @@ from typing import Any
 
 from lightning.pytorch import Trainer, seed_everything
 
+from refseg.checkpoint.allowed_classes import check_arguments
 from refseg.checkpoint.config import config_in, section
-from refseg.checkpoint.described import check_arguments
 from refseg.cli.configs.bases import read_yaml, with_bases
 from refseg.cli.configs.files import find_config
 from refseg.data.from_checkpoint import data_of
+from refseg.training.from_checkpoint import described_model, model_config
 from refseg.training.module import ReferringSegmentation
-from refseg.training.restoring import described_model, model_config
 
 _TRAINER = "trainer/default.yaml"
 _PRECISION = "precision"  # the only option of the trainer that figures depend on

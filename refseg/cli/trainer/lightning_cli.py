@@ -31,9 +31,9 @@ from refseg.training.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.training.changed_settings import told_changes
 from refseg.training.clock import TrainingClock
 from refseg.training.empty_predictions import EmptyPredictions
+from refseg.training.from_checkpoint import described_model, model_config
 from refseg.training.going_on import ResumeFile, is_queued_again, last_checkpoint
 from refseg.training.loggers import WeightsAndBiases
-from refseg.training.restoring import described_model, model_config
 from refseg.training.run_folder import RunFolder
 from refseg.training.run_lock import check_vacant, discard, is_first_process, leftovers, locked
 

@@ -7,7 +7,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningArgumentParser
 
 from refseg.inference.crf import CRFOptions
-from refseg.inference.refinement import RefinementQueue
+from refseg.inference.crf_processes import RefinementQueue
 from refseg.training.callbacks import PredictionWriter
 from refseg.training.callbacks.crf import CRFEvaluation
 from refseg.training.callbacks.results import ResultsWriter

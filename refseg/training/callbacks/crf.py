@@ -9,7 +9,7 @@ from refseg.evaluation import STANDARD, SplitMetrics, mean_figures
 from refseg.evaluation.counting import count_pixels
 from refseg.evaluation.predictions import Predictions
 from refseg.evaluation.results import CRF_RESULTS_FILE
-from refseg.inference.refinement import RefinementQueue
+from refseg.inference.crf_processes import RefinementQueue
 from refseg.training import says_progress
 from refseg.training.callbacks.results import RowWriter
 from refseg.training.module import ReferringSegmentation

@@ -9,7 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from refseg.files import replacing
-from refseg.inference.refinement import RefinementQueue
+from refseg.inference.crf_processes import RefinementQueue
 from refseg.training import says_progress
 from refseg.training.module import ReferringSegmentation
 from refseg.types import Batch

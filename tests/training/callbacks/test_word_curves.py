@@ -10,8 +10,8 @@ import torch
 from refseg.checkpoint import read_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.training.callbacks.word_curves import PERCENTAGES, WordCurve, words_read
+from refseg.training.from_checkpoint import build_module
 from refseg.training.module import ReferringSegmentation
-from refseg.training.restoring import build_module
 from refseg.types import Batch
 
 

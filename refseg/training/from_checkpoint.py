@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from refseg.checkpoint.described import as_config, check_arguments, made
-from refseg.inference.restoring import OF_LIGHTNING, described_network
+from refseg.checkpoint.allowed_classes import as_config, check_arguments, made
+from refseg.inference.from_checkpoint import OF_LIGHTNING, described_network
 from refseg.models.comparison import PARTS
 from refseg.training.module import ReferringSegmentation
 

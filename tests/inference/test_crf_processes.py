@@ -15,7 +15,7 @@ from refseg.errors import ConfigError
 from refseg.evaluation.predictions import Predictions, dilated
 from refseg.geometry import Geometry
 from refseg.inference.crf import CRFOptions, refine
-from refseg.inference.refinement import RefinementQueue, refine_in_own_size
+from refseg.inference.crf_processes import RefinementQueue, refine_in_own_size
 from refseg.models.decoders import legacy_upsample
 from refseg.types import Batch
 

@@ -185,6 +185,12 @@ class _Checker:
             - {base.__name__ for base in bases if inspect.isabstract(base) or base in _OF_TORCH}
         )
         package = str(path).partition(".")[0]
+        if package == "refseg":
+            return CheckpointError(
+                f"{self.source} names {shown(path)} as {place}, which is no such class of this "
+                f"version of refseg (known: {', '.join(known)}): it was written by another "
+                "version, or by hand. Use that version, or train again."
+            )
         is_own_path = "." in str(path) and package.isidentifier() and package not in _NEVER_OWN
         own = package if is_own_path else "PACKAGE"
         return CheckpointError(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from refseg.checkpoint import import_packages
-from refseg.checkpoint.described import as_config, check_arguments, made
+from refseg.checkpoint.allowed_classes import as_config, check_arguments, made
 from refseg.data import ReferringDataModule
 from refseg.errors import CheckpointError, ConfigError
 from refseg.losses import CellLoss, DiceLoss
@@ -36,6 +36,7 @@ def refusal(owner: type, described: object) -> str:
         ({"fusion": "refseg.losses.DiceLoss"}, "known: ConcatFusion, CrossAttention"),
         ({"fusion": "refseg.models.fusion.Fusion"}, "names 'refseg.models.fusion.Fusion'"),
         ({"fusion": "refseg.models.fusion.NoSuch"}, "is no such class"),
+        ({"lr_scheduler": "refseg.schedules.Cosine"}, "another version, or by hand. Use that"),
         ({"fusion": "evil\x1b[2J.Fusion"}, r"'evil\x1b[2J.Fusion'"),
         ({"fusion": {"class_path": ["os.system"]}}, "names a list as fusion"),
         ({"fusion": {"class_path": FUSION, "init_args": {"hidden_dim": {"class_path": LOSS}}}},
