@@ -4,6 +4,7 @@ from refseg.models.decoders import (
     BilinearDecoder,
     Decoder,
     DeconvolutionDecoder,
+    MaskEmbeddingDecoder,
     PyramidDecoder,
 )
 from refseg.models.region import RegionModel
@@ -13,6 +14,7 @@ __all__ = [
     "BilinearDecoder",
     "Decoder",
     "DeconvolutionDecoder",
+    "MaskEmbeddingDecoder",
     "PyramidDecoder",
     "RegionModel",
     "Segmenter",

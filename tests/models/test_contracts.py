@@ -23,7 +23,13 @@ from refseg.models.backbones import (
     TransformersBackbone,
     VGG16FullyConvolutional,
 )
-from refseg.models.decoders import BilinearDecoder, Decoder, DeconvolutionDecoder, PyramidDecoder
+from refseg.models.decoders import (
+    BilinearDecoder,
+    Decoder,
+    DeconvolutionDecoder,
+    MaskEmbeddingDecoder,
+    PyramidDecoder,
+)
 from refseg.models.fusion import (
     ConcatFusion,
     CrossAttention,
@@ -55,7 +61,10 @@ def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path]
 BACKBONES = {
     "small-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4),
     "small-8": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, blocks=2),
-    "small-fine": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, fine=True),
+    "small-fine-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, fine_dim=6),
+    "small-fine-8": _plain(
+        SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, fine_dim=6, fine_blocks=1
+    ),
     "resnet18-8": _plain(TorchvisionBackbone, "resnet18", stride=8),
     "resnet18-pyramid": _plain(TorchvisionBackbone, "resnet18", stride=16, pyramid_dim=12),
     "squeezenet-8": _plain(TorchvisionBackbone, "squeezenet1_1", stride=8),
@@ -107,6 +116,7 @@ DECODERS = {
     "legacy": partial(BilinearDecoder, grid="legacy"),
     "deconvolution": partial(DeconvolutionDecoder, stride=4),
     "pyramid": partial(PyramidDecoder, hidden_dim=8),
+    "mask-embedding": partial(MaskEmbeddingDecoder, hidden_dim=8),
     "query": QueryToy,
 }
 PRECISIONS = {
@@ -116,20 +126,23 @@ PRECISIONS = {
     "16-true": (torch.float16, False),
     "64-true": (torch.float64, False),
 }
-LOOK_AROUND = (PyramidDecoder,)  # decoders whose cells look at their neighbours
+LOOK_AROUND = (
+    MaskEmbeddingDecoder,
+    PyramidDecoder,
+)  # decoders whose cells look at their neighbours
 
 # Each part occurs at least once with a pretrained and once with an untrained neighbour.
 NETWORKS = {
     "rmi-paper": ("atrous-resnet", "lstm-paper", "mlstm-projection", "legacy"),
     "lstm-cnn-paper": ("vgg16", "lstm-left-padding", "concat", "deconvolution"),
-    "rmi": ("small-4", "lstm", "mlstm", "bilinear"),
+    "rmi": ("small-fine-8", "lstm", "mlstm", "mask-embedding"),
     "lstm-cnn": ("squeezenet-8", "lstm", "concat", "bilinear"),
     "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
     "early": ("small-4", "lstm", "early-small", "bilinear"),
     "language-aware": ("small-4", "lstm", "language-aware", "bilinear"),
     "lavt": ("swin-stages", "bert", "language-aware-all", "pyramid"),
-    "fine": ("small-fine", "lstm", "mlstm", "pyramid"),
+    "pyramid": ("small-fine-4", "lstm", "concat", "pyramid"),
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
     "filters": ("small-4", "lstm", "filters", "bilinear"),

@@ -9,6 +9,7 @@ from refseg.models.decoders import (
     BilinearDecoder,
     Decoder,
     DeconvolutionDecoder,
+    MaskEmbeddingDecoder,
     PyramidDecoder,
     legacy_upsample,
 )
@@ -89,4 +90,16 @@ def test_pyramid_by_hand() -> None:
     enlarged = functional.interpolate(found, (6, 8), mode="bilinear")
     outlined = decoder.smoothing[0](decoder.laterals[0](fine) + enlarged)
     expected = functional.interpolate(decoder.classifier(outlined), (12, 16), mode="bilinear")
+    assert_close(decoder((fine, coarse), NO_TEXT, (12, 16)).logits, expected[:, 0])
+
+
+def test_mask_embedding_by_hand() -> None:
+    """Each fine pixel times what is interpolated between the cells around it."""
+    torch.manual_seed(0)
+    decoder = MaskEmbeddingDecoder((2, 3), 1, hidden_dim=4).eval()
+    fine, coarse = torch.randn(2, 2, 6, 8), torch.randn(2, 3, 3, 4)
+    cells = decoder.classifier(decoder.context(coarse))
+    sought = functional.interpolate(cells, (6, 8), mode="bilinear")
+    logits = sought[:, 0] * fine[:, 0] + sought[:, 1] * fine[:, 1] + sought[:, 2]
+    expected = functional.interpolate(logits[:, None], (12, 16), mode="bilinear")
     assert_close(decoder((fine, coarse), NO_TEXT, (12, 16)).logits, expected[:, 0])

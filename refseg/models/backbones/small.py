@@ -40,10 +40,12 @@ class SmallBackbone(Backbone):
         width: channels at stride 4; twice as many at strides 8 and 16.
         image_dim: channels of the output.
         stride: pixels per cell of the output.
-        blocks: residual blocks per stage.
+        blocks: residual blocks per stage, from stride 4 on.
         colour_dim: those channels of the output that are made of the average colour alone.
-        fine: give the map of stride 2 as well, with `width / 2` channels, to decoders that outline
-            objects on it (`PyramidDecoder`).
+        fine_dim: give a map of stride 2 as well, with that many channels, to decoders that outline
+            objects on it (`MaskEmbeddingDecoder`, `PyramidDecoder`): the finer maps with the output
+            added to them. None: the output alone.
+        fine_blocks: residual blocks at stride 2, which tell the shapes of objects of a few pixels.
 
     Raises:
         ConfigError: `colour_dim` leaves no channel of `image_dim` to the pyramid.
@@ -56,18 +58,21 @@ class SmallBackbone(Backbone):
         stride: Literal[4, 8] = 4,
         blocks: int = 1,
         colour_dim: int = 24,
-        fine: bool = False,
+        fine_dim: int | None = None,
+        fine_blocks: int = 0,
     ) -> None:
         super().__init__()
         if not 0 < colour_dim < image_dim:
             raise ConfigError(
                 f"Expected colour_dim between 0 and image_dim, {image_dim}, got {colour_dim}."
             )
-        self.fine = fine
-        self.dims = (width // 2, image_dim) if fine else (image_dim,)
-        self.strides = (2, stride) if fine else (stride,)
+        self.dims = (image_dim,) if fine_dim is None else (fine_dim, image_dim)
+        self.strides = (stride,) if fine_dim is None else (2, stride)
         self.normalization = Normalization("half")
-        self.first = convolution(3, width // 2, stride=2)
+        self.first = nn.Sequential(
+            *convolution(3, width // 2, stride=2),
+            *(_Residual(width // 2) for _ in range(fine_blocks)),
+        )
         widths = (width, 2 * width, 2 * width)
         inputs = (width // 2, width, 2 * width)
         self.levels = nn.ModuleList(
@@ -76,12 +81,17 @@ class SmallBackbone(Backbone):
             )
             for before, after in zip(inputs, widths, strict=True)
         )
-        kept = widths if stride == 4 else widths[1:]
-        self.taps = (self.STEM, *((0,) if fine else ()), *range(4 - len(kept), 4))
-        self.pyramid = FeaturePyramid(kept, image_dim - colour_dim)
+        self.merged = 3 if stride == 4 else 2  # levels that the pyramid is made of
+        self.pyramid = FeaturePyramid(widths[-self.merged :], image_dim - colour_dim)
         self.colour = nn.Sequential(
             convolution(3, colour_dim, kernel=1), convolution(colour_dim, colour_dim, kernel=1)
         )
+        self.taps = (self.STEM, *range(4 - self.merged, 4))
+        self.fine_pyramid: FeaturePyramid | None = None
+        if fine_dim is not None:
+            self.taps = (self.STEM, *range(4))
+            self.fine_pyramid = FeaturePyramid((*inputs[: 4 - self.merged], image_dim), fine_dim)
+            self.embedding = nn.Conv2d(fine_dim, fine_dim, 1)  # of either sign
 
     @property
     def stages(self) -> Sequence[Stage]:
@@ -96,7 +106,11 @@ class SmallBackbone(Backbone):
 
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
         """Merge the maps and add the channels of the average colour."""
-        pixels, finer, coarser = maps[0], maps[1 : 1 + self.fine], maps[1 + self.fine :]
-        merged = self.pyramid(coarser)
+        pixels, levels = maps[0], maps[1:]
+        merged = self.pyramid(levels[-self.merged :])
         average = functional.adaptive_avg_pool2d(pixels, merged.shape[-2:])
-        return (*finer, torch.cat([merged, self.colour(average)], dim=1))
+        coarse = torch.cat([merged, self.colour(average)], dim=1)
+        if self.fine_pyramid is None:
+            return (coarse,)
+        fine = self.fine_pyramid((*levels[: -self.merged], coarse))
+        return self.embedding(fine), coarse
