@@ -7,7 +7,6 @@ from .functional import precision_at as precision_at
 from .functional import target_accuracy as target_accuracy
 from .metrics import Counts as Counts
 from .metrics import ReferringMetrics as ReferringMetrics
-from .metrics import SplitMetrics as SplitMetrics
 from .metrics import mean_figures as mean_figures
 from .protocols import PROTOCOLS as PROTOCOLS
 from .protocols import STANDARD as STANDARD
@@ -17,6 +16,7 @@ from .single_metrics import GeneralizedMetrics as GeneralizedMetrics
 from .single_metrics import MeanIoU as MeanIoU
 from .single_metrics import OverallIoU as OverallIoU
 from .single_metrics import PrecisionAt as PrecisionAt
+from .split_metrics import SplitMetrics as SplitMetrics
 from .tables import metric_table as metric_table
 from .tables import protocol_notes as protocol_notes
 from .tables import protocol_table as protocol_table

@@ -25,10 +25,10 @@ from refseg.data.transforms import Transform
 from refseg.errors import ConfigError, PredictionError
 from refseg.evaluation.counting import count_pixels
 from refseg.evaluation.measures import MeasureFile
-from refseg.evaluation.metrics import SplitMetrics
 from refseg.evaluation.predictions import Predictions, check_logits, predict
 from refseg.evaluation.protocols import STANDARD
 from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE, Results, read_results
+from refseg.evaluation.split_metrics import SplitMetrics
 from refseg.inference.pipeline import Pipeline
 from refseg.models.segmenter import Segmenter
 from refseg.progress import tracked

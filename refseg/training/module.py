@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from refseg.checkpoint import read_checkpoint
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
-from refseg.evaluation import STANDARD, Protocol, ReferringMetrics, mean_figures
+from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
 from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths
 from refseg.evaluation.predictions import check_logits, predict, predict_masks
 from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
@@ -113,7 +113,7 @@ class ReferringSegmentation(LightningModule):
         self._resumed: dict[str, Any] | None = None
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
-        self._metrics: list[dict[str, ReferringMetrics]] = []
+        self._metrics: dict[str, SplitMetrics] = {}
 
     def forward(self, batch: Batch) -> Output:
         """What the network answers, in network size."""
@@ -288,9 +288,7 @@ class ReferringSegmentation(LightningModule):
                 is_same = protocol.rule is STANDARD.rule
                 masks = predictions if is_same else predict_masks(batch, logits, protocol.rule)
                 counts = count_pixels(batch, masks, protocol, truths)
-            self._metrics[dataloader_idx][protocol.name].update(
-                counts.intersections, counts.unions, batch.expression_ids, counts.areas
-            )
+            self._metrics[protocol.name].add(dataloader_idx, batch, counts)
         return {"predictions": predictions, "counts": standard, "scores": scores}
 
     def test_step(
@@ -316,32 +314,21 @@ class ReferringSegmentation(LightningModule):
         return self.logits
 
     def _start_evaluation(self) -> None:
-        self._metrics = [
-            {protocol.name: self._new_metrics(splits, protocol) for protocol in self.protocols}
-            for splits in self.evaluated_groups()
-        ]
+        splits = self.evaluated_splits()
+        self._metrics = {
+            protocol.name: SplitMetrics(splits, self.device, protocol, self._first_ids(protocol))
+            for protocol in self.protocols
+        }
 
-    def _new_metrics(self, splits: Sequence[str], protocol: Protocol) -> ReferringMetrics:
-        takes_all = protocol.sentences == "all"
-        chosen = (
-            None if takes_all else torch.from_numpy(self.data.splits.first_expression_ids(splits))
-        )
-        return ReferringMetrics(protocol=protocol, chosen_ids=chosen).to(self.device)
+    def _first_ids(self, protocol: Protocol) -> list[ndarray] | None:
+        if protocol.sentences == "all":
+            return None
+        groups = self.evaluated_groups()
+        return [self.data.splits.first_expression_ids(splits) for splits in groups]
 
     def _finish_evaluation(self) -> None:
-        self.protocol_results = {protocol.name: {} for protocol in self.protocols}
-        self.empty_splits = {}
-        for (split, expected_ids), metrics in zip(
-            self.evaluated_splits().items(), self._metrics, strict=True
-        ):
-            for name, counted in metrics.items():
-                if expected_ids is not None:
-                    counted.check_ids(torch.tensor(expected_ids))
-                figures = {key: value.item() for key, value in counted.compute().items()}
-                self.protocol_results[name][split] = figures
-            rows = metrics[self.protocols[0].name].rows()
-            if rows.nothing_predicted:
-                self.empty_splits[split] = len(rows.unions)
+        self.protocol_results = {name: counted.figures() for name, counted in self._metrics.items()}
+        self.empty_splits = self._metrics[self.protocols[0].name].empty_splits()
         is_validation = not self.trainer.testing
         if is_validation and self.data.splits.is_mixture:
             for results in self.protocol_results.values():
