@@ -155,11 +155,23 @@ def test_what_is_known_of_data_sets_is_told_without_torch(words: str, tmp_path: 
     assert "shapes" in done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["", ".data", ".evaluation", ".visualization"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".data",
+        ".evaluation",
+        ".visualization",
+        ".models",
+        ".models.backbones",
+        ".models.fusion",
+        ".models.text_encoders",
+    ],
+)
 def test_each_public_name_is_imported_from_its_place(name: str) -> None:
     """The stub is what type checkers read and what says where a name is imported from."""
     package = import_module(f"refseg{name}")
-    folder = PACKAGE / name.removeprefix(".")
+    folder = PACKAGE.joinpath(*name.split("."))
     places = {
         alias.name: f"{package.__name__}.{node.module}"
         for node in ast.parse((folder / "__init__.pyi").read_text()).body

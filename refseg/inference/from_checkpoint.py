@@ -11,6 +11,7 @@ from refseg.checkpoint.allowed_classes import check_arguments, made
 from refseg.checkpoint.values import NotOfTypeError, plain
 from refseg.errors import CheckpointError
 from refseg.models.comparison import PARTS
+from refseg.models.parts import import_named_parts, import_parts
 from refseg.models.rehearsal import rehearse
 from refseg.models.segmenter import Segmenter
 
@@ -45,7 +46,12 @@ def described_network(
         others = {k: v for k, v in described.items() if k not in {*_NETWORK, OF_LIGHTNING}}
         check_arguments(_training, _without_schedule_of_ours(others), source, known)
         network = {name: described[name] for name in _NETWORK if name in described}
-    arguments = check_arguments(Segmenter, network, source, known)
+    import_named_parts(network)
+    try:
+        arguments = check_arguments(Segmenter, network, source, known)
+    except CheckpointError:
+        import_parts()  # so that the message names all that are known
+        arguments = check_arguments(Segmenter, network, source, known)
     missing = [name for name in _NETWORK if name not in arguments]
     if missing:
         raise CheckpointError(f"{source} does not describe its model: it lacks {missing[0]}.")

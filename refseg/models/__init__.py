@@ -1,21 +1,9 @@
-"""From batches to logits; knows no files and no Lightning."""
+"""From batches to logits; knows no files and no Lightning.
 
-from refseg.models.decoders import (
-    BilinearDecoder,
-    Decoder,
-    DeconvolutionDecoder,
-    MaskEmbeddingDecoder,
-    PyramidDecoder,
-)
-from refseg.models.region import RegionModel
-from refseg.models.segmenter import Segmenter
+The public names stand in `__init__.pyi`; each is imported when it is asked for, so that a mask
+needs the parts of its own network alone.
+"""
 
-__all__ = [
-    "BilinearDecoder",
-    "Decoder",
-    "DeconvolutionDecoder",
-    "MaskEmbeddingDecoder",
-    "PyramidDecoder",
-    "RegionModel",
-    "Segmenter",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

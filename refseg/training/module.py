@@ -25,6 +25,7 @@ from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups, scale_learning_rates
+from refseg.models.parts import import_parts
 from refseg.models.region_training import RegionTraining
 from refseg.models.segmenter import (
     BackboneFactory,
@@ -40,6 +41,8 @@ from refseg.training.changed_settings import adapt, check_length
 from refseg.training.precomputed_features import check_features
 from refseg.training.schedules import Schedule
 from refseg.types import Batch, Output
+
+import_parts()  # a config may name any of them: jsonargparse looks among the classes that exist
 
 
 class ReferringSegmentation(LightningModule):

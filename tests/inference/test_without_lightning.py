@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = ("refseg.models.backbones", "refseg.models.fusion", "refseg.models.text_encoders")
 CODE = """
 import sys
 
@@ -26,6 +25,23 @@ def test_a_checkpoint_is_opened_without_lightning(run: Path, photo: Path) -> Non
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     modules = [name for name in done.stdout.split() if name.startswith("refseg")]
-    # All parts are imported, as a checkpoint may name any of them: the more there are, the more.
-    parts = [name for name in modules if name.startswith(PARTS)]
-    assert len(modules) - len(parts) <= 47, "modules of refseg that a mask needs"
+    assert len(modules) <= 60, "modules of refseg that a mask needs: of parts, the network's own"
+    assert "refseg.models.fusion.concat" not in modules
+
+
+VERB = """
+import sys
+from refseg.__main__ import main
+
+checkpoint, photo, output = sys.argv[1:]
+assert main(["segment", photo, "red circle", "--checkpoint", checkpoint, "--output", output]) == 0
+print(*(name for name in sys.modules if name.startswith("refseg")))
+assert "lightning" not in sys.modules
+"""
+
+
+def test_the_verb_needs_little_more(run: Path, photo: Path, tmp_path: Path) -> None:
+    words = [sys.executable, "-c", VERB, run / "checkpoints" / "best.ckpt", photo, tmp_path]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()[-1].split()) <= 70, "modules of refseg"

@@ -1,24 +1,9 @@
-"""From images to grids of feature vectors, one file per family."""
+"""From images to grids of feature vectors, one file per family.
 
-from refseg.models.backbones.atrous_resnet import AtrousResNet
-from refseg.models.backbones.base import Backbone, Normalization
-from refseg.models.backbones.precomputed import PrecomputedFeatures
-from refseg.models.backbones.pyramid import FeaturePyramid
-from refseg.models.backbones.small import SmallBackbone
-from refseg.models.backbones.torchvision import TorchvisionBackbone
-from refseg.models.backbones.transformers import TransformersBackbone
-from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.backbones.vgg import VGG16FullyConvolutional
+The public names stand in `__init__.pyi`; each is imported when it is asked for, so that a mask
+needs the parts of its own network alone.
+"""
 
-__all__ = [
-    "AtrousResNet",
-    "Backbone",
-    "FeaturePyramid",
-    "Normalization",
-    "PrecomputedFeatures",
-    "SmallBackbone",
-    "TorchvisionBackbone",
-    "TransformersBackbone",
-    "TrunkBackbone",
-    "VGG16FullyConvolutional",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

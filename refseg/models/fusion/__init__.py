@@ -1,20 +1,9 @@
-"""The project's heart: ways to join words and pixels, one file each."""
+"""The project's heart: ways to join words and pixels, one file each.
 
-from refseg.models.fusion.base import Fusion, WordByWord
-from refseg.models.fusion.concat import ConcatFusion
-from refseg.models.fusion.cross_attention import CrossAttention
-from refseg.models.fusion.dynamic_filters import DynamicFilters
-from refseg.models.fusion.film import FilmFusion
-from refseg.models.fusion.mlstm import MultimodalLSTM
-from refseg.models.fusion.pixel_word_attention import LanguageAwareFusion
+The public names stand in `__init__.pyi`; each is imported when it is asked for, so that a mask
+needs the parts of its own network alone.
+"""
 
-__all__ = [
-    "ConcatFusion",
-    "CrossAttention",
-    "DynamicFilters",
-    "FilmFusion",
-    "Fusion",
-    "LanguageAwareFusion",
-    "MultimodalLSTM",
-    "WordByWord",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,7 +1,9 @@
-"""From tokens to word and sentence vectors, one file per family."""
+"""From tokens to word and sentence vectors, one file per family.
 
-from refseg.models.text_encoders.base import TextEncoder
-from refseg.models.text_encoders.lstm import LSTMEncoder
-from refseg.models.text_encoders.transformers import TransformersEncoder
+The public names stand in `__init__.pyi`; each is imported when it is asked for, so that a mask
+needs the parts of its own network alone.
+"""
 
-__all__ = ["LSTMEncoder", "TextEncoder", "TransformersEncoder"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

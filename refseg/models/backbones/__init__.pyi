@@ -1,0 +1,10 @@
+from .atrous_resnet import AtrousResNet as AtrousResNet
+from .base import Backbone as Backbone
+from .base import Normalization as Normalization
+from .precomputed import PrecomputedFeatures as PrecomputedFeatures
+from .pyramid import FeaturePyramid as FeaturePyramid
+from .small import SmallBackbone as SmallBackbone
+from .torchvision import TorchvisionBackbone as TorchvisionBackbone
+from .transformers import TransformersBackbone as TransformersBackbone
+from .trunk import TrunkBackbone as TrunkBackbone
+from .vgg import VGG16FullyConvolutional as VGG16FullyConvolutional
