@@ -162,6 +162,11 @@ class TextFeatures:
     token_mask: Bool[Tensor, " expressions words"]
 
 
+WORDS = "words"
+"""Name of an auxiliary output: a logit for each word of the vocabulary in each cell of a map that
+no word has gone into, `[expressions vocabulary h w]`."""
+
+
 @dataclass
 class Output:
     """What a network answers to a batch; a loss is given all of it.

@@ -16,8 +16,10 @@ from refseg.losses import (
     Loss,
     WeightedLogisticLoss,
     WeightedSum,
+    WordLoss,
     any_foreground,
 )
+from refseg.types import WORDS, Batch, Output
 
 from .parity import read
 
@@ -60,6 +62,45 @@ def test_positive_weight_is_torchs_pos_weight(logits: torch.Tensor, masks: torch
             logits, masks.float(), pos_weight=torch.tensor(3.0)
         ),
     )
+
+
+def batch_of(masks: torch.Tensor, tokens: list[list[int]]) -> Batch:
+    """With nothing but what a loss looks at; 0 is padding."""
+    numbers = torch.tensor(tokens)
+    names = tuple("a" for _ in tokens)
+    return Batch(
+        images=None,
+        tokens=numbers,
+        token_mask=numbers > 0,
+        image_index=torch.zeros(len(tokens), dtype=torch.long),
+        masks=masks,
+        expressions=names,
+        expression_ids=tuple(range(len(tokens))),
+        truths=(),
+        geometries=(),
+        image_paths=(),
+    )
+
+
+def test_words_by_hand() -> None:
+    """Two cells of two pixels; a vocabulary of three words, 0 being padding."""
+    masks = torch.tensor([[[True, True, True, False]], [[False] * 4]])
+    cells = torch.tensor([[0.0, 0.0], [math.log(2.0), 0.0], [0.0, math.log(8.0)]])  # words, cells
+    words = cells[None, :, None].repeat(2, 1, 1, 1)
+    output = Output(torch.zeros(2, 1, 4), auxiliary={WORDS: words})
+    # The mask takes up all of the first cell and half of the second: weights of 2/3 and 1/3.
+    logits = [0.0, 2 / 3 * math.log(2.0), 1 / 3 * math.log(8.0)]
+    total = math.log(sum(math.exp(value) for value in logits))
+    expected = ((total - logits[1]) + (total - logits[2])) / 2
+    found = WordLoss()(output, batch_of(masks, [[1, 2], [1, 0]]))  # the second names nothing
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+    assert WordLoss()(output, batch_of(torch.zeros_like(masks), [[1, 2], [1, 0]])).item() == 0
+
+
+def test_words_are_named_by_the_network() -> None:
+    batch = batch_of(torch.ones(1, 1, 4, dtype=torch.bool), [[1]])
+    with pytest.raises(ConfigError, match=r"set model\.name_words true"):
+        WordLoss()(Output(torch.zeros(1, 1, 4)), batch)
 
 
 def test_weights_by_hand() -> None:

@@ -18,7 +18,7 @@ from refseg.models.segmenter import Segmenter
 OF_LIGHTNING = "_instantiator"
 """How Lightning would make the model, from any class that stands there: nobody here does."""
 
-_NETWORK = (*PARTS, "vocab_size")
+_NETWORK = (*PARTS, "vocab_size", "name_words")
 _PREFIX = "segmenter."
 _SCHEDULES = "refseg.training.schedules."
 
@@ -52,7 +52,7 @@ def described_network(
     except CheckpointError:
         import_parts()  # so that the message names all that are known
         arguments = check_arguments(Segmenter, network, source, known)
-    missing = [name for name in _NETWORK if name not in arguments]
+    missing = [name for name in (*PARTS, "vocab_size") if name not in arguments]
     if missing:
         raise CheckpointError(f"{source} does not describe its model: it lacks {missing[0]}.")
     rehearse(lambda: _segmenter(arguments), _weights(checkpoint), source)
@@ -102,7 +102,8 @@ def build_segmenter(checkpoint: Mapping[str, Any], path: str | Path) -> Segmente
 
 def _segmenter(arguments: Mapping[str, Any]) -> Segmenter:
     factories = {part: made(arguments[part]) for part in PARTS}
-    return Segmenter(**factories, vocab_size=arguments["vocab_size"])
+    others = {name: value for name, value in arguments.items() if name not in PARTS}
+    return Segmenter(**factories, **others)
 
 
 def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The network: backbone, text encoder, fusion and decoder in the order of the data."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,8 @@ from refseg.models.backbones.base import Backbone
 from refseg.models.decoders import Decoder
 from refseg.models.fusion.base import Fusion, WordByWord
 from refseg.models.text_encoders.base import TextEncoder
-from refseg.types import Batch, Maps, Output, TextFeatures
+from refseg.precision import in_full_precision
+from refseg.types import WORDS, Batch, Maps, Output, TextFeatures
 
 BackboneFactory = Callable[[], Backbone]
 TextEncoderFactory = Callable[[int], TextEncoder]  # vocab_size
@@ -41,6 +43,12 @@ class Segmenter(nn.Module):
         fusion: makes the fusion from the widths of both.
         decoder: makes the decoder from the width of the fusion.
         vocab_size: number of token ids; supplied by the data.
+        name_words: while training, also say of each cell of the backbone's coarsest map which
+            words it would be called by (`auxiliary["words"]`), for `refseg.losses.WordLoss`.
+
+    Raises:
+        ConfigError: a fusion speaks where the backbone has no stage, or words are to be named that
+            it has put into the map itself.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class Segmenter(nn.Module):
         fusion: FusionFactory,
         decoder: DecoderFactory,
         vocab_size: int,
+        name_words: bool = False,
     ) -> None:
         super().__init__()
         self.backbone = backbone()
@@ -62,6 +71,13 @@ class Segmenter(nn.Module):
         self.fusion.initialize_from(self.backbone)
         self.backbone.classifier = None  # it has served
         self.decoder = decoder(self.fusion.dims, self.text_encoder.sentence_dim)
+        if name_words and self.fusion.sites:
+            raise ConfigError(
+                f"Expected a fusion after the backbone for name_words, got "
+                f"{type(self.fusion).__name__}, which puts the words into the map that they would "
+                "be read from; leave name_words out."
+            )
+        self.words = nn.Conv2d(self.backbone.dims[-1], vocab_size, 1) if name_words else None
 
     def forward(self, batch: Batch) -> Output:
         """Answer a batch; each image is encoded once, however many expressions look at it."""
@@ -150,7 +166,11 @@ class Segmenter(nn.Module):
     def _answer(self, seen: Maps, batch: Batch, image_index: Tensor) -> Output:
         text = self._listen(batch)
         maps, rows = self._meet(seen, text, image_index, batch.size)
-        return self.decoder(self.fusion(maps, text, rows), text, batch.size)
+        output = self.decoder(self.fusion(maps, text, rows), text, batch.size)
+        if self.words is None or not self.training:
+            return output
+        words = in_full_precision(self.words, maps[-1]).index_select(0, rows)
+        return replace(output, auxiliary={**output.auxiliary, WORDS: words})
 
     @property
     def reads_word_by_word(self) -> bool:

@@ -16,7 +16,8 @@ from refseg.training.schedules import Schedule
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
-_NETWORK = tuple(f"model.{part}" for part in (*PARTS, "vocab_size"))  # which is checked by itself
+# Which is checked by itself.
+_NETWORK = tuple(f"model.{part}" for part in (*PARTS, "vocab_size", "name_words"))
 _KEPT = ("data.tokenizer", "data.image_size", "data.fill", "data.resampling")
 _NOT_NEEDED = ("model.start_from", "data.vocabulary_from")
 _LONGEST = 60  # characters of a value

@@ -51,6 +51,9 @@ def build_module(
     """
     arguments = described_model(checkpoint, path)
     factories = {part: made(arguments[part]) for part in PARTS}
-    module = ReferringSegmentation(**factories, vocab_size=arguments["vocab_size"], **others)
+    for name in ("vocab_size", "name_words"):
+        if name in arguments:
+            others[name] = arguments[name]
+    module = ReferringSegmentation(**factories, **others)
     module.load_state_dict(checkpoint["state_dict"])
     return module

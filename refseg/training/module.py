@@ -21,7 +21,7 @@ from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
 from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths
 from refseg.evaluation.predictions import check_logits, predict, predict_masks
-from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss
+from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss, WordLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
 from refseg.models.parameters import parameter_groups, scale_learning_rates
@@ -75,6 +75,11 @@ class ReferringSegmentation(LightningModule):
         start_from: a checkpoint whose weights training starts with, of the same network and
             vocabulary (`data.vocabulary_from`): what LSTM-CNN's later stages do. A run that goes on
             (`ckpt_path`) does not need it.
+        name_words: have the network say which words the cells of the backbone's map are called by,
+            which `WordLoss` learns from.
+
+    Raises:
+        ConfigError: there is a `WordLoss` and no `name_words`.
     """
 
     def __init__(
@@ -92,13 +97,21 @@ class ReferringSegmentation(LightningModule):
         learning_rate_factors: dict[str, float] | None = None,
         regions: RegionTraining | None = None,
         start_from: str | None = None,
+        name_words: bool = False,
     ) -> None:
         super().__init__()
+        if _has_word_loss(loss) and not name_words:
+            raise ConfigError(
+                "WordLoss learns from the words that a network names; set model.name_words true, "
+                "or leave the loss out."
+            )
         self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
-        self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size)
+        self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
         self.backbone_weights: Origin | None = self.segmenter.backbone.origin
         """What they started as, wherever they went since; None where a checkpoint does not say."""
         self.loss = loss
+        if self.segmenter.words is not None and not _has_word_loss(loss):
+            self.segmenter.words.requires_grad_(False)  # nothing would reach it
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler or Schedule
         self.exact_evaluation = exact_evaluation
         self.protocols: Sequence[Protocol] = (STANDARD,)
@@ -381,3 +394,7 @@ class ReferringSegmentation(LightningModule):
     on_validation_epoch_end = _finish_evaluation
     on_test_epoch_start = _start_evaluation
     on_test_epoch_end = _finish_evaluation
+
+
+def _has_word_loss(loss: Loss) -> bool:
+    return any(isinstance(part, WordLoss) for part in loss.modules())

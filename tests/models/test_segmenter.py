@@ -14,7 +14,7 @@ from refseg.models.backbones import Backbone, SmallBackbone
 from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM
 from refseg.models.segmenter import BackboneFactory, FusionFactory
 from refseg.models.text_encoders import LSTMEncoder
-from refseg.types import Batch, Maps, Output
+from refseg.types import WORDS, Batch, Maps, Output
 
 from .toys import EarlyToy, QueryToy
 
@@ -83,6 +83,30 @@ def test_steps_of_a_fusion_that_reads_at_once(make_batch: MakeBatch) -> None:
     assert not segmenter.reads_word_by_word
     with pytest.raises(TypeError, match="ConcatFusion reads the sentence at once"):
         segmenter.steps(make_batch())
+
+
+def test_words_are_named_while_training_from_the_image_alone(make_batch: MakeBatch) -> None:
+    """Of two expressions about one image the same; nothing is added to what is evaluated."""
+    torch.manual_seed(0)
+    parts = (partial(ConcatFusion, hidden_dim=6), BilinearDecoder)
+    text_encoder = partial(LSTMEncoder, embedding_dim=8, hidden_dim=6)
+    segmenter = Segmenter(SMALL, text_encoder, *parts, vocab_size=50, name_words=True)
+    batch = make_batch()  # expressions about the images 0, 1 and 0
+    words = segmenter.train()(batch).auxiliary[WORDS]
+    assert words.shape == (3, 50, 16, 16)
+    assert_close(words[0], words[2])
+    assert not torch.allclose(words[0], words[1])
+    words.sum().backward()
+    assert all(p.grad is not None for p in segmenter.backbone.parameters())
+    assert all(p.grad is None for p in segmenter.fusion.parameters())
+    assert not segmenter.eval()(batch).auxiliary
+
+
+def test_words_are_not_named_from_maps_that_they_have_gone_into() -> None:
+    text_encoder = partial(LSTMEncoder, embedding_dim=8, hidden_dim=6)
+    fusion = partial(EarlyToy, stage_dims={1: 8})
+    with pytest.raises(ConfigError, match="leave name_words out"):
+        Segmenter(SMALL, text_encoder, fusion, BilinearDecoder, vocab_size=50, name_words=True)
 
 
 def _early(sites: dict[int, int], backbone: BackboneFactory = SMALL) -> Segmenter:

@@ -34,6 +34,6 @@ def from_original(kind: Kind, variables: Variables) -> Segmenter:
         factories[part] = partial(
             getattr(importlib.import_module(package), name), **description["init_args"]
         )
-    segmenter = Segmenter(**factories, vocab_size=model.vocab_size)
+    segmenter = Segmenter(**factories, vocab_size=model.vocab_size, name_words=False)
     segmenter.load_state_dict(model.state)
     return segmenter.eval()
