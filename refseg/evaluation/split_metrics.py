@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int64
 
 from refseg.evaluation.counting import PixelCounts
-from refseg.evaluation.metrics import ReferringMetrics
+from refseg.evaluation.metrics import Counts, ReferringMetrics
 from refseg.evaluation.protocols import STANDARD, Protocol
 from refseg.types import Batch
 
@@ -62,14 +62,18 @@ class SplitMetrics:
             rows[name] = {key: value.item() for key, value in metrics.compute().items()}
         return rows
 
+    def counts(self) -> dict[str, Counts]:
+        """The pixel counts of each split; with several processes all of them must call it."""
+        pairs = zip(self.splits, self._metrics, strict=True)
+        return {name: metrics.rows() for name, metrics in pairs}
+
     def empty_splits(self) -> dict[str, int]:
         """The splits in which every prediction is empty, with the number of their expressions.
 
         With several processes all of them must call it.
         """
-        counts = [metrics.rows() for metrics in self._metrics]
         return {
-            name: len(found.expression_ids)
-            for name, found in zip(self.splits, counts, strict=True)
-            if found.nothing_predicted
+            name: len(counts.expression_ids)
+            for name, counts in self.counts().items()
+            if counts.nothing_predicted
         }

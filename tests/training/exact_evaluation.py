@@ -43,8 +43,9 @@ class Observer(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, ReferringSegmentation)
-        for name, metrics in pl_module._metrics[0].items():
-            self.counts[name] = [column.tolist() for column in metrics.rows()]
+        for name, metrics in pl_module._metrics.items():
+            (counts,) = metrics.counts().values()
+            self.counts[name] = [column.tolist() for column in counts]
 
 
 class Shuffled(ReferringDataModule):

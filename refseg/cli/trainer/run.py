@@ -8,11 +8,7 @@ from collections.abc import Sequence
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-# The short class names of a config are those of classes that are imported.
-import refseg.models.backbones
-import refseg.models.fusion
-import refseg.models.text_encoders
-import refseg.training.schedules  # noqa: F401 - as above
+import refseg.training.schedules  # noqa: F401 - a config may name its classes
 from refseg.cli.messages import refusal, unfit_state
 from refseg.cli.trainer.command_line import (
     in_order,

@@ -64,6 +64,7 @@ def test_every_option_is_one(
 ) -> None:
     """Each stands in the config that comes of it, with its value."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("refseg.checkpoint.packages._named", set())  # of this process, ever after
     names = re.findall(r"^  (--[\w.]+)", first_screen(verb), re.MULTILINE)
     assert names.pop() == "--help"
     words = [verb]
