@@ -166,6 +166,11 @@ def doors(folder: Path, photo: Path) -> dict[str, Callable[[Path], str]]:
     }
 
 
+def _peak() -> int:
+    """The most memory that this process has held so far, in megabytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
 def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
     """Try the attacks, and print what happened."""
     inside, ground = Path(folder), hostile.Ground(Path(outside), port=9)
@@ -194,7 +199,7 @@ def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
     for attack in attacks[::step]:
         attack.write(copy.deepcopy(honest), path)
         for name in attack.entries:
-            start = time.perf_counter()
+            start, before = time.perf_counter(), _peak()
             is_state = name == hostile.FIT != doors_of[name]  # nobody looks at it there
             may_open = attack.may_open or is_state
             entry = entries[doors_of[name]]
@@ -204,9 +209,10 @@ def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
                 ending, seen = f"{type(error).__name__}: {error}"[:300], ["a traceback"]
             report["attacks"].append(
                 {"name": attack.name, "door": name, "ending": ending[:800], "seen": seen,
-                 "seconds": round(time.perf_counter() - start, 2), "may_open": may_open}
+                 "seconds": round(time.perf_counter() - start, 2), "may_open": may_open,
+                 "megabytes": _peak() - before}
             )  # fmt: skip
-    report["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    report["megabytes"] = _peak()
     report["touched"] = (ground.outside / "touched").exists()
     report["controls"] = {
         name: bool(witness.watch(lambda action=action: str(action()))[1])  # type: ignore[misc]
