@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 
-PACKAGES = ("backbones", "text_encoders", "fusion")
+PACKAGES = ("backbones", "text_encoders", "fusion", "decoders")
 """Folders of parts, whose public names are their classes."""
 
 

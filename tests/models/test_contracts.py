@@ -1,11 +1,10 @@
 """What every variant of a part promises, checked for all of them.
 
-A new variant takes one line here.
+A new variant takes one line in `variants.py`.
 """
 
 from collections.abc import Callable
 from copy import deepcopy
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,138 +15,32 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from refseg.models.backbones import (
-    AtrousResNet,
     Backbone,
-    SmallBackbone,
-    TorchvisionBackbone,
-    TransformersBackbone,
-    VGG16FullyConvolutional,
 )
 from refseg.models.decoders import (
-    BilinearDecoder,
     Decoder,
-    DeconvolutionDecoder,
-    MaskEmbeddingDecoder,
-    PyramidDecoder,
 )
 from refseg.models.fusion import (
-    ConcatFusion,
-    CrossAttention,
-    DynamicFilters,
-    FilmFusion,
     Fusion,
-    LanguageAwareFusion,
-    MultimodalLSTM,
     WordByWord,
 )
 from refseg.models.segmenter import Segmenter
-from refseg.models.text_encoders import LSTMEncoder, TextEncoder, TransformersEncoder
+from refseg.models.text_encoders import TextEncoder
 from refseg.types import Batch, Maps, TextFeatures
 
-from .toys import EarlyToy, QueryToy
+from .variants import (
+    BACKBONES,
+    DECODERS,
+    EARLY,
+    FUSIONS,
+    LOOK_AROUND,
+    NETWORKS,
+    PRECISIONS,
+    TEXT_ENCODERS,
+)
 
 MakeBatch = Callable[..., Batch]
 VOCAB_SIZE = 50
-
-
-def _transformers(kind: type, name: str, **options: object) -> Callable[[Path], Callable]:
-    return lambda folder: partial(kind, name=str(folder / name), frozen=False, **options)
-
-
-def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path], Callable]:
-    return lambda _: partial(kind, *arguments, **options)
-
-
-BACKBONES = {
-    "small-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4),
-    "small-8": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, blocks=2),
-    "small-fine-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, fine_dim=6),
-    "small-fine-8": _plain(
-        SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, fine_dim=6, fine_blocks=1
-    ),
-    "resnet18-8": _plain(TorchvisionBackbone, "resnet18", stride=8),
-    "resnet18-pyramid": _plain(TorchvisionBackbone, "resnet18", stride=16, pyramid_dim=12),
-    "squeezenet-8": _plain(TorchvisionBackbone, "squeezenet1_1", stride=8),
-    "squeezenet-pyramid": _plain(TorchvisionBackbone, "squeezenet1_1", stride=4, pyramid_dim=12),
-    "mobilenet-16": _plain(TorchvisionBackbone, "mobilenet_v3_small", stride=16),
-    "atrous-resnet": _plain(AtrousResNet, frozen=False, blocks=(1, 1, 1, 1), width=4),
-    "vgg16": _plain(VGG16FullyConvolutional, frozen="nothing", image_dim=12, hidden_dim=8, width=4),
-    "swin-last": _transformers(TransformersBackbone, "swin"),
-    "swin-pyramid": _transformers(TransformersBackbone, "swin", stride=8, pyramid_dim=12),
-    "swin-stages": _transformers(TransformersBackbone, "swin", every_stage=True),
-    "dinov2": _transformers(TransformersBackbone, "dinov2"),
-    "convnext-8": _transformers(TransformersBackbone, "convnext", stride=8),
-    "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
-}
-TEXT_ENCODERS = {
-    "lstm": _plain(LSTMEncoder, embedding_dim=8, hidden_dim=6),
-    "lstm-paper": _plain(
-        LSTMEncoder, embedding_dim=8, hidden_dim=6, word_features="state", recurrent_bias=False
-    ),
-    "lstm-left-padding": _plain(LSTMEncoder, embedding_dim=8, hidden_dim=6, left_padding=7),
-    "bert": _transformers(TransformersEncoder, "bert"),
-    "bert-pooler": _transformers(TransformersEncoder, "bert", sentence="pooler"),
-    "roberta": _transformers(TransformersEncoder, "roberta"),
-    "clip_text": _transformers(TransformersEncoder, "clip_text"),
-    "clip-pooler": _transformers(TransformersEncoder, "clip", sentence="pooler"),
-    "t5": _transformers(TransformersEncoder, "t5"),
-}
-FUSIONS = {
-    "concat": partial(ConcatFusion, hidden_dim=6),
-    "concat-deep": partial(ConcatFusion, hidden_dim=6, layers=3, normalize=False),
-    "concat-projection": partial(ConcatFusion, hidden_dim=6, projection_dim=8),
-    "mlstm": partial(MultimodalLSTM, hidden_dim=6),
-    "mlstm-state": partial(MultimodalLSTM, hidden_dim=6, output="state", normalize=False),
-    "mlstm-projection": partial(MultimodalLSTM, hidden_dim=6, projection_dim=8),
-    "mlstm-one-at-once": partial(MultimodalLSTM, hidden_dim=6, expressions_at_once=1),
-    "film": partial(FilmFusion, hidden_dim=6, blocks=2),
-    "cross-attention": partial(CrossAttention, hidden_dim=6, heads=2),
-    "filters": partial(DynamicFilters, hidden_dim=6, filters=3),
-    "filters-none": partial(DynamicFilters, hidden_dim=6, filters=0, layers=2),
-}
-# Fusions that speak between the stages of one backbone: checked in a whole network.
-EARLY = {
-    "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
-    "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
-    "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
-}
-DECODERS = {
-    "bilinear": BilinearDecoder,
-    "legacy": partial(BilinearDecoder, grid="legacy"),
-    "deconvolution": partial(DeconvolutionDecoder, stride=4),
-    "pyramid": partial(PyramidDecoder, hidden_dim=8),
-    "mask-embedding": partial(MaskEmbeddingDecoder, hidden_dim=8),
-    "query": QueryToy,
-}
-PRECISIONS = {
-    "bf16-mixed": (torch.bfloat16, True),
-    "16-mixed": (torch.float16, True),
-    "bf16-true": (torch.bfloat16, False),
-    "16-true": (torch.float16, False),
-    "64-true": (torch.float64, False),
-}
-LOOK_AROUND = (
-    MaskEmbeddingDecoder,
-    PyramidDecoder,
-)  # decoders whose cells look at their neighbours
-
-# Each part occurs at least once with a pretrained and once with an untrained neighbour.
-NETWORKS = {
-    "rmi-paper": ("atrous-resnet", "lstm-paper", "mlstm-projection", "legacy"),
-    "lstm-cnn-paper": ("vgg16", "lstm-left-padding", "concat", "deconvolution"),
-    "rmi": ("small-fine-8", "lstm", "mlstm", "mask-embedding"),
-    "lstm-cnn": ("squeezenet-8", "lstm", "concat", "bilinear"),
-    "transformers-mlstm": ("swin-pyramid", "bert", "mlstm", "bilinear"),
-    "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
-    "early": ("small-4", "lstm", "early-small", "bilinear"),
-    "language-aware": ("small-4", "lstm", "language-aware", "bilinear"),
-    "lavt": ("swin-stages", "bert", "language-aware-all", "pyramid"),
-    "pyramid": ("small-fine-4", "lstm", "concat", "pyramid"),
-    "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
-    "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
-    "filters": ("small-4", "lstm", "filters", "bilinear"),
-    "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
-}
 
 
 @pytest.fixture(scope="module", params=BACKBONES)

@@ -21,7 +21,7 @@ from refseg.losses import (
 )
 from refseg.types import WORDS, Batch, Output
 
-from .parity import read
+from ..parity import read
 
 LOSSES: list[Loss] = [
     WeightedLogisticLoss(),
