@@ -90,7 +90,7 @@ def test_evaluation(shared: Path, name: str) -> None:
     if name == "rmi":
         logits = legacy_upsample(fixture["in/pred40"][:, None], (320, 320))[:, 0]
     else:
-        decoder = DeconvolutionDecoder((1,), 1)
+        decoder = DeconvolutionDecoder((1,), 1, 1)
         nn.init.ones_(decoder.classifier.weight)  # the scores are given
         nn.init.zeros_(decoder.classifier.bias)
         with torch.no_grad():

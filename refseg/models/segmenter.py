@@ -19,7 +19,7 @@ from refseg.types import WORDS, Batch, Maps, Output, TextFeatures
 BackboneFactory = Callable[[], Backbone]
 TextEncoderFactory = Callable[[int], TextEncoder]  # vocab_size
 FusionFactory = Callable[[tuple[int, ...], int, int], Fusion]  # dims, word_dim, sentence_dim
-DecoderFactory = Callable[[tuple[int, ...], int], Decoder]  # dims, sentence_dim
+DecoderFactory = Callable[[tuple[int, ...], int, int], Decoder]  # dims, word_dim, sentence_dim
 
 
 class Step(NamedTuple):
@@ -41,7 +41,7 @@ class Segmenter(nn.Module):
         backbone: makes the backbone.
         text_encoder: makes the text encoder from `vocab_size`.
         fusion: makes the fusion from the widths of both.
-        decoder: makes the decoder from the width of the fusion.
+        decoder: makes the decoder from the widths of the fusion and of the text.
         vocab_size: number of token ids; supplied by the data.
         name_words: while training, also say of each cell of the backbone's coarsest map which
             words it would be called by (`auxiliary["words"]`), for `refseg.losses.WordLoss`.
@@ -70,7 +70,7 @@ class Segmenter(nn.Module):
             self.backbone.open_stages()
         self.fusion.initialize_from(self.backbone)
         self.backbone.classifier = None  # it has served
-        self.decoder = decoder(self.fusion.dims, self.text_encoder.sentence_dim)
+        self.decoder = decoder(self.fusion.dims, *text_dims)
         if name_words and self.fusion.sites:
             raise ConfigError(
                 f"Expected a fusion after the backbone for name_words, got "

@@ -286,7 +286,7 @@ def test_cells_of_lstm_cnn_are_those_of_its_grid() -> None:
     from refseg.models.decoders import DeconvolutionDecoder
 
     generator = torch.Generator().manual_seed(0)
-    decoder = DeconvolutionDecoder((4,), 1, stride=32, learned=False)
+    decoder = DeconvolutionDecoder((4,), 1, 1, stride=32, learned=False)
     cells = 5 * torch.randn(2, 3, 4, generator=generator)
     masks = torch.rand(2, 96, 128, generator=generator) > 0.999
     loss = CellLoss(WeightedLogisticLoss(), stride=32, target="any_foreground", value="middle")

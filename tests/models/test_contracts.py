@@ -74,7 +74,7 @@ def fusion(request: pytest.FixtureRequest) -> Fusion:
 @pytest.fixture(params=DECODERS)
 def decoder(request: pytest.FixtureRequest) -> Decoder:
     torch.manual_seed(0)
-    return DECODERS[request.param]((6,), 5)
+    return DECODERS[request.param]((6,), 7, 5)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

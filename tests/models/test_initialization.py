@@ -53,7 +53,7 @@ def test_parts_of_a_convolution_start_as_the_whole() -> None:
     assert is_uniform(fusion.further[0].weight, bounds(50, 50))
     for layer in (fusion.visual.image, fusion.visual.projection, fusion.further[0]):
         assert not layer.bias.any()
-    classifier = BilinearDecoder((2000,), 1, initialization="xavier").classifier
+    classifier = BilinearDecoder((2000,), 1, 1, initialization="xavier").classifier
     assert is_uniform(classifier.weight, bounds(2000, 1))
     assert not classifier.bias.any()
 

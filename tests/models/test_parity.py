@@ -165,7 +165,7 @@ NO_TEXT = TextFeatures(torch.zeros(1, 1, 1), torch.zeros(1, 1), torch.ones(1, 1,
 
 def test_deconvolution_of_any_stride_keeps_a_constant_inside() -> None:
     for stride in (2, 3, 4):
-        decoder, text = DeconvolutionDecoder((2,), 1, stride), NO_TEXT
+        decoder, text = DeconvolutionDecoder((2,), 1, 1, stride), NO_TEXT
         with torch.no_grad():
             logits = decoder((torch.ones(1, 2, 5, 6),), text, (5 * stride, 6 * stride)).logits
             inside = logits[0, stride:-stride, stride:-stride]

@@ -45,10 +45,11 @@ class QueryToy(Decoder):
 
     Args:
         dims: of the fused maps.
+        word_dim: not used.
         sentence_dim: of the sentence.
     """
 
-    def __init__(self, dims: Sequence[int], sentence_dim: int) -> None:
+    def __init__(self, dims: Sequence[int], word_dim: int, sentence_dim: int) -> None:
         super().__init__()
         self.classifier = nn.Linear(sentence_dim, dims[-1])
         self.nothing = nn.Linear(dims[-1], 1)

@@ -181,7 +181,7 @@ def test_what_perfect_cells_are_worth() -> None:
 
     batch = batch_of(LSTM_CNN_SIZE)
     assert batch.masks is not None
-    enlarge = DeconvolutionDecoder((1,), 1, stride=32, learned=False).upsample
+    enlarge = DeconvolutionDecoder((1,), 1, 1, stride=32, learned=False).upsample
     cells = perfect(any_foreground(batch.masks, 32))
     assert 0.6 < overall_iou(batch, enlarge(cells)) < 0.7
 

@@ -10,9 +10,9 @@ from refseg.types import Maps, Output, TextFeatures
 
 
 class Decoder(nn.Module, ABC):
-    """Turns fused maps into logits in network size; built from `(dims, sentence_dim)`.
+    """Turns fused maps into logits in network size; built from `(dims, word_dim, sentence_dim)`.
 
-    A decoder is given the widths of the fusion's maps, from fine to coarse, and of the sentence.
+    A decoder is given the widths of the fusion's maps, from fine to coarse, and those of the text.
 
     The logits are float32 (float64, if the weights are) in any precision of the trainer, and so is
     what is between the classifier and them: loss, prediction and score depend on their last bits.

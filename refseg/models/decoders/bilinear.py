@@ -18,7 +18,8 @@ class BilinearDecoder(Decoder):
 
     Args:
         dims: channels of the fused maps, of which the coarsest is decoded; supplied by the fusion.
-        sentence_dim: not used: this decoder does not listen.
+        word_dim: not used: this decoder does not listen.
+        sentence_dim: not used.
         dropout: share of the fused channels dropped in training; 0 in both papers.
         grid: where the logit of a cell lies: `centred` in the cell, or, as in RMI's code, `legacy`,
             on its upper left pixel (`legacy_upsample`), where RMI's training takes its target.
@@ -29,6 +30,7 @@ class BilinearDecoder(Decoder):
     def __init__(
         self,
         dims: Sequence[int],
+        word_dim: int,
         sentence_dim: int,
         dropout: float = 0.0,
         grid: Literal["centred", "legacy"] = "centred",

@@ -21,7 +21,8 @@ class DeconvolutionDecoder(Decoder):
 
     Args:
         dims: channels of the fused maps, of which the coarsest is decoded; supplied by the fusion.
-        sentence_dim: not used: this decoder does not listen.
+        word_dim: not used: this decoder does not listen.
+        sentence_dim: not used.
         stride: pixels per cell, the backbone's; 32 in the paper, with a filter of 64×64.
         learned: train the filter, as in the paper's last stage; before that, it only interpolates.
         initial_std: of the normal distribution that the classifier starts from; 0.1 in the
@@ -35,6 +36,7 @@ class DeconvolutionDecoder(Decoder):
     def __init__(
         self,
         dims: Sequence[int],
+        word_dim: int,
         sentence_dim: int,
         stride: int = 32,
         learned: bool = True,

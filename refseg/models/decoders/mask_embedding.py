@@ -22,7 +22,8 @@ class MaskEmbeddingDecoder(Decoder):
     Args:
         dims: channels of the fused maps, of which the finest and the coarsest are used; supplied by
             the fusion.
-        sentence_dim: not used: this decoder does not listen.
+        word_dim: not used: this decoder does not listen.
+        sentence_dim: not used.
         hidden_dim: channels of the 3×3 convolution over the coarsest map.
 
     References:
@@ -34,11 +35,13 @@ class MaskEmbeddingDecoder(Decoder):
         >>> import torch
         >>> text = TextFeatures(torch.zeros(2, 1, 1), torch.zeros(2, 1), torch.ones(2, 1).bool())
         >>> maps = (torch.rand(2, 3, 8, 8), torch.rand(2, 5, 4, 4))
-        >>> MaskEmbeddingDecoder((3, 5), 1, hidden_dim=4)(maps, text, (16, 16)).logits.shape
+        >>> MaskEmbeddingDecoder((3, 5), 1, 1, hidden_dim=4)(maps, text, (16, 16)).logits.shape
         torch.Size([2, 16, 16])
     """
 
-    def __init__(self, dims: Sequence[int], sentence_dim: int, hidden_dim: int = 32) -> None:
+    def __init__(
+        self, dims: Sequence[int], word_dim: int, sentence_dim: int, hidden_dim: int = 32
+    ) -> None:
         super().__init__()
         self.context = convolution(dims[-1], hidden_dim)
         self.classifier = nn.Conv2d(hidden_dim, dims[0] + 1, 1)

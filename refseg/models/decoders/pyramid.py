@@ -19,7 +19,8 @@ class PyramidDecoder(Decoder):
 
     Args:
         dims: channels of the fused maps, from fine to coarse; supplied by the fusion.
-        sentence_dim: not used: this decoder does not listen.
+        word_dim: not used: this decoder does not listen.
+        sentence_dim: not used.
         hidden_dim: channels that all maps are brought to.
 
     References:
@@ -30,11 +31,13 @@ class PyramidDecoder(Decoder):
         >>> import torch
         >>> text = TextFeatures(torch.zeros(2, 1, 1), torch.zeros(2, 1), torch.ones(2, 1).bool())
         >>> maps = (torch.rand(2, 3, 8, 8), torch.rand(2, 5, 4, 4))
-        >>> PyramidDecoder((3, 5), 1, hidden_dim=4)(maps, text, (16, 16)).logits.shape
+        >>> PyramidDecoder((3, 5), 1, 1, hidden_dim=4)(maps, text, (16, 16)).logits.shape
         torch.Size([2, 16, 16])
     """
 
-    def __init__(self, dims: Sequence[int], sentence_dim: int, hidden_dim: int = 32) -> None:
+    def __init__(
+        self, dims: Sequence[int], word_dim: int, sentence_dim: int, hidden_dim: int = 32
+    ) -> None:
         super().__init__()
         self.laterals = nn.ModuleList(nn.Conv2d(dim, hidden_dim, 1) for dim in dims)
         self.smoothing = nn.ModuleList(convolution(hidden_dim, hidden_dim) for _ in dims)
