@@ -18,6 +18,7 @@ from refseg.models.decoders import (
     DeconvolutionDecoder,
     MaskEmbeddingDecoder,
     PyramidDecoder,
+    SkipConnectionDecoder,
 )
 from refseg.models.fusion import (
     ConcatFusion,
@@ -100,6 +101,7 @@ DECODERS = {
     "pyramid": partial(PyramidDecoder, hidden_dim=8),
     "mask-embedding": partial(MaskEmbeddingDecoder, hidden_dim=8),
     "query": QueryToy,
+    "skip-connection": SkipConnectionDecoder,
 }
 PRECISIONS = {
     "bf16-mixed": (torch.bfloat16, True),
@@ -123,7 +125,7 @@ NETWORKS = {
     "transformers-concat": ("dinov2", "clip-pooler", "concat-deep", "bilinear"),
     "early": ("small-4", "lstm", "early-small", "bilinear"),
     "language-aware": ("small-4", "lstm", "language-aware", "bilinear"),
-    "lavt": ("swin-stages", "bert", "language-aware-all", "pyramid"),
+    "lavt": ("swin-stages", "bert", "language-aware-all", "skip-connection"),
     "pyramid": ("small-fine-4", "lstm", "concat", "pyramid"),
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),

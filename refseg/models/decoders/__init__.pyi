@@ -5,3 +5,4 @@ from .deconvolution import DeconvolutionDecoder as DeconvolutionDecoder
 from .deconvolution import bilinear_filter as bilinear_filter
 from .mask_embedding import MaskEmbeddingDecoder as MaskEmbeddingDecoder
 from .pyramid import PyramidDecoder as PyramidDecoder
+from .skip_connection import SkipConnectionDecoder as SkipConnectionDecoder
