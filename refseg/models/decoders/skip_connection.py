@@ -27,7 +27,8 @@ class SkipConnectionDecoder(Decoder):
 
     Args:
         dims: channels of the fused maps, from fine to coarse; supplied by the fusion.
-        sentence_dim: not used: this decoder does not listen.
+        word_dim: not used: this decoder does not listen.
+        sentence_dim: not used.
         hidden_dim: channels of the convolutions. null: half of those of the coarsest map, as in the
             original.
 
@@ -38,12 +39,16 @@ class SkipConnectionDecoder(Decoder):
     Example:
         >>> text = TextFeatures(torch.zeros(2, 1, 1), torch.zeros(2, 1), torch.ones(2, 1).bool())
         >>> maps = (torch.rand(2, 3, 8, 8), torch.rand(2, 6, 4, 4))
-        >>> SkipConnectionDecoder((3, 6), 1)(maps, text, (16, 16)).logits.shape
+        >>> SkipConnectionDecoder((3, 6), 1, 1)(maps, text, (16, 16)).logits.shape
         torch.Size([2, 16, 16])
     """
 
     def __init__(
-        self, dims: Sequence[int], sentence_dim: int, hidden_dim: int | None = None
+        self,
+        dims: Sequence[int],
+        word_dim: int,
+        sentence_dim: int,
+        hidden_dim: int | None = None,
     ) -> None:
         super().__init__()
         hidden_dim = max(1, dims[-1] // 2) if hidden_dim is None else hidden_dim

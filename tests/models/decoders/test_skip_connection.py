@@ -37,7 +37,7 @@ def weights_of(original: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def decoder_of(fixture: Fixture) -> tuple[SkipConnectionDecoder, tuple[Tensor, ...]]:
     maps = tuple(fixture[f"in/x_c{stage}"] for stage in (1, 2, 3, 4))
-    decoder = SkipConnectionDecoder([each.shape[1] for each in maps], 1)
+    decoder = SkipConnectionDecoder([each.shape[1] for each in maps], 1, 1)
     decoder.load_state_dict(weights_of(under(fixture, "w/")))
     return decoder, maps
 
@@ -79,7 +79,7 @@ def test_gradients_and_running_statistics(fixture: Fixture) -> None:
 
 
 def test_the_corners_of_maps_lie_on_each_other() -> None:
-    decoder = SkipConnectionDecoder((4,), 1).eval()
+    decoder = SkipConnectionDecoder((4,), 1, 1).eval()
     fused = torch.randn(3, 4, 3, 5)
     logits = decoder((fused,), NO_TEXT, (9, 17)).logits
     assert_close(logits[:, ::4, ::4], decoder.cell_logits((fused,), NO_TEXT))
@@ -87,7 +87,7 @@ def test_the_corners_of_maps_lie_on_each_other() -> None:
 
 def test_by_hand() -> None:
     torch.manual_seed(0)
-    decoder = SkipConnectionDecoder((2, 6), 1).eval()
+    decoder = SkipConnectionDecoder((2, 6), 1, 1).eval()
     fine, coarse = torch.randn(3, 2, 6, 8), torch.randn(3, 6, 3, 4)
     enlarged = functional.interpolate(coarse, (6, 8), mode="bilinear", align_corners=True)
     merged = decoder.blocks[0](torch.cat([enlarged, fine], 1))
