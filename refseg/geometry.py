@@ -11,12 +11,16 @@ from torch import Tensor
 
 from refseg.precision import full_precision
 
+Fit = Literal["letterbox", "squash"]
 Resampling = Literal["antialiased", "original"]
 _Arrays = TypeVar("_Arrays", np.ndarray, Tensor)
 
 
 class Geometry(NamedTuple):
-    """A letterbox: the image scaled to fit a square, centred, with a border around it.
+    """Where an image lies in the network's square, and how it was scaled to get there.
+
+    A letterbox keeps the shape of things: the image is scaled to fit, centred, with a border around
+    it. Squashed, it fills the square, and height and width are scaled by factors of their own.
 
     A named tuple, which Lightning takes apart and puts together again where it converts batches to
     another precision; a frozen dataclass it refuses.
@@ -32,6 +36,7 @@ class Geometry(NamedTuple):
         resampling: `antialiased` as is good practice today, or `original`, as the papers' code:
             bilinear without antialiasing, black beyond the border, and every touched pixel of a
             mask is foreground, in network size and back in the image's own size.
+        fit: `letterbox`, or `squash`.
     """
 
     height: int
@@ -42,6 +47,20 @@ class Geometry(NamedTuple):
     scaled_width: int
     size: int
     resampling: Resampling = "antialiased"
+    fit: Fit = "letterbox"
+
+    @classmethod
+    def of(
+        cls,
+        fit: Fit,
+        height: int,
+        width: int,
+        size: int,
+        resampling: Resampling = "antialiased",
+    ) -> "Geometry":
+        """How an image of `height` × `width` pixels is fitted into `size` × `size`."""
+        make = cls.squash if fit == "squash" else cls.letterbox
+        return make(height, width, size, resampling)
 
     @classmethod
     def letterbox(
@@ -59,6 +78,23 @@ class Geometry(NamedTuple):
         scaled_width = max(1, round(width * scale))
         top, left = (size - scaled_height) // 2, (size - scaled_width) // 2
         return cls(height, width, top, left, scaled_height, scaled_width, size, resampling)
+
+    @classmethod
+    def squash(
+        cls, height: int, width: int, size: int, resampling: Resampling = "antialiased"
+    ) -> "Geometry":
+        """An image of `height` × `width` pixels that fills `size` × `size`, as in LAVT and ReLA.
+
+        References:
+            Yang et al., *LAVT: Language-Aware Vision Transformer for Referring Image Segmentation*,
+            CVPR 2022, https://arxiv.org/abs/2112.02244, section 4 (480 × 480).
+
+        Example:
+            >>> geometry = Geometry.squash(height=50, width=100, size=64)
+            >>> geometry.top, geometry.left, geometry.scaled_height, geometry.scaled_width
+            (0, 0, 64, 64)
+        """
+        return cls(height, width, 0, 0, size, size, size, resampling, "squash")
 
     def apply_image(
         self, image: UInt8[np.ndarray, " height width 3"], fill: int = 0
@@ -125,13 +161,16 @@ class Geometry(NamedTuple):
         return own
 
     def _resize(self, values: np.ndarray) -> np.ndarray:
-        """Area averaging when it shrinks, bilinear when it grows."""
-        shrinks = self.scaled_height < self.height
-        return cv2.resize(
-            values,
-            (self.scaled_width, self.scaled_height),
-            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-        )
+        """Area averaging where it shrinks, bilinear where it grows."""
+        fitted = self.scaled_width, self.scaled_height
+        # A squashed image may shrink along one side and grow along the other. OpenCV averages
+        # areas only where no side grows.
+        smaller = min(self.width, self.scaled_width), min(self.height, self.scaled_height)
+        if smaller != (self.width, self.height):
+            values = cv2.resize(values, smaller, interpolation=cv2.INTER_AREA)
+        if smaller != fitted:
+            values = cv2.resize(values, fitted, interpolation=cv2.INTER_LINEAR)
+        return values
 
     def _resize_as_original(
         self, image: UInt8[np.ndarray, " height width 3"]

@@ -23,7 +23,7 @@ from refseg.data.tokenizers import Tokenizer, WordTokenizer, tokenizer_from_stat
 from refseg.data.transforms import Augmentation, Transform
 from refseg.errors import ConfigError
 from refseg.files import as_path
-from refseg.geometry import Resampling
+from refseg.geometry import Fit, Resampling
 from refseg.types import Batch
 
 _DEFAULT_SHAPES = ShapesOptions()
@@ -75,6 +75,10 @@ class ReferringDataModule(LightningDataModule):
         fill: value of the border around images that are not square, 0–255.
         resampling: how images and masks are scaled, there and back: `antialiased`, or `original` as
             in the papers' code, for parity with published models.
+        geometry: how an image that is not square gets into the network's square: `letterbox` keeps
+            the shape of things and leaves a border, `squash` fills the square and scales height and
+            width by factors of their own, as LAVT, ReLA and others do. Masks are evaluated in the
+            image's own size in any case.
         on_bad_record: `error` stops at the first bad record of the annotations, `skip` leaves bad
             records out and says how many.
         outside_files: take files that lie outside of the folder of a table of one's own
@@ -112,6 +116,7 @@ class ReferringDataModule(LightningDataModule):
         augmentation: Augmentation | None = None,
         fill: int = 0,
         resampling: Resampling = "antialiased",
+        geometry: Fit = "letterbox",
         on_bad_record: OnBadRecord = "error",
         outside_files: bool = False,
         shapes: ShapesOptions = _DEFAULT_SHAPES,
@@ -152,7 +157,7 @@ class ReferringDataModule(LightningDataModule):
         self.expressions_per_image = expressions_per_image
         self.max_expressions = max_expressions
         self.tokenizer: Tokenizer = WordTokenizer() if tokenizer is None else tokenizer
-        self.transform = Transform(image_size, fill=fill, resampling=resampling)
+        self.transform = Transform(image_size, fill=fill, resampling=resampling, geometry=geometry)
         self.augmentation = augmentation
         self.vocabulary_from = vocabulary_from
         self.trained_on_evaluation_images: bool | None = train_on_evaluation_images

@@ -1,4 +1,4 @@
-"""Transforms a sample between file and network: augmentation, then the letterbox."""
+"""Transforms a sample between file and network: augmentation, then the network's square."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from refseg.errors import ConfigError
-from refseg.geometry import Geometry, Resampling
+from refseg.geometry import Fit, Geometry, Resampling
 from refseg.types import Sample
 
 if TYPE_CHECKING:
@@ -164,6 +164,8 @@ class Transform:
         augmentation: random changes, for training; None changes nothing.
         fill: value of the border of the letterbox, 0–255.
         resampling: how images and masks are scaled, there and back (`Geometry`).
+        geometry: `letterbox` keeps the shape of things and leaves a border, `squash` fills the
+            square.
     """
 
     def __init__(
@@ -172,6 +174,7 @@ class Transform:
         augmentation: Augmentation | None = None,
         fill: int = 0,
         resampling: Resampling = "antialiased",
+        geometry: Fit = "letterbox",
     ) -> None:
         if image_size < 1:
             raise ConfigError(f"Expected image_size of at least 1 pixel, got {image_size}.")
@@ -181,6 +184,7 @@ class Transform:
         self.augmentation = augmentation
         self.fill = fill
         self.resampling: Resampling = resampling
+        self.geometry: Fit = geometry
 
     def __call__(self, sample: Sample) -> Sample:
         """The sample in network size, with its `Geometry`.
@@ -195,7 +199,7 @@ class Transform:
         if self.augmentation is not None:
             sample = self.augmentation(sample)
         height, width = sample.masks.shape[1:]
-        geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
+        geometry = self.geometry_of(height, width)
         scaled = geometry.apply_masks(sample.masks)
         image = None if sample.image is None else geometry.apply_image(sample.image, self.fill)
         return replace(
@@ -205,6 +209,10 @@ class Transform:
             geometry=geometry,
         )
 
+    def geometry_of(self, height: int, width: int) -> Geometry:
+        """How an image of `height` × `width` pixels is fitted into the network's square."""
+        return Geometry.of(self.geometry, height, width, self.image_size, self.resampling)
+
     def prepare(self) -> None:
         """Make the augmentation's pipeline, before worker processes begin."""
         if self.augmentation is not None:
@@ -212,9 +220,14 @@ class Transform:
 
     def state_dict(self) -> dict[str, Any]:
         """The options of evaluation, without the augmentation."""
-        return {"image_size": self.image_size, "fill": self.fill, "resampling": self.resampling}
+        return {
+            "image_size": self.image_size,
+            "fill": self.fill,
+            "resampling": self.resampling,
+            "geometry": self.geometry,
+        }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> "Transform":
-        """The transform of evaluation that gave this state."""
+        """The transform of evaluation that gave this state; of an older one, a letterbox."""
         return cls(**state)

@@ -18,7 +18,7 @@ from refseg.types import Batch
 
 Rule = Callable[[Float[Tensor, " size size"], Geometry], Bool[Tensor, " _ _"]]
 """Which pixels are foreground: from the logits of one expression in network size (on the CPU), and
-the letterbox of its image, to a mask."""
+the geometry of its image, to a mask."""
 
 # The smallest logit that the papers' evaluation calls foreground.
 _DILATED_THRESHOLD = 1e-9
@@ -51,6 +51,7 @@ def dilated(
     The whole square is resized to the image's longer side, bilinearly and without antialiasing, and
     what lies above or left of the image is cut off; what is not exactly 0 is foreground. So masks
     come out dilated. (`resize_and_crop` of both papers' code; the threshold is 1e-9, and reached.)
+    The square of a squashed image, which the papers do not have, is resized to the image's size.
 
     Example:
         >>> logits = torch.tensor([[-1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, -1.0]])
@@ -62,7 +63,9 @@ def dilated(
     foreground = (logits >= _DILATED_THRESHOLD).float()
     # The square is cut as soon as one side has its size: all of it may be thousands of times as
     # large as a panorama.
-    if width > height:
+    if geometry.fit == "squash":
+        pass  # nothing lies beside the image
+    elif width > height:
         top = (longer - height) // 2
         foreground = resize(foreground, longer, size)[top : top + height]
     else:

@@ -27,8 +27,8 @@ class CRFOptions:
         bilateral_srgb: what a like colour is: levels of 0–255.
         bilateral_compat: weight of this attraction.
         iterations: of the mean-field inference.
-        on: `network`, the letterboxed image that the network sees, as in RMI, or `image`, the image
-            in its own size. Distances are pixels of it.
+        on: `network`, the image in the square that the network sees, as in RMI, or `image`, the
+            image in its own size. Distances are pixels of it.
 
     Raises:
         ConfigError: a distance is not positive, or the number of iterations is negative.

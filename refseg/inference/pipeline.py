@@ -21,7 +21,7 @@ from refseg.data.pixels import rgb_from_array, rgb_of
 from refseg.data.tokenizers import split_words
 from refseg.errors import CheckpointError, DataError
 from refseg.evaluation.predictions import check_logits, predict
-from refseg.geometry import Geometry, Resampling
+from refseg.geometry import Fit, Geometry, Resampling
 from refseg.inference.crf import CRFOptions
 from refseg.inference.from_checkpoint import build_segmenter
 from refseg.inference.word_by_word import Reading, read
@@ -47,7 +47,7 @@ class Segmentation(NamedTuple):
 
 
 class Pipeline:
-    """Segments images by expressions: tokenizer, letterbox, network, and the way back.
+    """Segments images by expressions: tokenizer, geometry, network, and the way back.
 
     Args:
         segmenter: the trained network.
@@ -55,6 +55,7 @@ class Pipeline:
         image_size: side of the network's square, pixels.
         fill: value of the letterbox's border, 0–255.
         resampling: how images are scaled, and masks brought back (`Geometry`).
+        geometry: how images are fitted into the square: `letterbox`, or `squash`.
         device: where to compute, `cpu` or `cuda`, say.
     """
 
@@ -66,10 +67,12 @@ class Pipeline:
         fill: int = 0,
         device: str = "cpu",
         resampling: Resampling = "antialiased",
+        geometry: Fit = "letterbox",
     ) -> None:
         self.segmenter = segmenter.to(device).eval()
         self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
         self.resampling: Resampling = resampling
+        self.geometry: Fit = geometry
         self.device = torch.device(device)
         self._told: deque[str] = deque(maxlen=1000)
 
@@ -132,7 +135,7 @@ class Pipeline:
             self._check(expression)
         tokens, token_mask = self.tokenizer.encode(expressions)
         height, width = pixels.shape[:2]
-        geometry = Geometry.letterbox(height, width, self.image_size, self.resampling)
+        geometry = Geometry.of(self.geometry, height, width, self.image_size, self.resampling)
         return Batch(
             images=stack_images([geometry.apply_image(pixels, self.fill)]),
             tokens=torch.from_numpy(tokens),

@@ -18,7 +18,7 @@ MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
 # Which is checked by itself.
 _NETWORK = tuple(f"model.{part}" for part in (*PARTS, "vocab_size", "name_words"))
-_KEPT = ("data.tokenizer", "data.image_size", "data.fill", "data.resampling")
+_KEPT = ("data.tokenizer", "data.image_size", "data.fill", "data.resampling", "data.geometry")
 _NOT_NEEDED = ("model.start_from", "data.vocabulary_from")
 _LONGEST = 60  # characters of a value
 

@@ -153,7 +153,12 @@ def _inputs(
 ) -> tuple[Tokenizer, Transform]:
     """How sentences and images reach the model, where nobody says it."""
     if isinstance(model, Pipeline):
-        transform = Transform(model.image_size, fill=model.fill, resampling=model.resampling)
+        transform = Transform(
+            model.image_size,
+            fill=model.fill,
+            resampling=model.resampling,
+            geometry=model.geometry,
+        )
         return model.tokenizer, transform
     if isinstance(data, ReferringDataModule):
         _ = data.vocab_size  # makes the vocabulary, if need be

@@ -38,6 +38,8 @@ def feature_key(
         )
     reach = {} if until is None else {"until": until}
     fitted = data.transform.state_dict()
+    if fitted["geometry"] == "letterbox":
+        del fitted["geometry"]  # so that folders from before there was a choice remain good
     return {**backbone.trunk_identity(), **fitted, "precision": precision, **reach}
 
 

@@ -362,6 +362,7 @@ def by_states(ground: Ground) -> Iterator[Attack]:
         ("image_size of a text", put(*transform, "image_size"), "big"),
         ("another argument of the transform", put(*transform, "segmenter"), 1),
         ("another resampling", put(*transform, "resampling"), "os.system"),
+        ("another geometry", put(*transform, "geometry"), "os.system"),
         ("no transform", put(*transform), None),
         ("a config that is a list", put("refseg"), [1]),
         ("hyper-parameters that are a list", put("hyper_parameters"), ["os.system"]),

@@ -143,10 +143,35 @@ def test_same_seed_same_result() -> None:
 def test_state_has_what_evaluation_needs() -> None:
     transform = Transform(48, Augmentation(), fill=9)
     state = transform.state_dict()
-    assert state == {"image_size": 48, "fill": 9, "resampling": "antialiased"}
+    assert state == {
+        "image_size": 48,
+        "fill": 9,
+        "resampling": "antialiased",
+        "geometry": "letterbox",
+    }
     restored = Transform.from_state(state)
     assert restored.augmentation is None
     assert restored.state_dict() == state
+
+
+def test_squashed_samples_fill_the_square() -> None:
+    """The red block is the right third of the width and the upper third of the height."""
+    after = Transform(image_size=45, fill=77, geometry="squash")(sample())
+    expected = np.zeros((45, 45), bool)
+    expected[:15, 30:] = True
+    np.testing.assert_array_equal(after.masks[0], expected)
+    assert (after.image[expected] == (220, 40, 40)).all()
+    assert not (after.image == 77).any()
+    assert after.geometry is not None
+    assert after.geometry.invert(torch.zeros(1, 45, 45)).shape == (1, 60, 90)
+    restored = Transform.from_state(Transform(45, geometry="squash").state_dict())
+    np.testing.assert_array_equal(restored(sample()).image, after.image)
+
+
+def test_a_transform_from_before_there_was_a_choice_is_a_letterbox() -> None:
+    state = Transform(45).state_dict()
+    del state["geometry"]
+    assert Transform.from_state(state).geometry == "letterbox"
 
 
 def test_original_resampling_dilates_masks() -> None:

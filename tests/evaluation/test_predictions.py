@@ -120,3 +120,10 @@ def test_original_predictions_are_cut_out_of_the_resized_square(
     for one, wanted in zip(logits, square, strict=True):
         assert dilated(one, geometry).equal(wanted[top : top + height, left : left + width])
     assert max(made) <= max(height * width, 24 * longer)
+
+
+@pytest.mark.parametrize("size", [(3, 70), (70, 3), (50, 50), (24, 9)], ids=str)
+def test_original_predictions_of_squashed_images_are_not_cut(size: tuple[int, int]) -> None:
+    logits = torch.randn(24, 24, generator=torch.Generator().manual_seed(0)) - 1
+    found = dilated(logits, Geometry.squash(*size, 24, "original"))
+    assert found.equal(resize((logits >= 1e-9).float(), *size) > 0)

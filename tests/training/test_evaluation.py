@@ -58,6 +58,31 @@ def test_the_same_checkpoint_and_data_give_the_rows_of_the_verb(
     assert "overall IoU" in repr(found)
 
 
+def test_what_learnt_on_squashed_images_is_tested_on_them(
+    eager: Path, references: References, tmp_path: Path
+) -> None:
+    """By the verb as in Python: the checkpoint says so, and masks have the images' own sizes."""
+    content = torch.load(eager, weights_only=True)
+    content["ReferringDataModule"]["transform"]["geometry"] = "squash"
+    checkpoint = tmp_path / "squashed.ckpt"
+    torch.save(content, checkpoint)
+    del content["ReferringDataModule"]["transform"]["geometry"]  # from before there was a choice
+    torch.save(content, tmp_path / "old.ckpt")
+    assert refseg.load(tmp_path / "old.ckpt").geometry == "letterbox"
+    pipeline = refseg.load(checkpoint)
+    assert pipeline.geometry == "squash"
+    words = ["--ckpt_path", str(checkpoint), "--data.test_splits=[val]", "--save_masks", "true"]
+    assert main(["test", *words, "--output", str(tmp_path)]) == 0
+    found = refseg.evaluate(pipeline, references, save_masks=True, progress=False)
+    counted = ["expression_id", "intersection", "union", "score", "rle"]
+    assert found.table.select(counted).equals(read_results(tmp_path).table.select(counted))
+    squashed, boxed = (
+        refseg.evaluate(refseg.load(path), references, progress=False).figures["val"]
+        for path in (checkpoint, eager)
+    )
+    assert squashed != boxed
+
+
 def test_results_are_compared_and_reported(
     tested: Results, eager: Path, data: ReferringDataModule, tmp_path: Path
 ) -> None:

@@ -170,6 +170,7 @@ def test_crf_and_word_curves_work_from_features(runs: Path, store: Path, tmp_pat
             ["--data.image_size=40", "--data.fill=9"],
             "size is 48 there and 40 here; fill is 0 there",
         ),
+        (["--data.geometry=squash"], "geometry is None there and squash here"),
         (["--model.backbone.weights=null"], "weights is "),
         (["--trainer.precision=bf16-mixed"], "precision is 32-true there and bf16-mixed here"),
         (["--model.backbone.frozen=false"], "freeze it with --model.backbone.frozen"),

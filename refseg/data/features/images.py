@@ -14,7 +14,6 @@ from refseg.data.images import read_encoded
 from refseg.data.orientation import Size
 from refseg.data.references import References
 from refseg.data.transforms import Transform
-from refseg.geometry import Geometry
 
 
 class FittedImage(NamedTuple):
@@ -78,8 +77,6 @@ class FittedImages(Dataset[FittedImage]):
         path = self.paths[index]
         digest = digest_of(read_encoded(path))
         image = read_annotated_image(self.tables[number], row)
-        options = self.transform
-        height, width = image.shape[:2]
-        geometry = Geometry.letterbox(height, width, options.image_size, options.resampling)
-        fitted = geometry.apply_image(image, options.fill)
+        geometry = self.transform.geometry_of(*image.shape[:2])
+        fitted = geometry.apply_image(image, self.transform.fill)
         return FittedImage(path, digest, digest.as_read(self.sizes[index]), stack_images([fitted]))
