@@ -81,14 +81,29 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "max_position_embeddings": 24,
     }
     picture = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16}
+    vision = {**picture, "intermediate_size": 16, "image_size": 32, "patch_size": 16}
     stages = {"hidden_sizes": [8, 8, 12, 16], "depths": [1, 1, 1, 1]}
     configs = {
         "bert": transformers.BertConfig(**text),
         "roberta": transformers.RobertaConfig(**text),
         "clip_text": transformers.CLIPTextConfig(**text, eos_token_id=2),
         "clip": transformers.CLIPConfig(
-            text_config={**text, "eos_token_id": 49},
-            vision_config={**picture, "intermediate_size": 16, "image_size": 32},
+            text_config={**text, "eos_token_id": 49, "projection_dim": 12},
+            vision_config=vision,
+            projection_dim=12,
+        ),
+        "siglip": transformers.SiglipConfig(
+            text_config={**text, "projection_size": 12}, vision_config=vision
+        ),
+        "siglip2": transformers.Siglip2Config(text_config=text, vision_config=vision),
+        "metaclip_2": transformers.MetaClip2Config(
+            text_config={**text, "eos_token_id": 49}, vision_config=vision, projection_dim=12
+        ),
+        "clipseg": transformers.CLIPSegConfig(
+            text_config={**text, "eos_token_id": 49}, vision_config=vision, projection_dim=12
+        ),
+        "owlv2": transformers.Owlv2Config(
+            text_config=text, vision_config=vision, projection_dim=12
         ),
         "t5": transformers.T5Config(
             vocab_size=VOCAB_SIZE, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2

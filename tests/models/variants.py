@@ -73,7 +73,14 @@ TEXT_ENCODERS = {
     "roberta": _transformers(TransformersEncoder, "roberta"),
     "clip_text": _transformers(TransformersEncoder, "clip_text"),
     "clip-pooler": _transformers(TransformersEncoder, "clip", sentence="pooler"),
+    "clip-projection": _transformers(TransformersEncoder, "clip", sentence="projection"),
     "t5": _transformers(TransformersEncoder, "t5"),
+    "siglip": _transformers(TransformersEncoder, "siglip"),
+    "siglip-projection": _transformers(TransformersEncoder, "siglip", sentence="projection"),
+    "siglip2-pooler": _transformers(TransformersEncoder, "siglip2", sentence="pooler"),
+    "metaclip_2": _transformers(TransformersEncoder, "metaclip_2", sentence="projection"),
+    "clipseg": _transformers(TransformersEncoder, "clipseg", sentence="projection"),
+    "owlv2": _transformers(TransformersEncoder, "owlv2", sentence="projection"),
 }
 FUSIONS = {
     "concat": partial(ConcatFusion, hidden_dim=6),

@@ -67,6 +67,7 @@ class TransformersTokenizer(Tokenizer):
             padding=True,
             truncation=True,
             max_length=self.max_words,
+            return_attention_mask=True,  # SigLIP's says nothing of padding by itself
             return_tensors="np",
         )
         tokens, token_mask = encoded["input_ids"], encoded["attention_mask"]

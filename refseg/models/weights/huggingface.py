@@ -28,10 +28,10 @@ _SUFFIXES = {".bin", ".ckpt", ".h5", ".json", ".npz", ".pt", ".pth", ".safetenso
 _TEXTS = (
     "albert", "bert", "camembert", "chinese_clip_text_model", "clip", "clip_text_model",
     "clipseg_text_model", "convbert", "deberta", "deberta-v2", "distilbert", "electra", "ernie",
-    "esm", "flaubert", "funnel", "gpt2", "longformer", "megatron-bert", "mobilebert", "modernbert",
-    "mpnet", "mt5", "nomic_bert", "roberta", "roberta-prelayernorm", "roformer", "siglip",
-    "siglip_text_model", "siglip2_text_model", "squeezebert", "t5", "umt5", "xlm", "xlm-roberta",
-    "xlm-roberta-xl", "xlnet",
+    "esm", "flaubert", "funnel", "gpt2", "longformer", "megatron-bert", "metaclip_2_text_model",
+    "mobilebert", "modernbert", "mpnet", "mt5", "nomic_bert", "owlv2_text_model", "roberta",
+    "roberta-prelayernorm", "roformer", "siglip", "siglip_text_model", "siglip2_text_model",
+    "squeezebert", "t5", "umt5", "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet",
 )  # fmt: skip
 _IMAGES = (
     "beit", "bit", "convnext", "convnextv2", "dinov2", "dinov2_with_registers", "dinov3_convnext",

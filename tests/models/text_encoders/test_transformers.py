@@ -45,6 +45,100 @@ def test_pooler_of_clip_reads_the_token_that_ends_the_sentence(transformers_mode
     assert_close(text.sentence, torch.stack([text.words[0, 3], text.words[1, 2]]))
 
 
+WHOLE = {"clip": "CLIP", "clipseg": "CLIPSeg", "metaclip_2": "MetaClip2", "owlv2": "Owlv2"}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_projection_is_what_the_model_compares_with_images(
+    transformers_models: Path, name: str
+) -> None:
+    """49 ends a sentence in these models' configuration, and is OWLv2's highest id."""
+    folder = transformers_models / name
+    model = getattr(transformers, f"{WHOLE[name]}Model").from_pretrained(folder).eval()
+    encoder = TransformersEncoder(VOCAB_SIZE, str(folder), sentence="projection").eval()
+    text = encoder(TOKENS, MASK)
+    for row, length in enumerate((4, 3)):
+        tokens = TOKENS[[row], :length]
+        expected = model.get_text_features(input_ids=tokens).pooler_output
+        assert_close(text.sentence[[row]], expected, rtol=1e-4, atol=1e-5)
+        states = model.text_model(input_ids=tokens).last_hidden_state
+        assert_close(text.words[[row], :length], states, rtol=1e-4, atol=1e-5)
+    assert (encoder.word_dim, encoder.sentence_dim) == (16, 12)
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("clip", "CLIPTextModelWithProjection"),
+        ("clipseg", "CLIPSegForImageSegmentation"),
+        ("metaclip_2", "MetaClip2TextModelWithProjection"),
+        ("owlv2", "Owlv2ForObjectDetection"),
+    ],
+)
+def test_other_models_with_the_same_tower(
+    transformers_models: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    """Hubs have the towers in models for a task, whose weights have longer names."""
+    whole = transformers.AutoModel.from_pretrained(transformers_models / name)
+    config = whole.config.text_config if kind.endswith("WithProjection") else whole.config
+    config.projection_dim = 12
+    other = getattr(transformers, kind)(config)
+    inner = getattr(other, {"CLIPSeg": "clip", "Owlv2": "owlv2"}.get(WHOLE[name], ""), other)
+    inner.text_model.load_state_dict(whole.text_model.state_dict())
+    inner.text_projection.load_state_dict(whole.text_projection.state_dict())
+    other.save_pretrained(tmp_path)
+    expected, text = (
+        TransformersEncoder(VOCAB_SIZE, str(folder), sentence="projection").eval()(TOKENS, MASK)
+        for folder in (transformers_models / name, tmp_path)
+    )
+    assert torch.equal(text.sentence, expected.sentence)
+    assert torch.equal(text.words, expected.words)
+
+
+@pytest.mark.parametrize("name", ["siglip", "siglip2"])
+def test_siglip_reads_sentences_filled_up_to_all_its_positions(
+    transformers_models: Path, name: str
+) -> None:
+    """As its processor fills them (padding="max_length"), and without a mask; 1 is padding."""
+    folder = transformers_models / name
+    filled = torch.ones(2, 24, dtype=torch.int64)
+    filled[:, :4] = TOKENS.where(MASK, 1)
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    expected = model.get_text_features(input_ids=filled).pooler_output
+    for sentence in ("pooler", "projection"):
+        text = TransformersEncoder(VOCAB_SIZE, str(folder), sentence=sentence).eval()(TOKENS, MASK)
+        assert_close(text.sentence, expected, rtol=1e-4, atol=1e-5)
+    states = model.text_model(input_ids=filled).last_hidden_state
+    assert_close(text.words[MASK], states[:, :4][MASK], rtol=1e-4, atol=1e-5)
+    mean = TransformersEncoder(VOCAB_SIZE, str(folder)).eval()(TOKENS, MASK).sentence
+    assert_close(mean, torch.stack([states[0, :4].mean(0), states[1, :3].mean(0)]))
+
+
+def test_siglip_is_filled_with_its_tokenizers_padding(
+    transformers_models: Path, tmp_path: Path
+) -> None:
+    """SigLIP 2's tokenizer pads with 0, its configuration says 1."""
+    from tokenizers import Tokenizer, models
+
+    model = transformers.AutoModel.from_pretrained(transformers_models / "siglip2")
+    model.save_pretrained(tmp_path)
+    words = {"<pad>": 0, "<unk>": 1, **{f"word{number}": number for number in range(2, 50)}}
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel(words, unk_token="<unk>")),
+        pad_token="<pad>",
+        unk_token="<unk>",
+    ).save_pretrained(tmp_path)
+    filled = torch.zeros(2, 24, dtype=torch.int64)
+    filled[:, :4] = TOKENS.where(MASK, 0)
+    expected = model.eval().get_text_features(input_ids=filled).pooler_output
+    encoder = TransformersEncoder(VOCAB_SIZE, str(tmp_path), sentence="projection").eval()
+    assert_close(encoder(TOKENS, MASK).sentence, expected, rtol=1e-4, atol=1e-5)
+    architecture = Architecture(encoder.portable_arguments()["architecture"])
+    again = TransformersEncoder(VOCAB_SIZE, "./gone", architecture=architecture).eval()
+    assert again.padding == 0
+
+
 def test_frozen_model_stays_as_it_is(transformers_models: Path) -> None:
     """Its dropout of 0.1 stays off, so that the same sentence has the same features."""
     encoder = TransformersEncoder(VOCAB_SIZE, str(transformers_models / "bert")).train()
@@ -56,15 +150,27 @@ def test_frozen_model_stays_as_it_is(transformers_models: Path) -> None:
     assert not torch.equal(trained(TOKENS, MASK).words, trained(TOKENS, MASK).words)
 
 
-@pytest.mark.parametrize("name", ["bert", "clip", "t5"])
-def test_checkpoint_needs_no_folder(transformers_models: Path, tmp_path: Path, name: str) -> None:
-    encoder = TransformersEncoder(VOCAB_SIZE, str(transformers_models / name)).eval()
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("bert", "mean"),
+        ("clip", "mean"),
+        ("t5", "mean"),
+        *((name, "projection") for name in (*WHOLE, "siglip", "siglip2")),
+    ],
+)
+def test_checkpoint_needs_no_folder(
+    transformers_models: Path, tmp_path: Path, name: str, sentence: str
+) -> None:
+    folder = str(transformers_models / name)
+    encoder = TransformersEncoder(VOCAB_SIZE, folder, sentence=sentence).eval()
     torch.save(encoder.portable_arguments(), tmp_path / "arguments.pt")
     portable = torch.load(tmp_path / "arguments.pt", weights_only=True)
     portable["architecture"] = Architecture(portable["architecture"])
-    again = TransformersEncoder(VOCAB_SIZE, "./gone", **portable).eval()
+    again = TransformersEncoder(VOCAB_SIZE, "./gone", sentence=sentence, **portable).eval()
     again.load_state_dict(encoder.state_dict())
-    assert torch.equal(again(TOKENS, MASK).words, encoder(TOKENS, MASK).words)
+    for part in ("words", "sentence"):
+        assert torch.equal(getattr(again(TOKENS, MASK), part), getattr(encoder(TOKENS, MASK), part))
 
 
 @pytest.mark.parametrize("vocab_size", [51, 25, 7])
@@ -84,6 +190,8 @@ def test_model_may_have_embeddings_to_spare(transformers_models: Path) -> None:
 def test_bad_options_name_the_remedy(transformers_models: Path) -> None:
     with pytest.raises(ConfigError, match=r"\(t5\) has no pooler; use sentence: mean"):
         TransformersEncoder(VOCAB_SIZE, str(transformers_models / "t5"), sentence="pooler")
+    with pytest.raises(ConfigError, match=r"\(bert\) has no projection of sentences; use sentence"):
+        TransformersEncoder(VOCAB_SIZE, str(transformers_models / "bert"), sentence="projection")
     encoder = TransformersEncoder(VOCAB_SIZE, str(transformers_models / "bert"))
     tokens = torch.ones(1, 25, dtype=torch.int64)
     with pytest.raises(ConfigError, match=r"at most 24 tokens .* got 25; lower .* max_words"):
