@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 
 Fixture = Mapping[str, Tensor]
 Facts = dict[str, Any]
@@ -95,3 +96,10 @@ def synthetic_mask(seed: int, height: int, width: int) -> np.ndarray:
     if kind == 3:
         return ((x // 11 + y // 13) % 5 == 0) & (x + y < (width + height) // 2)
     return (np.abs(x * height - y * width) < 3 * width) & (x > 4)
+
+
+def assert_close_in_scale(actual: Tensor | None, expected: Tensor, tolerance: float = 1e-4) -> None:
+    """Differences are at most this share of the largest value: a sum of many is rounded as such."""
+    assert actual is not None
+    scale = max(1.0, expected.abs().max().item())
+    assert_close(actual / scale, expected / scale, atol=tolerance, rtol=tolerance)

@@ -8,6 +8,7 @@ import torch
 
 from refseg.models.backbones import (
     AtrousResNet,
+    ClipResNet,
     SmallBackbone,
     TorchvisionBackbone,
     TransformersBackbone,
@@ -41,6 +42,8 @@ def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path]
     return lambda _: partial(kind, *arguments, **options)
 
 
+TINY_CLIP = {"layers": (1, 2, 1, 1), "width": 4, "heads": 2, "embed_dim": 12}
+
 BACKBONES = {
     "small-4": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4),
     "small-8": _plain(SmallBackbone, width=8, image_dim=12, colour_dim=4, stride=8, blocks=2),
@@ -61,6 +64,8 @@ BACKBONES = {
     "dinov2": _transformers(TransformersBackbone, "dinov2"),
     "convnext-8": _transformers(TransformersBackbone, "convnext", stride=8),
     "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
+    "clip-resnet": _plain(ClipResNet, **TINY_CLIP),
+    "clip-resnet-16": _plain(ClipResNet, stride=16, **TINY_CLIP),
 }
 TEXT_ENCODERS = {
     "lstm": _plain(LSTMEncoder, embedding_dim=8, hidden_dim=6),

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from refseg.models.weights.provenance import RANDOM, Origin
 from refseg.types import Maps
 
-NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half"]
+NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half", "clip"]
 
 # name -> (channels are BGR, value that becomes 1, mean, standard deviation)
 _STATISTICS: dict[
@@ -22,6 +22,12 @@ _STATISTICS: dict[
     "ilsvrc_bgr": (True, 1.0, (104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0)),
     "vgg_rgb": (False, 1.0, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
     "half": (False, 255.0, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "clip": (
+        False,
+        255.0,
+        (0.48145466, 0.4578275, 0.40821073),
+        (0.26862954, 0.26130258, 0.27577711),
+    ),
 }
 
 
@@ -35,7 +41,7 @@ class Normalization(nn.Module):
     Args:
         name: `imagenet` is torchvision's; `caffe_bgr` is BGR, 0–255, minus the channel means;
             `ilsvrc_bgr` the same with other means (RMI); `vgg_rgb` the means of `caffe_bgr` in RGB
-            (Hu et al.); `half` maps 0–255 to [-1, 1].
+            (Hu et al.); `half` maps 0–255 to [-1, 1]; `clip` is CLIP's.
 
     Example:
         >>> images = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
