@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import (
 from refseg.errors import CheckpointError, ConfigError
 from refseg.models.parameters import parameter_groups
 from refseg.training.changed_settings import adapt, changes, check_length, told_changes
-from refseg.training.schedules import Cosine, Schedule
+from refseg.training.schedules import Cosine, MultiStep, Schedule
 
 _USUAL = partial(AdamW, lr=0.1)
 
@@ -117,6 +117,7 @@ def test_a_longer_training_has_the_rates_of_its_own_length() -> None:
     [
         Schedule,
         Cosine,
+        partial(MultiStep, milestones=[0.3, 0.8]),
         partial(StepLR, step_size=3, gamma=0.5),
         partial(ExponentialLR, gamma=0.9),
         partial(LinearLR, start_factor=0.2, total_iters=6),

@@ -1,11 +1,16 @@
 """Learning rates against their formulas."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.optim.lr_scheduler import MultiStepLR
 
-from refseg.training.schedules import Cosine, Polynomial, Schedule
+from refseg.errors import ConfigError
+from refseg.training.schedules import Cosine, MultiStep, Polynomial, Schedule
 
 
 def rates(schedule: Schedule, steps: int) -> list[float]:
@@ -58,3 +63,71 @@ def test_warmup_rises_linearly_then_decays_to_nothing() -> None:
 
 def test_a_constant_schedule_is_constant() -> None:
     assert set(rates(Schedule(sgd()), 7)) == {2.0}
+
+
+def torchs(milestones: list[int], gamma: float, steps: int) -> list[float]:
+    schedule = MultiStepLR(sgd(), milestones, gamma)
+    seen = []
+    for _ in range(steps + 1):
+        seen.append(schedule.get_last_lr()[0])
+        schedule.optimizer.step()
+        schedule.step()
+    return seen
+
+
+def test_a_tenth_from_epoch_35_of_50_as_cris() -> None:
+    """7 steps an epoch."""
+    seen = rates(MultiStep(sgd(), [0.7]), 350)
+    assert seen == pytest.approx(torchs([245], 0.1, 350))
+
+
+@settings(max_examples=30)
+@given(
+    milestones=st.lists(st.integers(1, 299), min_size=1, max_size=5, unique=True).map(sorted),
+    gamma=st.floats(0.05, 1),
+    as_shares=st.booleans(),
+)
+def test_milestones_of_a_published_length(
+    milestones: list[int], gamma: float, as_shares: bool
+) -> None:
+    """In steps or in shares; a training that goes on for longer keeps its last rate."""
+    chosen = [one / 300 if as_shares else float(one) for one in milestones]
+    schedule = MultiStep(sgd(), chosen, gamma, steps=300)
+    assert schedule.total_steps == 300
+    seen = []
+    for schedule.last_epoch in range(351):
+        seen += schedule.get_lr()
+    assert seen == pytest.approx(torchs(milestones, gamma, 350))
+
+
+def test_rela_in_its_own_steps() -> None:
+    schedule = MultiStep(sgd(), [110_000.0, 140_000.0], steps=150_000)
+    for step, expected in {109_999: 2, 110_000: 0.2, 139_999: 0.2, 140_000: 0.02}.items():
+        schedule.last_epoch = step
+        assert schedule.get_lr() == pytest.approx([expected])
+
+
+def test_milestones_after_a_warm_up_count_from_the_beginning() -> None:
+    seen = rates(MultiStep(sgd(), [0.5], warmup=0.3), 10)
+    assert seen == pytest.approx([0.02, 2 / 3, 4 / 3, 2, 2, *[0.2] * 6])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"milestones": [35.0]}, r"shares of the training, such as 0\.7, got \[35\.0\]"),
+        ({"milestones": []}, r"one or more growing milestones .* before 1, got \[\]"),
+        ({"milestones": [0.0]}, r"after the warm-up \(0\) and before 1, got \[0\.0\]"),
+        ({"milestones": [-0.5]}, "growing milestones"),
+        ({"milestones": [0.7, 0.7]}, r"got \[0\.7, 0\.7\]"),
+        ({"milestones": [0.7, 0.3]}, "growing milestones"),
+        ({"milestones": [0.2], "warmup": 0.3}, r"after the warm-up \(0\.3\)"),
+        ({"milestones": [100.0], "steps": 100}, r"in steps, before 100\), got \[100\.0\]"),
+        ({"milestones": [float("nan")]}, "growing milestones"),
+        ({"milestones": [0.5], "gamma": 0.0}, "gamma of MultiStep above 0, got 0"),
+        ({"milestones": [0.5], "steps": 0}, "at least 1 step, got steps=0"),
+    ],
+)
+def test_milestones_that_cannot_be(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MultiStep(sgd(), **options)
