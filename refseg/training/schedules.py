@@ -16,8 +16,8 @@ class Schedule(LRScheduler):
 
     The number of steps is the trainer's business and stands in its part of the config; the module
     hands it over through `total_steps` before the first step. A published schedule that is written
-    in steps says so itself (`Polynomial`, `MultiStep`): a training that is stopped early, or goes on for longer,
-    then has the published rates in its steps.
+    in steps says so itself (`Polynomial`, `MultiStep`): a training that is stopped early, or goes
+    on for longer, then has the published rates in its steps.
 
     Args:
         optimizer: whose learning rate to set.
