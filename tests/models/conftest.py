@@ -112,6 +112,18 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], image_size=32, window_size=4
         ),
         "dinov2": transformers.Dinov2Config(**picture, image_size=28, patch_size=14),
+        "sam": transformers.SamConfig(
+            vision_config={
+                **{**picture, "num_hidden_layers": 4, "initializer_range": 0.02},
+                **{"output_channels": 16, "image_size": 64, "patch_size": 8, "window_size": 3},
+                **{"global_attn_indexes": [1, 3], "mlp_dim": 16},
+            },
+            prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 8},
+            mask_decoder_config={
+                **{"hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2},
+                "iou_head_hidden_dim": 16,
+            },
+        ),
         "convnext": transformers.ConvNextConfig(**stages),
         "resnet": transformers.ResNetConfig(**stages, embedding_size=8, layer_type="basic"),
     }

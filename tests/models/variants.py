@@ -9,6 +9,7 @@ import torch
 from refseg.models.backbones import (
     AtrousResNet,
     ClipResNet,
+    SamBackbone,
     SmallBackbone,
     TorchvisionBackbone,
     TransformersBackbone,
@@ -63,6 +64,8 @@ BACKBONES = {
     "swin-stages": _transformers(TransformersBackbone, "swin", every_stage=True),
     "dinov2": _transformers(TransformersBackbone, "dinov2"),
     "convnext-8": _transformers(TransformersBackbone, "convnext", stride=8),
+    "sam": _transformers(SamBackbone, "sam"),
+    "sam-twice": _transformers(SamBackbone, "sam", for_dense_prompt=True),
     "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
     "clip-resnet": _plain(ClipResNet, **TINY_CLIP),
     "clip-resnet-16": _plain(ClipResNet, stride=16, **TINY_CLIP),

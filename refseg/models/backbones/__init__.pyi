@@ -4,6 +4,7 @@ from .base import Normalization as Normalization
 from .clip_resnet import ClipResNet as ClipResNet
 from .precomputed import PrecomputedFeatures as PrecomputedFeatures
 from .pyramid import FeaturePyramid as FeaturePyramid
+from .sam import SamBackbone as SamBackbone
 from .small import SmallBackbone as SmallBackbone
 from .torchvision import TorchvisionBackbone as TorchvisionBackbone
 from .transformers import TransformersBackbone as TransformersBackbone

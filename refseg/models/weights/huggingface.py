@@ -36,8 +36,12 @@ _TEXTS = (
 _IMAGES = (
     "beit", "bit", "convnext", "convnextv2", "dinov2", "dinov2_with_registers", "dinov3_convnext",
     "dinov3_vit", "focalnet", "hgnet_v2", "hiera", "maskformer-swin", "pvt_v2", "resnet",
-    "rt_detr_resnet", "swin", "swinv2", "textnet", "vitdet", "vitpose_backbone",
+    "rt_detr_resnet", "sam_mask_decoder", "sam_vision_model", "swin", "swinv2", "textnet", "vitdet",
+    "vitpose_backbone",
 )  # fmt: skip
+SAM = "sam_vision_model"
+"""The kind of the configuration of SAM's image side."""
+
 # Options that make the library fetch code or weights, or choose them by a name.
 _FETCHING = re.compile(
     r"_?(attn|experts)_implementation.*|auto_map|trust_remote_code|custom_\w+|quantization_config"
