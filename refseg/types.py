@@ -167,6 +167,11 @@ WORDS = "words"
 no word has gone into, `[expressions vocabulary h w]`."""
 
 
+GRID_LOGITS = "grid_logits"
+"""Name of an auxiliary output: the logits of the decoder's own grid, before they are enlarged to
+network size, `[expressions h w]`."""
+
+
 @dataclass
 class Output:
     """What a network answers to a batch; a loss is given all of it.

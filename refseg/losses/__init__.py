@@ -7,6 +7,7 @@ float32 (or float64, if the logits are), in mixed precision too.
 from refseg.losses.base import Loss, MaskLoss
 from refseg.losses.cells import CellLoss, any_foreground, subsampled
 from refseg.losses.dice import DiceLoss
+from refseg.losses.grid import GridLoss
 from refseg.losses.logistic import WeightedLogisticLoss
 from refseg.losses.weighted_sum import WeightedSum
 from refseg.losses.words import WordLoss
@@ -14,6 +15,7 @@ from refseg.losses.words import WordLoss
 __all__ = [
     "CellLoss",
     "DiceLoss",
+    "GridLoss",
     "Loss",
     "MaskLoss",
     "WeightedLogisticLoss",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.testing import assert_close
 
 from refseg.models.backbones import (
@@ -68,7 +69,9 @@ def text_encoder(built_text_encoder: TextEncoder) -> TextEncoder:
 @pytest.fixture(params=FUSIONS)
 def fusion(request: pytest.FixtureRequest) -> Fusion:
     torch.manual_seed(0)
-    return FUSIONS[request.param]((8, 9), 7, 5)
+    built = FUSIONS[request.param]((8, 9), 7, 5)
+    # In training, statistics of the batch are meant to mix its expressions.
+    return built.eval() if any(isinstance(each, _BatchNorm) for each in built.modules()) else built
 
 
 @pytest.fixture(params=DECODERS)

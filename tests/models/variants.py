@@ -21,10 +21,12 @@ from refseg.models.decoders import (
     MaskEmbeddingDecoder,
     PyramidDecoder,
     SkipConnectionDecoder,
+    TextKernelDecoder,
 )
 from refseg.models.fusion import (
     ConcatFusion,
     CrossAttention,
+    CrossModalTransformer,
     DynamicFilters,
     FilmFusion,
     LanguageAwareFusion,
@@ -43,6 +45,7 @@ def _plain(kind: type, *arguments: object, **options: object) -> Callable[[Path]
     return lambda _: partial(kind, *arguments, **options)
 
 
+TINY_CROSS_MODAL = {"hidden_dim": 8, "heads": 2, "layers": 2, "feedforward_dim": 12}
 TINY_CLIP = {"layers": (1, 2, 1, 1), "width": 4, "heads": 2, "embed_dim": 12}
 
 BACKBONES = {
@@ -100,11 +103,13 @@ FUSIONS = {
     "mlstm-one-at-once": partial(MultimodalLSTM, hidden_dim=6, expressions_at_once=1),
     "film": partial(FilmFusion, hidden_dim=6, blocks=2),
     "cross-attention": partial(CrossAttention, hidden_dim=6, heads=2),
+    "cross-modal": partial(CrossModalTransformer, **TINY_CROSS_MODAL, levels=1),
     "filters": partial(DynamicFilters, hidden_dim=6, filters=3),
     "filters-none": partial(DynamicFilters, hidden_dim=6, filters=0, layers=2),
 }
-# Fusions that speak between the stages of one backbone: checked in a whole network.
+# Fusions that speak between the stages of one backbone, or merge maps: checked in a whole network.
 EARLY = {
+    "cross-modal-3": partial(CrossModalTransformer, **TINY_CROSS_MODAL),
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
     "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
@@ -115,6 +120,7 @@ DECODERS = {
     "deconvolution": partial(DeconvolutionDecoder, stride=4),
     "pyramid": partial(PyramidDecoder, hidden_dim=8),
     "mask-embedding": partial(MaskEmbeddingDecoder, hidden_dim=8),
+    "text-kernel": partial(TextKernelDecoder, hidden_dim=8),
     "query": QueryToy,
     "skip-connection": SkipConnectionDecoder,
 }
@@ -128,6 +134,7 @@ PRECISIONS = {
 LOOK_AROUND = (
     MaskEmbeddingDecoder,
     PyramidDecoder,
+    TextKernelDecoder,
 )  # decoders whose cells look at their neighbours
 
 # Each part occurs at least once with a pretrained and once with an untrained neighbour.
@@ -145,5 +152,6 @@ NETWORKS = {
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
     "filters": ("small-4", "lstm", "filters", "bilinear"),
+    "cris": ("clip-resnet", "clip-projection", "cross-modal-3", "text-kernel"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
 }

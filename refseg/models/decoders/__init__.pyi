@@ -6,3 +6,4 @@ from .deconvolution import bilinear_filter as bilinear_filter
 from .mask_embedding import MaskEmbeddingDecoder as MaskEmbeddingDecoder
 from .pyramid import PyramidDecoder as PyramidDecoder
 from .skip_connection import SkipConnectionDecoder as SkipConnectionDecoder
+from .text_kernel import TextKernelDecoder as TextKernelDecoder
