@@ -166,6 +166,10 @@ WORDS = "words"
 """Name of an auxiliary output: a logit for each word of the vocabulary in each cell of a map that
 no word has gone into, `[expressions vocabulary h w]`."""
 
+MINIMAP = "minimap"
+"""Name of an auxiliary output: a logit for each cell of a coarse grid over the whole image, above 0
+where the mask covers it, `[expressions rows columns]`."""
+
 
 GRID_LOGITS = "grid_logits"
 """Name of an auxiliary output: the logits of the decoder's own grid, before they are enlarged to

@@ -120,3 +120,14 @@ def start_normal(layers: Iterable[nn.Module], std: float) -> None:
             nn.init.normal_(layer.weight, std=std)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def start_xavier_each(layers: Iterable[nn.Module]) -> None:
+    """Start the weights of linear layers by Glorot's rule, as transformers do; biases stay.
+
+    Args:
+        layers: others among them, without parameters, are left alone.
+    """
+    for layer in layers:
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)

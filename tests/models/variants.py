@@ -20,6 +20,7 @@ from refseg.models.decoders import (
     DeconvolutionDecoder,
     MaskEmbeddingDecoder,
     PyramidDecoder,
+    RegionDecoder,
     SkipConnectionDecoder,
     TextKernelDecoder,
 )
@@ -114,6 +115,7 @@ EARLY = {
     "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
+REGION = {"hidden_dim": 16, "layers": 3, "heads": 2, "feedforward_dim": 8, "grid": 3}
 DECODERS = {
     "bilinear": BilinearDecoder,
     "legacy": partial(BilinearDecoder, grid="legacy"),
@@ -122,6 +124,8 @@ DECODERS = {
     "mask-embedding": partial(MaskEmbeddingDecoder, hidden_dim=8),
     "text-kernel": partial(TextKernelDecoder, hidden_dim=8),
     "query": QueryToy,
+    "region": partial(RegionDecoder, **REGION, pixel_layers=1, pixel_feedforward_dim=8),
+    "region-pyramid": partial(RegionDecoder, **REGION, pixel_decoder="pyramid"),
     "skip-connection": SkipConnectionDecoder,
 }
 PRECISIONS = {
@@ -134,6 +138,7 @@ PRECISIONS = {
 LOOK_AROUND = (
     MaskEmbeddingDecoder,
     PyramidDecoder,
+    RegionDecoder,
     TextKernelDecoder,
 )  # decoders whose cells look at their neighbours
 
@@ -154,4 +159,6 @@ NETWORKS = {
     "filters": ("small-4", "lstm", "filters", "bilinear"),
     "cris": ("clip-resnet", "clip-projection", "cross-modal-3", "text-kernel"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
+    "rela": ("swin-stages", "bert", "language-aware-all", "region"),
+    "regions": ("small-fine-4", "lstm", "concat", "region-pyramid"),
 }

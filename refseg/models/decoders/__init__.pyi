@@ -5,5 +5,6 @@ from .deconvolution import DeconvolutionDecoder as DeconvolutionDecoder
 from .deconvolution import bilinear_filter as bilinear_filter
 from .mask_embedding import MaskEmbeddingDecoder as MaskEmbeddingDecoder
 from .pyramid import PyramidDecoder as PyramidDecoder
+from .region import RegionDecoder as RegionDecoder
 from .skip_connection import SkipConnectionDecoder as SkipConnectionDecoder
 from .text_kernel import TextKernelDecoder as TextKernelDecoder
