@@ -3,14 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
 from refseg.checkpoint import read_checkpoint
-from refseg.data.dataset import ReferringDataset, annotated_images
+from refseg.data.dataset import PerImage, ReferringDataset, annotated_images
 from refseg.data.features import FeatureStore
 from refseg.data.loaders import make_loader, share_with_workers
 from refseg.data.mixtures import DataSource, Mixture, Training, training_dataset
@@ -65,8 +65,9 @@ class ReferringDataModule(LightningDataModule):
         image_size: side of the square that the network sees, pixels; 320 in the papers.
         batch_size: images per batch (each with its expressions); 1 in the papers.
         num_workers: processes that read and transform images.
-        expressions_per_image: drawn anew at each visit of an image in training, or `all`;
-            evaluation always takes all.
+        expressions_per_image: drawn anew at each visit of an image in training, or `all`; with
+            `one_per_reference` an epoch visits each object (reference) instead, and draws one of
+            its expressions. Evaluation always takes all.
         max_expressions: an image with more expressions is split over several items when all are
             taken, so that memory stays bounded.
         tokenizer: from sentences to ids; words of the training splits by default. It must suit
@@ -110,7 +111,7 @@ class ReferringDataModule(LightningDataModule):
         image_size: int = 320,
         batch_size: int = 8,
         num_workers: int = 2,
-        expressions_per_image: int | Literal["all"] = "all",
+        expressions_per_image: PerImage = "all",
         max_expressions: int = 16,
         tokenizer: Tokenizer | None = None,
         augmentation: Augmentation | None = None,

@@ -18,6 +18,9 @@ from refseg.errors import ConfigError, DataError
 from refseg.masks import masks_of
 from refseg.types import Sample
 
+PerImage = int | Literal["all", "one_per_reference"]
+"""How many of an image's expressions are drawn at each visit, or which make an item."""
+
 _COLUMNS = ["image_path", "expression", "expression_id"]
 
 
@@ -28,6 +31,8 @@ class ReferringDataset(Dataset[Sample]):
     its expressions at random, without repetition (all, where it has fewer): an epoch sees each
     image once. With all of them, each expression is seen once per epoch, and an image
     with more than `max_expressions` is split over several items, so that memory stays bounded.
+    With `one_per_reference`, an item is a reference, and each visit draws one of its expressions:
+    an epoch sees each object once, as in the code of LAVT and CRIS.
 
     An image is turned upright as its EXIF orientation says, unless its masks have the size as
     stored (`Orientation`).
@@ -35,7 +40,7 @@ class ReferringDataset(Dataset[Sample]):
     Args:
         references: the rows of the chosen splits.
         transform: what becomes of each sample (`Transform`).
-        expressions_per_image: how many are drawn per visit, or `all`.
+        expressions_per_image: how many are drawn per visit, `all`, or `one_per_reference`.
         max_expressions: at most so many per item when `expressions_per_image` is `all`.
         features: read in place of the images, which are opened only to tell them by their content.
     """
@@ -44,21 +49,22 @@ class ReferringDataset(Dataset[Sample]):
         self,
         references: References,
         transform: Callable[[Sample], Sample],
-        expressions_per_image: int | Literal["all"] = "all",
+        expressions_per_image: PerImage = "all",
         max_expressions: int = 16,
         features: FeatureStore | None = None,
     ) -> None:
-        if expressions_per_image != "all" and expressions_per_image < 1:
+        if isinstance(expressions_per_image, int) and expressions_per_image < 1:
             raise ConfigError(
-                "Expected expressions_per_image to be 'all' or a number of at least 1, got "
-                f"{expressions_per_image}."
+                "Expected expressions_per_image to be 'all', 'one_per_reference' or a number of at "
+                f"least 1, got {expressions_per_image}."
             )
         if max_expressions < 1:
             raise ConfigError(f"Expected max_expressions of at least 1, got {max_expressions}.")
         self.references = references
         self.transform = transform
         self.expressions_per_image = expressions_per_image
-        self._rows, offsets = references.images()
+        is_by_reference = expressions_per_image == "one_per_reference"
+        self._rows, offsets = (references.by_reference if is_by_reference else references.images)()
         if expressions_per_image == "all":
             offsets = _chunked(offsets, max_expressions)
         self._offsets = offsets
@@ -66,7 +72,7 @@ class ReferringDataset(Dataset[Sample]):
         self._digests = None if features is None else features.locate(*self._images())
 
     def __len__(self) -> int:
-        """Number of images; more where images are split over several items."""
+        """Number of images, more where they are split over several items; or of references."""
         return len(self._offsets) - 1
 
     def __getitem__(self, index: int) -> Sample:
@@ -80,7 +86,8 @@ class ReferringDataset(Dataset[Sample]):
             raise IndexError(index)
         rows = self._rows[self._offsets[index] : self._offsets[index + 1]]
         if self.expressions_per_image != "all":
-            drawn = torch.randperm(len(rows))[: self.expressions_per_image].numpy()
+            count = 1 if isinstance(self.expressions_per_image, str) else self.expressions_per_image
+            drawn = torch.randperm(len(rows))[:count].numpy()
             rows = rows[np.sort(drawn)]
         if self.features is None or self._digests is None:
             return self.transform(self.read(rows))

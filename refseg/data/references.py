@@ -221,6 +221,10 @@ class References:
             codes = codes[self._rows]
         return group_by_image(codes)
 
+    def by_reference(self) -> ImageGroups:
+        """The rows grouped by reference, an object with its expressions, as images are."""
+        return group_by_image(self.table["reference_id"].to_numpy())
+
     def first_expression_ids(self) -> Int64[np.ndarray, " objects"]:
         """The id of one expression of each object: the first one of the last reference to it.
 

@@ -62,6 +62,22 @@ def test_drawn_expressions_differ_between_visits_and_come_all_in_turn(fake_root:
     assert everything.expression_ids == tuple(range(118, 124))
 
 
+def test_one_expression_of_each_reference(fake_root: Path) -> None:
+    """Each object once per epoch, by one of its sentences or another."""
+    references = dataset(fake_root, "train", expressions_per_image="one_per_reference")
+    assert len(references) == 12  # four images with three objects each
+    torch.manual_seed(0)
+    epochs = [[references[index] for index in range(12)] for _ in range(60)]
+    assert {len(sample.expressions) for epoch in epochs for sample in epoch} == {1}
+    seen = [{epoch[index].expression_ids[0] for epoch in epochs} for index in range(12)]
+    table = read_refer(fake_root, "fake").split(["train"]).table
+    rows = zip(*(table[name].to_pylist() for name in ("reference_id", "expression_id")), strict=True)
+    expected: dict[int, set[int]] = {}
+    for reference, expression in rows:
+        expected.setdefault(reference, set()).add(expression)
+    assert seen == [*expected.values()]
+
+
 def test_masks_belong_to_their_expressions(fake_root: Path) -> None:
     references = read_refer(fake_root, "fake")
     images = ReferringDataset(references, lambda sample: sample)
@@ -119,7 +135,7 @@ def test_a_bad_image_names_file_and_record(own_root: Path, broken: str, num_work
 
 
 def test_options_that_cannot_be(fake_root: Path) -> None:
-    with pytest.raises(ConfigError, match="'all' or a number of at least 1, got 0"):
+    with pytest.raises(ConfigError, match="'one_per_reference' or a number of at least 1, got 0"):
         dataset(fake_root, expressions_per_image=0)
     with pytest.raises(ConfigError, match="max_expressions of at least 1, got 0"):
         dataset(fake_root, max_expressions=0)

@@ -1,11 +1,11 @@
 """The rows that are trained on, without evaluation images, and the shares of the data sets."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch.utils.data import ConcatDataset, Dataset
 
-from refseg.data.dataset import ReferringDataset
+from refseg.data.dataset import PerImage, ReferringDataset
 from refseg.data.features import FeatureStore
 from refseg.data.mixtures.leakage import SharedImages, describe, find_shared, without
 from refseg.data.mixtures.mixture import Mixture, Part
@@ -80,7 +80,7 @@ def choose_training(
 def training_dataset(
     chosen: Sequence[Training],
     transform: Callable[[Sample], Sample],
-    expressions_per_image: int | Literal["all"],
+    expressions_per_image: PerImage,
     max_expressions: int,
     seed: int = 0,
     processes: int = 1,

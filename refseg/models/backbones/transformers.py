@@ -50,11 +50,14 @@ class TransformersBackbone(TrunkBackbone):
             stages.
         normalization: how the weights want their pixels; none: as the image processor says.
         pretrained: load the weights; else only the architecture, with random weights.
+        drop_path: probability with which a sample skips a layer of the last block in training, less
+            in earlier blocks; null: as the model's configuration says.
         architecture: what a checkpoint keeps in place of the files behind `name`, written by
             `portable_arguments`; not set by hand.
 
     Raises:
-        ConfigError: there is no such model or stride, or no network to get it.
+        ConfigError: there is no such model or stride, or no network to get it; or it drops no
+            paths.
     """
 
     def __init__(
@@ -66,10 +69,13 @@ class TransformersBackbone(TrunkBackbone):
         every_stage: bool = False,
         normalization: NormalizationName | None = None,
         pretrained: bool = True,
+        drop_path: float | None = None,
         architecture: Architecture | None = None,
     ) -> None:
         super().__init__()
         self.config = config = load_config(name, architecture and architecture["config"])
+        if drop_path is not None:
+            _set_drop_path(config, drop_path, name)
         kind, stages = _stages(config, name)
         if every_stage and pyramid_dim:
             raise ConfigError(
@@ -191,6 +197,18 @@ def _stages(config: PreTrainedConfig, name: str) -> tuple[type[Any], dict[int, s
     side = _probe(config).shape[-1]
     strides = [side // features.shape[-1] for features in maps]
     return type(network), dict(zip(strides, config.stage_names, strict=True))
+
+
+def _set_drop_path(config: PreTrainedConfig, probability: float, name: str) -> None:
+    """Have the layers of a network skipped at random while it is trained."""
+    if not hasattr(config, "drop_path_rate"):
+        raise ConfigError(
+            f"'{name}' ({config.model_type}) drops no paths; leave drop_path out, or choose a Swin, "
+            "ConvNeXt or DINOv2."
+        )
+    if not 0 <= probability < 1:
+        raise ConfigError(f"Expected drop_path of at least 0 and less than 1, got {probability}.")
+    config.drop_path_rate = probability
 
 
 def _unused_parameters(kind: type[Any], config: PreTrainedConfig) -> list[str]:

@@ -42,6 +42,7 @@ class TransformersEncoder(Pretrained, TextEncoder):
             first token; CLIP: the token that ends the sentence), or, of a model of images and
             texts, the `projection` of the pooled vector to where images are compared with it.
         pretrained: load the weights; else only the architecture, with random weights.
+        dropout: drop values at random in training, as the model's configuration says; false: never.
         architecture: what a checkpoint keeps in place of the files behind `name`, written by
             `portable_arguments`; not set by hand.
 
@@ -57,10 +58,11 @@ class TransformersEncoder(Pretrained, TextEncoder):
         frozen: bool = True,
         sentence: Literal["mean", "pooler", "projection"] = "mean",
         pretrained: bool = True,
+        dropout: bool = True,
         architecture: Architecture | None = None,
     ) -> None:
         super().__init__()
-        self.name, self.sentence = name, sentence
+        self.name, self.sentence, self.dropout = name, sentence, dropout
         self.config = config = text_config(name, architecture)
         trunk, projection = self._load_trunk(pretrained and architecture is None)
         _check_vocabulary(_embeddings(trunk), vocab_size, name)
@@ -83,6 +85,13 @@ class TransformersEncoder(Pretrained, TextEncoder):
                     f"'{name}' ({config.model_type}) has no pooler; use sentence: mean."
                 )
             self.sentence_dim = pooled.shape[-1]
+
+    def train(self, mode: bool = True) -> "TransformersEncoder":
+        """Set the mode; that of a trunk without dropout is always evaluation."""
+        super().train(mode)
+        if not self.dropout:
+            self.trunk.eval()
+        return self
 
     def forward(
         self,

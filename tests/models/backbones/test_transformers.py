@@ -56,6 +56,25 @@ def test_frozen_trunk_stays_as_it_is(transformers_models: Path) -> None:
     assert len(backbone.pyramid.laterals) == 3
 
 
+def test_paths_are_dropped_in_training_alone(transformers_models: Path) -> None:
+    """With a probability that grows to 0.5 over the blocks; in evaluation nothing changes."""
+    folder, options = str(transformers_models / "swin"), {"every_stage": True, "frozen": False}
+    whole = TransformersBackbone(folder, drop_path=0.0, **options).eval()
+    backbone = TransformersBackbone(folder, drop_path=0.5, **options)
+    found = [
+        getattr(drop, "drop_prob", 0.0)
+        for name, drop in backbone.named_modules()
+        if name.endswith("drop_path")
+    ]
+    assert max(found) == 0.5
+    assert found == sorted(found)
+    assert_close(backbone.eval()(IMAGES), whole(IMAGES))
+    torch.manual_seed(0)
+    visits = [backbone.train()(IMAGES[:1])[-1] for _ in range(8)]
+    assert not all(torch.equal(visit, visits[0]) for visit in visits)
+    assert torch.equal(whole.train()(IMAGES)[-1], whole(IMAGES)[-1])
+
+
 def test_statistics_come_from_the_image_processor(transformers_models: Path) -> None:
     folder = transformers_models / "convnext"
     try:

@@ -150,6 +150,14 @@ def test_frozen_model_stays_as_it_is(transformers_models: Path) -> None:
     assert not torch.equal(trained(TOKENS, MASK).words, trained(TOKENS, MASK).words)
 
 
+def test_a_trained_model_without_dropout(transformers_models: Path) -> None:
+    folder = str(transformers_models / "bert")
+    encoder = TransformersEncoder(VOCAB_SIZE, folder, frozen=False, dropout=False).train()
+    words = encoder(TOKENS, MASK).words
+    assert torch.equal(words, encoder(TOKENS, MASK).words)
+    assert words.requires_grad
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
