@@ -71,7 +71,9 @@ def test_one_expression_of_each_reference(fake_root: Path) -> None:
     assert {len(sample.expressions) for epoch in epochs for sample in epoch} == {1}
     seen = [{epoch[index].expression_ids[0] for epoch in epochs} for index in range(12)]
     table = read_refer(fake_root, "fake").split(["train"]).table
-    rows = zip(*(table[name].to_pylist() for name in ("reference_id", "expression_id")), strict=True)
+    rows = zip(
+        *(table[name].to_pylist() for name in ("reference_id", "expression_id")), strict=True
+    )
     expected: dict[int, set[int]] = {}
     for reference, expression in rows:
         expected.setdefault(reference, set()).add(expression)

@@ -203,8 +203,8 @@ def _set_drop_path(config: PreTrainedConfig, probability: float, name: str) -> N
     """Have the layers of a network skipped at random while it is trained."""
     if not hasattr(config, "drop_path_rate"):
         raise ConfigError(
-            f"'{name}' ({config.model_type}) drops no paths; leave drop_path out, or choose a Swin, "
-            "ConvNeXt or DINOv2."
+            f"'{name}' ({config.model_type}) drops no paths; leave drop_path out, or choose a "
+            "Swin, ConvNeXt or DINOv2."
         )
     if not 0 <= probability < 1:
         raise ConfigError(f"Expected drop_path of at least 0 and less than 1, got {probability}.")

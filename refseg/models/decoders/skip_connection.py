@@ -67,7 +67,8 @@ class SkipConnectionDecoder(Decoder):
         """Decode to `size`, (height, width) in pixels."""
         *finer_maps, merged = (each.to(self.classifier.weight.dtype) for each in fused)
         for block, finer in zip(self.blocks, reversed(finer_maps), strict=True):
-            enlarged = self.enlarge(merged, finer.shape[-2:])
+            h, w = finer.shape[-2:]
+            enlarged = self.enlarge(merged, (h, w))
             merged = block(torch.cat([enlarged, finer], dim=1))
         return Output(self.enlarge(in_full_precision(self.classifier, merged), size)[:, 0])
 

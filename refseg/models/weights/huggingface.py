@@ -54,8 +54,12 @@ _LARGEST_IN_LIST = 2**13  # depths and widths of stages
 class Architecture(dict[str, Any]):
     """A configuration of transformers as a checkpoint keeps it: plain numbers and texts.
 
-    It is a type of its own so that no parser of configs looks for classes in it.
+    It is a type of its own so that no parser of configs looks for classes in it. It has no
+    attributes: jsonargparse (4.53) copies those of a dictionary that can have any, in place of its
+    items.
     """
+
+    __slots__ = ()
 
 
 def import_transformers() -> ModuleType:

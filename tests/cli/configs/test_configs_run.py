@@ -20,7 +20,7 @@ def names(folder: str) -> list[str]:
 
 
 def test_no_folder_of_configs_is_forgotten() -> None:
-    known = {"backbone", "data", "fusion", "logger", "paper", "sweeps", "trainer"}
+    known = {"backbone", "data", "fusion", "logger", "modern", "paper", "sweeps", "trainer"}
     assert {path.name for path in PACKAGE_CONFIGS.iterdir() if path.is_dir()} == known
     assert sorted(path.name for path in PACKAGE_CONFIGS.glob("*.yaml")) == [
         "lstm_cnn.yaml",

@@ -1,0 +1,89 @@
+"""The modern systems' recipes: each runs for a step at reduced size, and is as large as published.
+
+A new system takes one line in `SYSTEMS`, and a file that says how it is made small.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from refseg.__main__ import main
+from refseg.cli.configs.bases import read_yaml, with_bases
+from refseg.cli.configs.files import PACKAGE_CONFIGS
+from refseg.cli.trainer.prepared import prepare_run
+
+from ...data.fake_grefcoco import grefs, write_grefs
+from ...data.fake_refer import annotations, write_annotations, write_images
+from .modern import lavt
+
+SYSTEMS = {
+    "lavt": lavt.SYSTEM,
+}
+CONFIGS = sorted(path.stem for path in (PACKAGE_CONFIGS / "modern").glob("*.yaml"))
+SMALL = (
+    "--data.batch_size=2",
+    "--data.num_workers=0",
+    "--trainer.accelerator=cpu",
+    "--trainer.devices=1",
+    "--trainer.sync_batchnorm=false",
+    "--trainer.precision=32-true",
+    "--trainer.max_epochs=1",
+    "--trainer.limit_train_batches=1",
+    "--trainer.enable_progress_bar=false",
+)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data sets that the recipes name, of seven images each."""
+    folder = tmp_path_factory.mktemp("sets")
+    for dataset, split_by in (("refcoco", "unc"), ("refcoco+", "unc"), ("refcocog", "umd")):
+        write_annotations(folder, *annotations(), dataset, split_by)
+    write_grefs(folder, *grefs())
+    write_images(folder / "images" / "train2014")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """The options that make each system small."""
+    folder = tmp_path_factory.mktemp("models")
+    return {name: system.small(folder / name) for name, system in SYSTEMS.items()}
+
+
+def system_of(config: str) -> str:
+    return config.partition("_")[0]
+
+
+def test_every_recipe_is_of_a_system_and_names_its_data() -> None:
+    assert {system_of(config) for config in CONFIGS} == {*SYSTEMS}
+    for config in CONFIGS:
+        path = PACKAGE_CONFIGS / "modern" / f"{config}.yaml"
+        assert with_bases(read_yaml(path), path.parent)["data"]["dataset"] in config.split("_")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_step_and_an_evaluation(
+    config: str, small: dict[str, list[str]], root: Path, tmp_path: Path
+) -> None:
+    """Trained for a step, validated, saved; the checkpoint alone is enough for a test."""
+    options = (*SMALL, *small[system_of(config)], f"--data.root={root}")
+    run = tmp_path / "run"
+    assert main(["fit", "--config", f"modern/{config}.yaml", *options, "--output", str(run)]) == 0
+    words = ["test", "--checkpoint", str(run / "checkpoints" / "best.ckpt")]
+    words += ["--data.test_splits=[val]", "--output", str(tmp_path / "test")]
+    assert main(words) == 0
+    assert (tmp_path / "test" / "results.parquet").is_file()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_full_size_is_the_published_one(system: str, root: Path, tmp_path: Path) -> None:
+    """Made without memory, from what says how large its models are."""
+    known = SYSTEMS[system]
+    config = next(config for config in CONFIGS if system_of(config) == system)
+    words = ["--config", f"modern/{config}.yaml", *SMALL, *known.full(tmp_path)]
+    with torch.device("meta"):
+        run = prepare_run([*words, f"--data.root={root}"])
+    count = sum(parameter.numel() for parameter in run.module.segmenter.parameters())
+    assert count - sum(known.published.values()) == sum(known.differences.values())
