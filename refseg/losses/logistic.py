@@ -82,3 +82,30 @@ class WeightedLogisticLoss(MaskLoss):
         if self.reduction == "expression_sum":
             return total / max(1, len(logits))
         return total / weights.sum() if self.reduction == "weights" else total
+
+
+def weighted_logistic(
+    logits: Float[Tensor, " *shape"],
+    targets: Float[Tensor, " *shape"] | Bool[Tensor, " *shape"],
+    positive_weight: float,
+    negative_weight: float,
+) -> Float[Tensor, ""]:
+    """Cross-entropy of two weighted classes, divided by the sum of the weights.
+
+    As `WeightedLogisticLoss` with `reduction="weights"`, of anything that has logits.
+
+    Args:
+        logits: before the sigmoid.
+        targets: yes or no, or the share that is yes, [0, 1].
+        positive_weight: of yes.
+        negative_weight: of no.
+
+    Example:
+        >>> weighted_logistic(torch.zeros(2), torch.tensor([1.0, 0.25]), 1.1, 0.9)
+        tensor(0.6931)
+    """
+    logits = full_precision(logits)
+    positive = positive_weight * targets.to(logits.dtype)
+    negative = negative_weight * (1 - targets.to(logits.dtype))
+    losses = positive * functional.softplus(-logits) + negative * functional.softplus(logits)
+    return losses.sum() / (positive + negative).sum()
