@@ -33,7 +33,7 @@ from refseg.models.fusion import (
     LanguageAwareFusion,
     MultimodalLSTM,
 )
-from refseg.models.text_encoders import LSTMEncoder, TransformersEncoder
+from refseg.models.text_encoders import ClipTextEncoder, LSTMEncoder, TransformersEncoder
 
 from .toys import EarlyToy, QueryToy
 
@@ -86,6 +86,7 @@ TEXT_ENCODERS = {
     "clip_text": _transformers(TransformersEncoder, "clip_text"),
     "clip-pooler": _transformers(TransformersEncoder, "clip", sentence="pooler"),
     "clip-projection": _transformers(TransformersEncoder, "clip", sentence="projection"),
+    "clip-by-sizes": _plain(ClipTextEncoder, width=16, layers=2, heads=2, projection_dim=12),
     "t5": _transformers(TransformersEncoder, "t5"),
     "siglip": _transformers(TransformersEncoder, "siglip"),
     "siglip-projection": _transformers(TransformersEncoder, "siglip", sentence="projection"),
@@ -157,7 +158,7 @@ NETWORKS = {
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
     "filters": ("small-4", "lstm", "filters", "bilinear"),
-    "cris": ("clip-resnet", "clip-projection", "cross-modal-3", "text-kernel"),
+    "cris": ("clip-resnet", "clip-by-sizes", "cross-modal-3", "text-kernel"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
     "rela": ("swin-stages", "bert", "language-aware-all", "region"),
     "regions": ("small-fine-4", "lstm", "concat", "region-pyramid"),

@@ -1,9 +1,7 @@
 """CLIP's ResNets, with the spatial attention pool of CRIS."""
 
-import zipfile
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -14,7 +12,8 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization
 from refseg.models.backbones.trunk import TrunkBackbone
-from refseg.models.weights.files import load_weights, read_weights
+from refseg.models.weights.clip import read_clip
+from refseg.models.weights.files import load_weights
 from refseg.models.weights.provenance import of_file
 from refseg.precision import full_precision
 from refseg.types import Maps
@@ -268,27 +267,12 @@ def _check(sizes: _Sizes, heads: int) -> None:
 
 
 def _of_images(path: str) -> dict[str, Tensor]:
-    """The image tower's weights of a file, in float32: CLIP's are published in float16."""
-    if _is_torchscript(Path(path).expanduser()):
-        raise ConfigError(
-            f"{path} is a TorchScript archive, as OpenAI publishes CLIP: opening it runs code, so "
-            "that it is not opened. Name a state dict in `weights`: a .safetensors file of "
-            "open_clip, or what torch.save(torch.jit.load(FILE).state_dict(), STATE) writes where "
-            "you trust the archive."
-        )
-    found = read_weights(path)
-    prefix = "visual."
-    if any(name.startswith(prefix) for name in found):
-        found = {
-            name.removeprefix(prefix): weight
-            for name, weight in found.items()
-            if name.startswith(prefix)
-        }
-    return {name: w.float() if w.is_floating_point() else w for name, w in found.items()}
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
+    """The weights of the image tower alone, without the prefix that a whole CLIP has."""
+    found, prefix = read_clip(path), "visual."
+    if not any(name.startswith(prefix) for name in found):
+        return found
+    return {
+        name.removeprefix(prefix): weight
+        for name, weight in found.items()
+        if name.startswith(prefix)
+    }

@@ -119,12 +119,14 @@ class TransformersEncoder(Pretrained, TextEncoder):
         words = functional.pad(words, (0, 0, 0, tokens.shape[1] - longest))
         return TextFeatures(words, sentence, token_mask)
 
-    def _read(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _read(self, tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The states of all tokens and, unless the mean is asked for, the vector of a sentence."""
         if self.is_filled:
             missing = self.config.max_position_embeddings - tokens.shape[1]
             filled = functional.pad(tokens, (0, missing), value=self.padding)
             output = self.trunk(input_ids=filled)
+        elif mask is None:
+            output = self.trunk(input_ids=tokens)
         else:
             attended = mask.clone()
             attended[:, 0] = True  # attention over nothing is not a number
@@ -166,7 +168,7 @@ class TransformersEncoder(Pretrained, TextEncoder):
     @torch.no_grad()
     def _pooled(self) -> Tensor | None:
         token = torch.tensor([[self.padding]])
-        return self._read(token, torch.ones_like(token, dtype=torch.bool))[1]
+        return self._read(token, None)[1]  # the values of a mask are not there on device meta
 
     def _check_length(self, longest: int) -> None:
         positions = getattr(self.config, "max_position_embeddings", None)

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.backbones import ClipResNet
+from refseg.models.original.cris import cris_state
 from refseg.types import Batch, Maps
 
 from ...parity import Fixture, assert_close_in_scale, read, under
@@ -19,13 +20,9 @@ LEVELS = ("v3", "v4", "v5")
 
 
 def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """CRIS keeps the new convolution inside of the pool."""
-    return {
-        f"connect.{name.removeprefix('attnpool.connect.')}"
-        if name.startswith("attnpool.connect.")
-        else f"trunk.{name}": weight
-        for name, weight in weights.items()
-    }
+    """The original's weights by our names."""
+    own = {f"backbone.visual.{name}": weight for name, weight in weights.items()}
+    return {name.removeprefix("backbone."): weight for name, weight in cris_state(own).items()}
 
 
 def walk(backbone: ClipResNet, pixels: Tensor) -> Maps:

@@ -9,25 +9,16 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from refseg.models.decoders import TextKernelDecoder
+from refseg.models.original.cris import cris_state
 from refseg.types import GRID_LOGITS, TextFeatures
 
 from ...parity import assert_close_in_scale, read, under
 
-NAMES = {
-    "vis.1": "enlarged_twice",
-    "vis.3": "enlarged_four_times",
-    "vis.4": "projection",
-    "txt": "classifier",
-}
-
 
 def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name.replace(theirs, ours, 1): weight
-        for name, weight in weights.items()
-        for theirs, ours in NAMES.items()
-        if name.startswith(f"{theirs}.")
-    }
+    """The original's weights by our names; its inputs have none."""
+    own = {f"proj.{name}": weight for name, weight in weights.items() if not name.startswith("in/")}
+    return {name.removeprefix("decoder."): weight for name, weight in cris_state(own).items()}
 
 
 def text_of(sentence: Tensor) -> TextFeatures:

@@ -13,35 +13,15 @@ from refseg.models.fusion.cross_modal_neck import (
     SentenceNorm,
     resized,
 )
+from refseg.models.original.cris import cris_state
 
 from ...parity import assert_close_in_scale, read, under
 
-NAMES = {
-    "txt_proj.0": "sentence.0",
-    "txt_proj.1": "sentence.1",
-    "norm_layer": "multiplied",
-    "f1_v_proj": "coarsest",
-    "f2_v_proj": "laterals.0",
-    "f2_cat": "merges.0",
-    "f3_v_proj": "laterals.1",
-    "f3_cat": "merges.1",
-    "f4_proj5": "outputs.0",
-    "f4_proj4": "outputs.1",
-    "f4_proj3": "outputs.2",
-    "aggr": "aggregation",
-    "coordconv.0.conv1.0": "located.convolution",
-    "coordconv.0.conv1.1": "located.normalization",
-    "coordconv.1": "smoothing",
-}
-
 
 def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    ours = {}
-    for name, weight in weights.items():
-        for theirs, place in NAMES.items():
-            if name.startswith(f"{theirs}."):
-                ours[name.replace(theirs, place, 1)] = weight
-    return ours
+    """The original's weights by our names; its inputs have none."""
+    own = {f"neck.{name}": weight for name, weight in weights.items() if not name.startswith("in/")}
+    return {name.removeprefix("fusion.neck."): w for name, w in cris_state(own).items()}
 
 
 @pytest.mark.parametrize("mode", ["eval", "train"])

@@ -11,32 +11,16 @@ from torch.testing import assert_close
 from refseg.errors import ConfigError
 from refseg.models.fusion import CrossModalTransformer
 from refseg.models.fusion.cross_modal_transformer import grid_positions, sine_positions
+from refseg.models.original.cris import cris_state
 from refseg.types import TextFeatures
 
 from ...parity import Fixture, assert_close_in_scale, read, under
 
-NAMES = {
-    "self_attn_norm": "after_cells",
-    "cross_attn_norm": "after_words",
-    "self_attn": "cells",
-    "multihead_attn": "words",
-    "ffn": "feedforward",
-    "norm1": "before_cells",
-    "norm2": "before_words",
-    "norm3": "before_feedforward",
-}
-
 
 def renamed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    ours = {}
-    for name, weight in weights.items():
-        kind, *place = name.split(".")
-        if kind == "layers":
-            number, part, *rest = place
-            ours[".".join(["layers", number, NAMES[part], *rest])] = weight
-        elif kind == "norm":
-            ours[".".join(["normalization", *place])] = weight
-    return ours
+    """The original's weights by our names; its inputs have none."""
+    own = {f"decoder.{name}": w for name, w in weights.items() if not name.startswith("in/")}
+    return {name.removeprefix("fusion."): weight for name, weight in cris_state(own).items()}
 
 
 def decoder(fixture: Fixture, heads: int, feedforward_dim: int) -> CrossModalTransformer:

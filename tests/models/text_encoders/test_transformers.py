@@ -240,3 +240,13 @@ def test_absent_models_are_one_message(
         assert message.startswith(f"Cannot load '{name}' with transformers: ")
         assert remedy in message
         assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["bert", "clip", "siglip"])
+def test_is_made_again_without_memory(name: str, transformers_models: Path) -> None:
+    """As a checkpoint is tried before it is opened: on torch's device meta."""
+    encoder = TransformersEncoder(50, str(transformers_models / name), sentence="pooler")
+    with torch.device("meta"):
+        again = TransformersEncoder(50, "", sentence="pooler", **encoder.portable_arguments())
+    shapes = {key: tensor.shape for key, tensor in encoder.state_dict().items()}
+    assert {key: tensor.shape for key, tensor in again.state_dict().items()} == shapes
