@@ -181,7 +181,12 @@ class _Checker:
 
     def foreign(self, path: object, place: str, bases: tuple[type, ...]) -> CheckpointError:
         known = sorted(
-            {k.__name__ for base in bases for k in _subclasses(base) if _is_ours(k)}
+            {
+                k.__name__
+                for base in bases
+                for k in _subclasses(base)
+                if _is_ours(k) and k.__name__[0] != "_"
+            }
             - {base.__name__ for base in bases if inspect.isabstract(base) or base in _OF_TORCH}
         )
         package = str(path).partition(".")[0]

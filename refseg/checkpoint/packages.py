@@ -13,13 +13,14 @@ OPTION = "--import"
 _named: set[str] = set()
 
 
-def import_packages(names: Iterable[str]) -> None:
+def import_packages(names: Iterable[str], named_by: str = OPTION) -> None:
     """Import packages of the user's own, and let checkpoints name their classes from now on.
 
     They are also looked for in the working directory. What is imported runs: name what you trust.
 
     Args:
         names: of packages or modules, as in an import statement.
+        named_by: where the user names them, for the message.
 
     Raises:
         ConfigError: there is no such package, or importing it fails.
@@ -34,8 +35,8 @@ def import_packages(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except Exception as error:  # it is other people's code, and may fail in any way
             raise ConfigError(
-                f"Cannot import the package {name!r} of {OPTION} ({type(error).__name__}: {error});"
-                f" name one that Python finds, in {here} or among the installed ones."
+                f"Cannot import the package {name!r} of {named_by} ({type(error).__name__}: "
+                f"{error}); name one that Python finds, in {here} or among the installed ones."
             ) from error
         _named.add(name)
 

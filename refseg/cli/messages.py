@@ -1,6 +1,6 @@
 """What libraries say of wrong options, in one short message with a remedy."""
 
-import importlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -77,12 +77,19 @@ def explain(message: str, options: Collection[str] = ()) -> str:
         return f"Of {key[1]}: {within[0]}"
     part = _PARTS.get(key[1]) if key else None
     name = re.search(r"class_path='?([\w.]+)|import path string: (\S+)", message)
+    if part is not None and name is None:
+        name = re.search(
+            r"expects a function or a callable.*Got value: ([\w.]+\.\w+)$", message, re.S
+        )
     if part is not None and key is not None and name:
+        path = name[1] or name[2]
+        own = _of_own_class(path, part[1])
+        if own:
+            return f"Unknown class '{path}' for {key[1]}: {own}"
         known = ", ".join(sorted(_known_classes(*part)))
-        short = (name[1] or name[2]).rpartition(".")[2]
         return (
-            f"Unknown class '{short}' for {key[1]}; known are {known}. Classes of your own "
-            "are named with their module, files end in .yaml."
+            f"Unknown class '{path.rpartition('.')[2]}' for {key[1]}; known are {known}. Classes "
+            "of your own are named with their module, files end in .yaml."
         )
     message = " ".join(message.split())
     wrong_value = _wrong_value(message)
@@ -179,6 +186,26 @@ _PARTS = {
     "model.lr_scheduler": ("refseg.training.schedules", "Schedule"),
     "data.tokenizer": ("refseg.data.tokenizers", "Tokenizer"),
 }
+
+
+def _of_own_class(path: str, base: str) -> str | None:
+    """What is wrong with the path of a class of the user's own; None where it is no such path."""
+    module, _, name = path.rpartition(".")
+    package = module.partition(".")[0]
+    if package in {"", "refseg"}:
+        return None
+    if importlib.util.find_spec(package) is None:
+        return (
+            f"there is no package '{package}' in the working directory or among the installed ones."
+        )
+    if module not in sys.modules:
+        return f"'{module}' cannot be imported; `python -c 'import {module}'` says why."
+    kinds = {n: kind for n, kind in vars(sys.modules[module]).items() if isinstance(kind, type)}
+    if name not in kinds:
+        return f"'{module}' has no class of this name.{did_you_mean(name, kinds)}"
+    if base in {parent.__name__ for parent in kinds[name].__mro__}:
+        return None
+    return f"it is a {kinds[name].__mro__[1].__name__}, and expected is a {base}."
 
 
 def _known_classes(module: str, base: str) -> dict[str, type]:

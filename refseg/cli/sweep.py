@@ -9,8 +9,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.text import Text
 
+from refseg.checkpoint.packages import OPTION
 from refseg.cli.configs.files import find_config
-from refseg.cli.parsing.argument_types import Count, Folder, Option
+from refseg.cli.parsing.argument_types import Count, Folder, Option, Packages
 from refseg.errors import ConfigError
 from refseg.sweeps import Run, Sweep, plan, read_sweep, summarise
 from refseg.sweeps.execution import Failure, Interrupted, execute
@@ -26,6 +27,7 @@ def sweep(
     *,
     output: Folder | None = None,
     jobs: Count = 1,
+    packages: Packages = (),
     overrides: Overrides = (),
 ) -> int:
     """Run every combination of a sweep file, each as a run of its own, and compare them.
@@ -46,6 +48,8 @@ def sweep(
             the configs of the package
         output: folder of the sweep, with a folder per run; default: runs/sweeps/NAME OF THE FILE
         jobs: runs at a time
+        packages: import a package of your own in each run; may be repeated. One in the working
+            directory, whose classes configs name, needs no such option
         overrides: behind `--`, those of `refseg fit`, for all runs
 
     Examples:
@@ -56,7 +60,8 @@ def sweep(
     console = Console()
     read = read_sweep(find_config(file))
     folder = output or Path("runs") / "sweeps" / read.path.stem
-    runs = plan(read, folder, overrides)
+    imported = [f"{OPTION}={name}" for name in packages]
+    runs = plan(read, folder, [*imported, *overrides])
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
@@ -67,7 +72,7 @@ def sweep(
         ) from error
     except Interrupted:
         finished = sum(one.result() is not None for one in runs)
-        again = shlex.join(_same_command(file, output, jobs, overrides))
+        again = shlex.join(_same_command(file, output, jobs, imported, overrides))
         console.print(
             Text(f"Stopped with {finished} of {len(runs)} runs finished. To go on:\n  {again}"),
             soft_wrap=True,
@@ -107,8 +112,10 @@ def _show_failure(failure: Failure, console: Console) -> None:
     )
 
 
-def _same_command(file: str, output: Path | None, jobs: int, overrides: Sequence[str]) -> list[str]:
-    words = ["refseg", "sweep", file]
+def _same_command(
+    file: str, output: Path | None, jobs: int, imported: Sequence[str], overrides: Sequence[str]
+) -> list[str]:
+    words = ["refseg", "sweep", file, *imported]
     if output is not None:
         words += ["--output", str(output)]
     if jobs != 1:

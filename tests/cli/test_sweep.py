@@ -406,7 +406,7 @@ def test_wrong_words_end_with_code_2(words: list[str], capsys: pytest.CaptureFix
 
 def test_words_after_two_dashes_are_overrides() -> None:
     parser = VerbParser(sweep, "refseg sweep")
-    given = {"output": None, "jobs": 2, "overrides": ["--a=1", "--", "b"]}
+    given = {"output": None, "jobs": 2, "packages": [], "overrides": ["--a=1", "--", "b"]}
     assert parser.arguments(["s.yaml", "--jobs", "2", "--", "--a=1", "--", "b"]) == (
         ["s.yaml"],
         given,

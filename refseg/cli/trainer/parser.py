@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 from refseg.checkpoint import import_packages
 from refseg.cli.messages import explain
 from refseg.cli.trainer.command_line import imported_packages
+from refseg.cli.trainer.own_classes import packages_here
 from refseg.errors import ConfigError
 from refseg.models.weights.huggingface import Architecture
 
@@ -38,9 +39,13 @@ class RefsegParser(LightningArgumentParser):
 def trust_nothing_unasked(words: Sequence[str]) -> None:
     """Import what the user names, and have the parser make objects where a type asks for them only.
 
+    He names packages by an option, and those of the working directory by the path of a class, too.
+
     Args:
         words: after the verb.
     """
     set_parsing_settings(instantiate_subclass_spec_in_any=False)
     register_type(Architecture, dict, Architecture, fail_already_registered=False)
     import_packages(imported_packages(words))
+    for package, source in packages_here(words).items():
+        import_packages([package], source)
