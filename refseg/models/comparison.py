@@ -11,7 +11,8 @@ from refseg.models.segmenter import Segmenter
 _PREFIX = "segmenter."
 _VOCABULARY = "text_encoder.embedding.weight"
 _SHOWN = 3
-_FILES = ("weights", "architecture", "pretrained")
+_FILES = ("weights", "architecture", "pretrained", "vectors")
+_FOLLOWS = ("normalization", "embedding_dim")  # from such a file, where nobody says it
 
 PARTS = ("backbone", "text_encoder", "fusion", "decoder")
 """Of a segmenter."""
@@ -63,8 +64,8 @@ def _of_class(part: str, there: str, here: str) -> str:
 
 
 def _differs(name: str, there: object, here: object) -> bool:
-    as_weights_want = name == "normalization" and here is None
-    return there != here and name not in _FILES and not as_weights_want
+    follows = name in _FOLLOWS and here is None
+    return there != here and name not in _FILES and not follows
 
 
 def check_model(checkpoint: Mapping[str, Any], segmenter: Segmenter, source: object) -> None:

@@ -40,6 +40,7 @@ from refseg.precision import check_optimizer, check_weights
 from refseg.training.changed_settings import adapt, check_length
 from refseg.training.precomputed_features import check_features
 from refseg.training.schedules import Schedule
+from refseg.training.word_vectors import take_words
 from refseg.types import Batch, Output
 
 import_parts()  # a config may name any of them: jsonargparse looks among the classes that exist
@@ -136,12 +137,16 @@ class ReferringSegmentation(LightningModule):
         return self.segmenter(batch)
 
     def setup(self, stage: str) -> None:
-        """Take the weights to start from.
+        """Take the weights to start from, unless they come from a checkpoint of the run.
 
         Raises:
             ConfigError: they are of another network, or of another vocabulary.
         """
-        if stage != "fit" or self.start_from is None or self.trainer.ckpt_path is not None:
+        if self.trainer.ckpt_path is not None:
+            return
+        if stage != "fit" or self.start_from is None:
+            if self.segmenter.text_encoder.wants_words:
+                take_words(self.segmenter.text_encoder, self.data, self.trainer)
             return
         checkpoint = read_checkpoint(self.start_from)
         if checkpoint["ReferringDataModule"]["tokenizer"] != self.data.tokenizer.state_dict():

@@ -70,6 +70,7 @@ def test_a_batch_is_padded_on_the_right(tmp_path: Path) -> None:
     assert tokenizer.unknown_words("a red box, left") == ["a"]  # the first three are read
     assert tokenizer.lengths(["a red box, left", "red.", ".", " "]).tolist() == [5, 1, 0, 0]
     longer = OriginalTokenizer(path)
+    assert longer.vocabulary() == ["<pad>", "<go>", "<eos>", "<unk>", "red", "red", "box"]
     assert longer.unknown_words("a red box, left") == ["a", ", ", "left"]
     assert longer.knows_any_word("a red box")
     assert not longer.knows_any_word("left, left")

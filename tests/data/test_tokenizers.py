@@ -33,6 +33,15 @@ def words() -> WordTokenizer:
     return tokenizer
 
 
+def test_the_vocabulary_has_the_word_of_each_id(words: WordTokenizer) -> None:
+    vocabulary = words.vocabulary()
+    assert len(vocabulary) == words.vocab_size
+    assert vocabulary[:2] == ["", ""]
+    tokens, token_mask = words.encode(TRAINING)
+    for sentence, row, is_word in zip(TRAINING, tokens, token_mask, strict=True):
+        assert [vocabulary[number] for number in row[is_word]] == split_words(sentence)
+
+
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
@@ -231,6 +240,11 @@ def test_transformers_encodes_and_pads_on_the_right(folder: Path) -> None:
     np.testing.assert_array_equal(tokens, [[2, 5, 15, 16, 3, 0], [2, 4, 5, 6, 7, 3]])
     np.testing.assert_array_equal(token_mask.sum(1), [5, 6])
     assert tokenizer.encode([])[0].shape == (0, 0)
+
+
+def test_transformers_ids_stand_for_pieces(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="ids stand for words, got TransformersTokenizer"):
+        TransformersTokenizer(str(folder)).vocabulary()
 
 
 def test_transformers_unknown_words(folder: Path) -> None:

@@ -63,6 +63,17 @@ class Tokenizer(ABC):
     def words(self, expression: str) -> list[str]:
         """The words or pieces of words that `encode` makes ids of, for a reader."""
 
+    def vocabulary(self) -> list[str]:
+        """The word of each id; an empty text where an id stands for no word.
+
+        Raises:
+            ConfigError: ids stand for pieces of words.
+        """
+        raise ConfigError(
+            f"Expected a tokenizer whose ids stand for words, got {type(self).__name__}; for "
+            "vectors of words use WordTokenizer."
+        )
+
     @abstractmethod
     def unknown_words(self, expression: str) -> list[str]:
         """The words that the vocabulary lacks, in their order, of those that are read."""

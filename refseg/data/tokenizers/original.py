@@ -140,6 +140,10 @@ class OriginalTokenizer(Tokenizer):
         """
         return split_as_original(expression)[: self.max_words]
 
+    def vocabulary(self) -> list[str]:
+        """The lines of the vocabulary file."""
+        return list(self._lines)
+
     def unknown_words(self, expression: str) -> list[str]:
         """The tokens of those that are read that the vocabulary lacks, separators included."""
         return [word for word in self.words(expression) if word not in self._ids]

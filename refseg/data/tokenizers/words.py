@@ -133,6 +133,10 @@ class WordTokenizer(Tokenizer):
         """The words of a sentence, as many as are read."""
         return split_words(expression)[: self.max_words]
 
+    def vocabulary(self) -> list[str]:
+        """The word of each id; padding and the unknown have none."""
+        return ["", "", *self._ids]
+
     def unknown_words(self, expression: str) -> list[str]:
         """The words of a sentence, as many as are read, that the training split did not have."""
         return [word for word in self.words(expression) if word not in self._ids]

@@ -1,9 +1,10 @@
 """What every text encoder promises."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Int64
 from torch import Tensor, nn
 
@@ -30,6 +31,24 @@ class TextEncoder(nn.Module, ABC):
         token_mask: Bool[Tensor, " expressions words"],
     ) -> TextFeatures:
         """Encode a batch of tokenised expressions."""
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether `take_words` is to be called before a training from the beginning."""
+        return False
+
+    def take_words(self, words: Sequence[str]) -> Bool[Tensor, " words"]:
+        """Learn which words the token ids stand for.
+
+        An encoder is made from the number of words alone, as a checkpoint makes it again.
+
+        Args:
+            words: the word of each id; an empty text is no word.
+
+        Returns:
+            For each word, whether the encoder knew it before any training.
+        """
+        return torch.zeros(len(words), dtype=torch.bool)
 
     @classmethod
     def is_portable(cls, arguments: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """The papers' text encoder: word embeddings and one LSTM."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Int64
@@ -10,6 +11,7 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.models.text_encoders.padding import pad_left, pad_right
+from refseg.models.weights.word_vectors import read_word_vectors, vector_length
 from refseg.precision import full_precision
 from refseg.types import TextFeatures
 
@@ -24,7 +26,8 @@ class LSTMEncoder(TextEncoder):
 
     Args:
         vocab_size: number of token ids; supplied by the data.
-        embedding_dim: length of a word embedding; 1000 in both papers.
+        embedding_dim: length of a word embedding; None: that of the vectors in `vectors`, else
+            1000 as in both papers.
         hidden_dim: length of the LSTM's state; 1000 in both papers.
         embedding_range: embeddings start uniform in ±`embedding_range`; 0.08 in RMI.
         dropout: share of embedding and sentence features dropped in training; 0 in both papers.
@@ -35,9 +38,14 @@ class LSTMEncoder(TextEncoder):
             far alone, as in RMI's text.
         recurrent_bias: give the LSTM two biases, as torch does, so that their sum learns twice as
             fast; the papers' LSTMs have one.
+        vectors: a file in the text format of GloVe (`read_word_vectors`) whose vectors the
+            embeddings start as. Words that are not in it start at random, spread like those that
+            are. None: all start at random, or come from a checkpoint.
+        train_vectors: train the embeddings, wherever they started; else all of them stay.
 
     Raises:
-        ConfigError: `left_padding` is less than 1.
+        ConfigError: `left_padding` is less than 1, or the file of vectors cannot be read, or has
+            vectors of another length than `embedding_dim`.
 
     References:
         Liu et al., *Recurrent Multimodal Interaction for Referring Image Segmentation*, ICCV 2017,
@@ -47,15 +55,18 @@ class LSTMEncoder(TextEncoder):
     def __init__(
         self,
         vocab_size: int,
-        embedding_dim: int = 1000,
+        embedding_dim: int | None = None,
         hidden_dim: int = 1000,
         embedding_range: float = 0.08,
         dropout: float = 0.0,
         left_padding: int | None = None,
         word_features: Literal["embedding_and_state", "state"] = "embedding_and_state",
         recurrent_bias: bool = True,
+        vectors: str | None = None,
+        train_vectors: bool = True,
     ) -> None:
         super().__init__()
+        embedding_dim = _embedding_dim(embedding_dim, vectors)
         if left_padding is not None and left_padding < 1:
             raise ConfigError(f"Expected left_padding of at least 1 token, got {left_padding}.")
         self.left_padding, self.word_features = left_padding, word_features
@@ -67,6 +78,54 @@ class LSTMEncoder(TextEncoder):
         nn.init.uniform_(self.embedding.weight, -embedding_range, embedding_range)
         initialize_lstm(self.lstm)
         self.lstm.bias_hh_l0.requires_grad_(recurrent_bias)
+        self.embedding.weight.requires_grad_(train_vectors)
+        self.vectors = vectors
+        self._has_vectors = False
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether there are vectors of words, and they have not been taken yet."""
+        return self.vectors is not None and not self._has_vectors
+
+    @torch.no_grad()
+    def take_words(self, words: Sequence[str]) -> Bool[Tensor, " words"]:
+        """Start the embeddings as the vectors of these words.
+
+        Args:
+            words: the word of each id; an empty text is no word.
+
+        Returns:
+            For each word, whether the file has its vector.
+
+        Raises:
+            ConfigError: the file has none of them, or cannot be read.
+        """
+        if self.vectors is None:
+            return super().take_words(words)
+        vectors, found = read_word_vectors(self.vectors, words)
+        if not found.any():
+            shown = ", ".join([word for word in words if word][:3])
+            raise ConfigError(
+                f"None of the {len(words):,} words of the vocabulary ({shown}, …) is in "
+                f"{self.vectors}; name vectors of the language of the sentences, in lower case."
+            )
+        known = vectors[found]
+        spread = known.std(0, correction=0)
+        vectors[~found] = known.mean(0) + spread * torch.randn(int((~found).sum()), len(spread))
+        self.embedding.weight.copy_(vectors)
+        self._has_vectors = True
+        return found
+
+    @classmethod
+    def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether no file of vectors is named."""
+        return arguments.get("vectors") is None
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """The length of the vectors, in place of their file."""
+        if self.vectors is None:
+            return {}
+        return {"vectors": None, "embedding_dim": self.embedding.embedding_dim}
 
     def forward(
         self,
@@ -113,6 +172,18 @@ class LSTMEncoder(TextEncoder):
     def _words(self, embedded: Tensor, states: Tensor) -> Tensor:
         so_far = functional.normalize(full_precision(states), dim=-1, eps=1e-6).to(states.dtype)
         return so_far if self.word_features == "state" else torch.cat([embedded, so_far], dim=-1)
+
+
+def _embedding_dim(asked: int | None, vectors: str | None) -> int:
+    if vectors is None:
+        return 1000 if asked is None else asked
+    length = vector_length(vectors)
+    if asked not in {None, length}:
+        raise ConfigError(
+            f"Expected embedding_dim {length:,} (or null), the length of the vectors in {vectors}, "
+            f"got {asked:,}; change it, or name other vectors."
+        )
+    return length
 
 
 @torch.no_grad()

@@ -1,5 +1,7 @@
 """The papers' text encoder against cells stepped by hand."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -101,3 +103,64 @@ def test_variants_of_the_papers() -> None:
     text.sentence.sum().backward()
     assert encoder.lstm.bias_hh_l0.grad is None
     assert not encoder.lstm.bias_hh_l0.any()
+
+
+WORDS = ["", "", "red", "dog", "zebra", "'s"]
+
+
+@pytest.fixture
+def vectors(tmp_path: Path) -> str:
+    path = tmp_path / "vectors.txt"
+    path.write_text("dog 1 10 -3\nred 3 10 -1\n's 5 10 -2\ncat 9 9 9\n")
+    return str(path)
+
+
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_embeddings_start_as_vectors_of_their_words(vectors: str, is_trained: bool) -> None:
+    torch.manual_seed(0)
+    encoder = LSTMEncoder(6, hidden_dim=3, vectors=vectors, train_vectors=is_trained)
+    assert (encoder.embedding.embedding_dim, encoder.word_dim) == (3, 6)
+    assert encoder.wants_words
+    assert encoder.take_words(WORDS).tolist() == [False, False, True, True, False, True]
+    assert not encoder.wants_words
+    embedded = encoder.embedding.weight.detach()
+    assert embedded[[2, 3, 5]].tolist() == [[3, 10, -1], [1, 10, -3], [5, 10, -2]]
+    encoder(TOKENS[:1, :2], MASK[:1, :2]).words.sum().backward()
+    assert (encoder.embedding.weight.grad is not None) == is_trained
+
+
+def test_words_without_a_vector_are_spread_like_those_with_one(vectors: str) -> None:
+    torch.manual_seed(0)
+    encoder = LSTMEncoder(2005, hidden_dim=3, vectors=vectors)
+    encoder.take_words(["red", "dog", "'s", *map(str, range(2002))])
+    others = encoder.embedding.weight.detach()[3:]
+    assert_close(others.mean(0), torch.tensor([3.0, 10.0, -2.0]), atol=0.1, rtol=0)
+    spread = torch.tensor([(8 / 3) ** 0.5, 0, (2 / 3) ** 0.5])
+    assert_close(others.std(0), spread, atol=0.1, rtol=0)
+
+
+def test_a_checkpoint_needs_no_file_of_vectors(vectors: str) -> None:
+    options = {"hidden_dim": 3, "vectors": vectors, "train_vectors": False}
+    encoder = LSTMEncoder(6, **options)  # type: ignore[arg-type]
+    assert not LSTMEncoder.is_portable(options)
+    portable = {**options, **encoder.portable_arguments()}
+    assert portable == {
+        "hidden_dim": 3,
+        "vectors": None,
+        "embedding_dim": 3,
+        "train_vectors": False,
+    }
+    assert LSTMEncoder.is_portable(portable)
+    again = LSTMEncoder(6, **portable)  # type: ignore[arg-type]
+    again.load_state_dict(encoder.state_dict())
+    assert not again.wants_words
+    assert not again.embedding.weight.requires_grad
+    assert LSTMEncoder(6, hidden_dim=3).portable_arguments() == {}
+
+
+def test_vectors_that_do_not_fit(vectors: str) -> None:
+    with pytest.raises(ConfigError, match=r"embedding_dim 3 \(or null\), .*, got 50;"):
+        LSTMEncoder(6, embedding_dim=50, vectors=vectors)
+    assert LSTMEncoder(6, embedding_dim=3, vectors=vectors).word_dim == 1003
+    with pytest.raises(ConfigError, match=r"None of the 4 words of the vocabulary \(rot, hund, …"):
+        LSTMEncoder(4, vectors=vectors).take_words(["", "", "rot", "hund"])
