@@ -68,19 +68,19 @@ def read_word_vectors(
     vectors, found = np.zeros((len(words), length), np.float32), np.zeros(len(words), np.bool_)
     with _lines(path) as lines:
         for number, line in enumerate(lines, start=1):
-            word = line[: line.find(b" ")]
+            name = line[: line.find(b" ")]
             spaces = line.count(b" ")
             if spaces != length:
                 if number == 1 and _HEADER.fullmatch(line):
                     continue
                 # A few words of GloVe's largest file have spaces themselves (". . .").
-                word = line.rsplit(b" ", length)[0]
-                if spaces < length or _is_number(word.rpartition(b" ")[2]):
+                name = line.rsplit(b" ", length)[0]
+                if spaces < length or _is_number(name.rpartition(b" ")[2]):
                     raise ConfigError(
                         f"Line {number:,} of {path} has {spaces:,} numbers, and the first one has "
                         f"{length:,}; {_EXPECTED}. Is the file complete?"
                     )
-            places = wanted.pop(word, None)
+            places = wanted.pop(name, None)
             if places is not None:
                 vectors[places] = _numbers(line, length, f"line {number:,} of {path}")
                 found[places] = True
