@@ -146,9 +146,10 @@ class Segmenter(nn.Module):
         for number in range(min(self.fusion.sites), len(stages)):
             if number > min(self.fusion.sites):
                 current = stages[number](current)
-            tapped = current
+            tapped = self.backbone.cells(current)
             if number in self.fusion.sites:
-                tapped, current = self.fusion.at_stage(number, current, text)
+                tapped, shown = self.fusion.at_stage(number, tapped, text)
+                current = self.backbone.with_cells(current, shown)
             if number in self.backbone.taps:
                 kept.append(tapped)
         return self.backbone.neck(tuple(kept), size)
@@ -212,8 +213,8 @@ def _check_sites(fusion: Fusion, backbone: Backbone) -> None:
         f"{type(backbone).__name__} "
         + (f"has the stages 0 to {stages - 1}" if stages else "is computed as a whole")
         + "; choose another backbone: SmallBackbone and AtrousResNet have four stages, "
-        "TorchvisionBackbone one for each stride, VGG16FullyConvolutional five, a Swin of "
-        "TransformersBackbone with every_stage one for each of its own."
+        "TorchvisionBackbone one for each stride, VGG16FullyConvolutional five, and a Swin, "
+        "ConvNeXt, DINO or image tower of TransformersBackbone with every_stage one for each map."
     )
 
 

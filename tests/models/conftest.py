@@ -111,7 +111,6 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "swin": transformers.SwinConfig(
             embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], image_size=32, window_size=4
         ),
-        "dinov2": transformers.Dinov2Config(**picture, image_size=28, patch_size=14),
         "sam": transformers.SamConfig(
             vision_config={
                 **{**picture, "num_hidden_layers": 4, "initializer_range": 0.02},
@@ -124,7 +123,21 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "iou_head_hidden_dim": 16,
             },
         ),
+        "swinv2": transformers.Swinv2Config(
+            embed_dim=8, depths=[1, 1, 2, 1], num_heads=[1, 1, 2, 2], image_size=64, window_size=4
+        ),
+        "dinov2": transformers.Dinov2Config(
+            **{**picture, "num_hidden_layers": 4}, image_size=28, patch_size=14
+        ),
+        "dinov2_with_registers": transformers.Dinov2WithRegistersConfig(
+            **picture, image_size=32, patch_size=16, num_register_tokens=4
+        ),
+        "dinov3_vit": transformers.DINOv3ViTConfig(
+            **picture, intermediate_size=16, image_size=32, num_register_tokens=4
+        ),
         "convnext": transformers.ConvNextConfig(**stages),
+        "convnextv2": transformers.ConvNextV2Config(**stages),
+        "dinov3_convnext": transformers.DINOv3ConvNextConfig(**stages),
         "resnet": transformers.ResNetConfig(**stages, embedding_size=8, layer_type="basic"),
     }
     folder = tmp_path_factory.mktemp("transformers")

@@ -159,7 +159,8 @@ class TestBackbone:
             *_, last = backbone.maps(images, until=number)
             assert_close(last, kept[number], rtol=1e-5, atol=1e-5)
         for tapped, each in zip(backbone.taps, backbone.maps(images), strict=True):
-            assert_close(kept[tapped], each, rtol=1e-5, atol=1e-5)
+            assert_close(backbone.cells(kept[tapped]), each, rtol=1e-5, atol=1e-5)
+            assert backbone.with_cells(kept[tapped], each).equal(kept[tapped])
 
     def test_batch_of_two_equals_two_of_one(
         self, backbone: Backbone, make_batch: MakeBatch

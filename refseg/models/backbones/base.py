@@ -140,6 +140,20 @@ class Backbone(nn.Module, ABC):
         """Make the map that the first stage is given of 8-bit RGB images."""
         raise NotImplementedError(f"{type(self).__name__} is computed as a whole, by `maps`.")
 
+    def cells(self, state: Float[Tensor, " n dim _ w"]) -> Float[Tensor, " n dim _ w"]:
+        """The map in what a stage gives, which a fusion sees and the neck is given.
+
+        It is all of it, unless other tokens travel along that have no place in the image. Whatever
+        a stage gives is one tensor with a row per image or expression.
+        """
+        return state
+
+    def with_cells(
+        self, state: Float[Tensor, " n dim _ w"], cells: Float[Tensor, " n dim h w"]
+    ) -> Float[Tensor, " n dim _ w"]:
+        """What a stage has given, with the cells that a fusion shows to the next one."""
+        return cells
+
     def open_stages(self) -> None:
         """Prepare for a fusion that speaks between the stages: by default nothing is to be done.
 
@@ -154,16 +168,16 @@ class Backbone(nn.Module, ABC):
 
         Args:
             images: 8-bit RGB.
-            until: the stage to stop after; its map is then the last one, tapped or not.
+            until: the stage to stop after; what it gives is then the last one, tapped or not.
         """
         current = self.stem(images)
-        kept = [current] if self.STEM in self.taps else []
+        kept = [self.cells(current)] if self.STEM in self.taps else []
         for number, stage in enumerate(self.stages):
             current = stage(current)
             if number == until:
                 return (*kept, current)
             if number in self.taps:
-                kept.append(current)
+                kept.append(self.cells(current))
         return tuple(kept)
 
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:

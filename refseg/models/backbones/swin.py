@@ -1,56 +1,93 @@
-"""The stages of a Swin transformer one by one, so that a fusion can speak between them."""
+"""The stages of Swin transformers one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from refseg.models.backbones.base import Stage
+from refseg.models.backbones.walk import Walk, channels_last
+from refseg.types import Maps
 
 
-def swin_stem(
-    trunk: Any,  # noqa: ANN401 - the transformers library has no types
-    pixels: Float[Tensor, " images 3 height width"],
-) -> Float[Tensor, " images dim h w"]:
-    """The embedded patches.
+class SwinWalk(Walk):
+    """A `SwinBackbone` of the transformers library.
 
-    Args:
-        trunk: a `SwinBackbone` of the transformers library.
-        pixels: normalised; padded with zeros to whole patches.
+    The library merges patches at the end of a stage. Here the merging belongs to the next one, so
+    that what is said after a stage goes into it.
     """
-    tokens, (h, w) = trunk.swin.embeddings(pixels)
-    return _as_map(tokens, h, w)
+
+    pads = False
+    options: dict[str, Any] = {"always_partition": True}  # noqa: RUF012 - of a block's forward
+    """The same windows whatever the size of the map, as `SwinBackbone` has them."""
+
+    def stem(
+        self, pixels: Float[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images dim h w"]:
+        """The embedded patches; the network pads with zeros to whole ones."""
+        tokens, (h, w) = self.model.embeddings(pixels)
+        return _as_map(tokens, h, w)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """The blocks of each stage, after the merging that leads to it."""
+        layers = self.model.encoder.layers
+        mergings = [None, *(layer.downsample for layer in layers[:-1])]
+        return [
+            _Stage(before, layer.blocks, self.options)
+            for before, layer in zip(mergings, layers, strict=True)
+        ]
+
+    def normalized(self, maps: Maps) -> Maps:
+        """Normalised by the layer that the backbone has for each of its maps."""
+        return tuple(channels_last(norm, each) for each, norm in zip(maps, self.norms, strict=True))
+
+    @property
+    def model(self) -> Any:  # noqa: ANN401 - the transformers library has no types
+        """The network with the embeddings and the encoder."""
+        return self.trunk.swin
+
+    @property
+    def norms(self) -> Iterable[nn.Module]:
+        """One for each of the chosen stages."""
+        return self.trunk.hidden_states_norms.children()
 
 
-def swin_stages(trunk: Any) -> Sequence[Stage]:  # noqa: ANN401 - as above
-    """What follows, map -> map: the blocks of each stage, after the merging that leads to it.
+class Swinv2Walk(SwinWalk):
+    """A `Swinv2Backbone`, whose blocks normalise what they add, and whose maps have no norm."""
 
-    The library merges at the end of a stage. Here the merging belongs to the next one, so that what
-    is said after a stage goes into it.
+    options: dict[str, Any] = {}  # noqa: RUF012 - of a block's forward
 
-    Args:
-        trunk: a `SwinBackbone` of the transformers library, whose modules these use.
-    """
-    layers = trunk.swin.encoder.layers
-    return [
-        _Stage(layers[number - 1] if number else None, layers[number])
-        for number in range(len(layers))
-    ]
+    @property
+    def model(self) -> Any:  # noqa: ANN401 - the transformers library has no types
+        """The network with the embeddings and the encoder."""
+        return self.trunk
+
+    def normalized(self, maps: Maps) -> Maps:
+        """The maps as they are."""
+        return maps
+
+    @property
+    def norms(self) -> Iterable[nn.Module]:
+        """None."""
+        return ()
 
 
 class _Stage:
-    def __init__(self, before: Any, layer: Any) -> None:  # noqa: ANN401 - as above
-        self.before, self.layer = before, layer
+    def __init__(
+        self, before: nn.Module | None, blocks: Iterable[nn.Module], options: dict[str, Any]
+    ) -> None:
+        self.before, self.blocks, self.options = before, blocks, options
 
     def __call__(self, seen: Tensor) -> Tensor:
         h, w = seen.shape[-2:]
         tokens = seen.flatten(2).transpose(1, 2)
         if self.before is not None:
-            tokens = self.before.downsample(tokens, (h, w))
+            tokens = self.before(tokens, (h, w))
             h, w = (h + 1) // 2, (w + 1) // 2
-        for block in self.layer.blocks:
-            tokens = block(tokens, (h, w), always_partition=True)[0]
+        for block in self.blocks:
+            tokens = block(tokens, (h, w), **self.options)[0]
         return _as_map(tokens, h, w)
 
 

@@ -1,22 +1,26 @@
-"""Backbones from the transformers library: Swin, DINOv2, ConvNeXt, ResNet and others."""
+"""Backbones from the transformers library: Swin, DINO, ConvNeXt, ResNet, CLIP's image tower, ..."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from jaxtyping import Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization, NormalizationName, Stage
+from refseg.models.backbones.probing import (
+    WALKS,
+    choose_levels,
+    known_network,
+    unused_parameters,
+)
 from refseg.models.backbones.pyramid import FeaturePyramid
-from refseg.models.backbones.swin import swin_stages, swin_stem
 from refseg.models.backbones.trunk import TrunkBackbone
+from refseg.models.backbones.walk import Walk
 from refseg.models.weights.huggingface import (
     Architecture,
     PreTrainedConfig,
-    explained,
     import_transformers,
     load_config,
     load_pretrained,
@@ -32,7 +36,11 @@ _NAMES = ("_name_or_path", "architectures", "dtype", "torch_dtype", "transformer
 class TransformersBackbone(TrunkBackbone):
     """Any network that `transformers.AutoBackbone` knows, by name or from a folder.
 
-    With `every_stage` a Swin can be spoken to between its stages. All other networks are computed
+    Of a model of images and texts (CLIP, SigLIP, SigLIP 2, MetaCLIP 2), the image tower is taken;
+    its positions are interpolated to the size of the images.
+
+    With `every_stage` a fusion can speak between the stages of a Swin, a Swin V2 or a ConvNeXt, and
+    between groups of layers of DINOv2, DINOv3 and the image towers. All other networks are computed
     as a whole.
 
     Images of any size are padded with the mean colour to whole cells, and the cells beyond the
@@ -44,20 +52,23 @@ class TransformersBackbone(TrunkBackbone):
         stride: pixels per cell of the output, one of those that the network's stages have; none:
             that of its last stage.
         frozen: leave the network as it is; train what comes after it only.
-        pyramid_dim: channels of a trained pyramid that merges the stages of `stride` and coarser;
-            none: the last stage of that stride, as it is.
+        pyramid_dim: channels of a trained pyramid that merges the stages of `stride` and coarser,
+            or the maps of `layers`; none: the last of them, as it is.
         every_stage: give the map of each stage from `stride` on, as it is; without a stride, of all
-            stages.
+            stages. Of a vision transformer: of each of `layers`.
         normalization: how the weights want their pixels; none: as the image processor says.
         pretrained: load the weights; else only the architecture, with random weights.
         drop_path: probability with which a sample skips a layer of the last block in training, less
             in earlier blocks; null: as the model's configuration says.
         architecture: what a checkpoint keeps in place of the files behind `name`, written by
             `portable_arguments`; not set by hand.
+        layers: of a vision transformer, whose layers all have one stride: those whose maps are
+            taken, counted from 1. none: the last; with `every_stage`, those at the end of each
+            quarter (3, 6, 9 and 12 of 12).
 
     Raises:
-        ConfigError: there is no such model or stride, or no network to get it; or it drops no
-            paths.
+        ConfigError: there is no such model, stride or layer, or no network to get it; or it drops
+            no paths.
     """
 
     def __init__(
@@ -71,38 +82,41 @@ class TransformersBackbone(TrunkBackbone):
         pretrained: bool = True,
         drop_path: float | None = None,
         architecture: Architecture | None = None,
+        layers: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.config = config = load_config(name, architecture and architecture["config"])
+        config = load_config(name, architecture and architecture["config"])
+        self.config = config = getattr(config, "vision_config", None) or config
         if drop_path is not None:
             _set_drop_path(config, drop_path, name)
-        kind, stages = _stages(config, name)
+        network = known_network(config, name)
         if every_stage and pyramid_dim:
             raise ConfigError(
                 "Expected either every_stage or pyramid_dim, which merges the stages; got both."
             )
         self.every_stage, self.is_opened = every_stage, False
-        self.stride = (min if every_stage else max)(stages) if stride is None else stride
-        if self.stride not in stages:
-            possible = ", ".join(map(str, stages))
-            raise ConfigError(f"{name} has no stride {stride}; choose one of {possible}.")
-        takes_more = bool(pyramid_dim) or every_stage
-        chosen = [s for s in stages if s == self.stride or (takes_more and s > self.stride)]
-        config.out_features = [stages[s] for s in chosen]
-        self.whole = max(chosen)  # pixels that an image is padded to a multiple of
+        chosen = choose_levels(network, name, stride, layers, every_stage, bool(pyramid_dim))
+        self.levels = tuple(level.number for level in chosen)
+        self.whole = max(level.stride for level in chosen)  # pixels that an image is padded to
+        if not network.is_tower:
+            config.out_features = [level.name for level in chosen]
         if pretrained and architecture is None:
-            trunk = load_pretrained(kind, name, config)
+            trunk = load_pretrained(network.kind, name, config)
             self.origin = of_hub(name, getattr(config, "_commit_hash", None))
         else:
-            trunk = kind(config)
+            trunk = network.kind(config)
+        self.is_walked = network.is_tower or (every_stage and config.model_type in WALKS)
+        if self.is_walked:
+            self.taps = tuple(range(len(chosen))) if network.is_uniform else self.levels
         self.hold(trunk, frozen)
-        for unused in _unused_parameters(kind, config):
+        for unused in unused_parameters(network.kind, config, self._compute):
             trunk.get_parameter(unused).requires_grad_(False)
-        self.pyramid = None if pyramid_dim is None else FeaturePyramid(trunk.channels, pyramid_dim)
-        self.dims, self.strides = (pyramid_dim or trunk.channels[-1],), (self.stride,)
+        dims = [config.hidden_size] * len(chosen) if network.is_tower else list(trunk.channels)
+        self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
+        self.stride = chosen[0].stride
+        self.dims, self.strides = (pyramid_dim or dims[-1],), (self.stride,)
         if every_stage:
-            self.dims, self.strides = tuple(trunk.channels), tuple(chosen)
-            self.taps = tuple([*stages].index(stride) for stride in chosen)
+            self.dims, self.strides = tuple(dims), tuple(level.stride for level in chosen)
         self.normalization = (
             Normalization.from_statistics(*_statistics(name, architecture))
             if normalization is None
@@ -111,24 +125,38 @@ class TransformersBackbone(TrunkBackbone):
 
     @property
     def stages(self) -> Sequence[Stage]:
-        """Those of a Swin whose every stage is asked for; none else."""
-        return swin_stages(self.trunk) if self.is_walked else ()
-
-    @property
-    def is_walked(self) -> bool:
-        """Whether it is computed stage by stage."""
-        return self.every_stage and self.config.model_type == "swin"
+        """Those of the network, where a fusion can speak between them; none else."""
+        return self._walk(self.trunk).stages if self.is_walked else ()
 
     def stem(
         self, images: UInt8[Tensor, " images 3 height width"]
     ) -> Float[Tensor, " images _ _ _"]:
-        """Embed the patches of a Swin."""
-        return swin_stem(self.trunk, self.normalization(images))
+        """What the first stage is given: embedded patches, of most networks."""
+        walk, pixels = self._walk(self.trunk), self.normalization(images)
+        return walk.stem(self._pad(pixels) if walk.pads else pixels)
+
+    def cells(self, state: Float[Tensor, " n dim _ w"]) -> Float[Tensor, " n dim _ w"]:
+        """The map in what a stage gives, without the class and register tokens of transformers."""
+        return self._walk(self.trunk).cells(state)
+
+    def with_cells(
+        self, state: Float[Tensor, " n dim _ w"], cells: Float[Tensor, " n dim h w"]
+    ) -> Float[Tensor, " n dim _ w"]:
+        """What a stage has given, with other cells."""
+        return self._walk(self.trunk).with_cells(state, cells)
 
     def open_stages(self) -> None:
         """Leave the normalisation of the stages' maps to the fusion that speaks between them."""
         self.is_opened = True
-        self.trunk.get_submodule("hidden_states_norms").requires_grad_(False)
+        for norm in self._walk(self.trunk).norms:
+            norm.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> "TransformersBackbone":
+        """Set the mode of everything but a frozen trunk, and what would change between stages."""
+        super().train(mode)
+        for module in self._walk(self.trunk).always_in_evaluation if self.is_walked else ():
+            module.eval()
+        return self
 
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
@@ -136,11 +164,8 @@ class TransformersBackbone(TrunkBackbone):
         """Compute the last map of the chosen stride or, for several, of each stride."""
         if self.is_walked:
             return super().maps(images, until)
-        height, width = images.shape[-2:]
         with self.trunk_gradients():
-            pixels = self.normalization(images)
-            pixels = functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
-            return tuple(self.trunk(pixels).feature_maps)
+            return tuple(self.trunk(self._pad(self.normalization(images))).feature_maps)
 
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
         """Merge the maps, where there is a pyramid, and cut off the cells beyond the image.
@@ -149,12 +174,8 @@ class TransformersBackbone(TrunkBackbone):
         """
         height, width = size
         if self.is_walked and not self.is_opened:
-            norms = self.trunk.get_submodule("hidden_states_norms").children()
-            maps = tuple(
-                norm(each.movedim(1, -1)).movedim(-1, 1)
-                for each, norm in zip(maps, norms, strict=True)
-            )
-        elif not self.every_stage:
+            maps = self._walk(self.trunk).normalized(maps)
+        if not self.every_stage:
             maps = (maps[-1] if self.pyramid is None else self.pyramid(maps),)
         return tuple(
             each[..., : -(-height // stride), : -(-width // stride)]
@@ -166,7 +187,13 @@ class TransformersBackbone(TrunkBackbone):
         architecture = {
             key: value for key, value in plain_config(self.config).items() if key not in _NAMES
         }
-        return {"architecture": architecture, "stride": self.stride, "whole": self.whole}
+        return {
+            "architecture": architecture,
+            "stride": self.stride,
+            "levels": [*self.levels],
+            "whole": self.whole,
+            "normalized": not self.is_walked,
+        }
 
     @classmethod
     def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
@@ -182,21 +209,24 @@ class TransformersBackbone(TrunkBackbone):
         }
         return {"architecture": architecture}
 
+    def _walk(self, trunk: nn.Module) -> Walk:
+        return WALKS[self.config.model_type](trunk, self.levels)
 
-def _stages(config: PreTrainedConfig, name: str) -> tuple[type[Any], dict[int, str]]:
-    """The class of the network, and its last stage at each stride, from fine to coarse."""
-    if getattr(config, "stage_names", None) is None:
-        raise ConfigError(
-            f"'{name}' ({config.model_type}) gives no feature maps; choose one that transformers "
-            "has as a backbone: Swin, DINOv2, ConvNeXt, ResNet, ..."
-        )
-    config.out_features = list(config.stage_names)
-    with explained(name), torch.device("meta"), torch.no_grad():
-        network = import_transformers().AutoBackbone.from_config(config).eval()
-        maps = network(_probe(config)).feature_maps
-    side = _probe(config).shape[-1]
-    strides = [side // features.shape[-1] for features in maps]
-    return type(network), dict(zip(strides, config.stage_names, strict=True))
+    def _pad(self, pixels: Tensor) -> Tensor:
+        height, width = pixels.shape[-2:]
+        return functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
+
+    def _compute(self, trunk: Any, pixels: Tensor) -> Maps:  # noqa: ANN401 - untyped
+        """The maps of a network like the trunk."""
+        if not self.is_walked:
+            return tuple(trunk(pixels).feature_maps)
+        walk = self._walk(trunk)
+        state, maps = walk.stem(pixels), []
+        for number, stage in enumerate(walk.stages):
+            state = stage(state)
+            if number in self.taps:
+                maps.append(walk.cells(state))
+        return walk.normalized(tuple(maps))
 
 
 def _set_drop_path(config: PreTrainedConfig, probability: float, name: str) -> None:
@@ -209,27 +239,6 @@ def _set_drop_path(config: PreTrainedConfig, probability: float, name: str) -> N
     if not 0 <= probability < 1:
         raise ConfigError(f"Expected drop_path of at least 0 and less than 1, got {probability}.")
     config.drop_path_rate = probability
-
-
-def _unused_parameters(kind: type[Any], config: PreTrainedConfig) -> list[str]:
-    """Parameters that the chosen stages do not depend on (mask tokens, norms of other heads).
-
-    Distributed training waits for the gradient of everything that is trained.
-    """
-    with torch.device("meta"), torch.enable_grad():
-        network = kind(config).eval()
-        maps = network(_probe(config)).feature_maps
-        names, parameters = zip(*network.named_parameters(), strict=True)
-        total = torch.stack([features.sum() for features in maps]).sum()
-        gradients = torch.autograd.grad(total, parameters, allow_unused=True)
-    return [name for name, gradient in zip(names, gradients, strict=True) if gradient is None]
-
-
-def _probe(config: PreTrainedConfig) -> Tensor:
-    """An image without memory that every stride divides; patches may be of 14 or 16 pixels."""
-    patch = getattr(config, "patch_size", 1)
-    side = 64 if not isinstance(patch, int) or 64 % patch == 0 else 4 * patch
-    return torch.empty(1, 3, side, side, device="meta")
 
 
 def _statistics(name: str, architecture: dict[str, Any] | None) -> tuple[list[float], list[float]]:

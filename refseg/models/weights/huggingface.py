@@ -34,9 +34,11 @@ _TEXTS = (
     "squeezebert", "t5", "umt5", "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet",
 )  # fmt: skip
 _IMAGES = (
-    "beit", "bit", "convnext", "convnextv2", "dinov2", "dinov2_with_registers", "dinov3_convnext",
-    "dinov3_vit", "focalnet", "hgnet_v2", "hiera", "maskformer-swin", "pvt_v2", "resnet",
-    "rt_detr_resnet", "sam_mask_decoder", "sam_vision_model", "swin", "swinv2", "textnet", "vitdet",
+    "beit", "bit", "clip_vision_model", "convnext", "convnextv2", "dinov2",
+    "dinov2_with_registers", "dinov3_convnext", "dinov3_vit", "focalnet", "hgnet_v2", "hiera",
+    "maskformer-swin", "metaclip_2_vision_model", "pvt_v2", "resnet", "rt_detr_resnet",
+    "sam_mask_decoder", "sam_vision_model", "siglip_vision_model", "siglip2_vision_model", "swin",
+    "swinv2", "textnet", "vitdet",
     "vitpose_backbone",
 )  # fmt: skip
 SAM = "sam_vision_model"

@@ -92,7 +92,7 @@ def test_statistics_come_from_the_image_processor(transformers_models: Path) -> 
     assert_close(without.normalization(IMAGES), _imagenet(IMAGES))
 
 
-@pytest.mark.parametrize("name", ["swin", "dinov2"])
+@pytest.mark.parametrize("name", ["swin", "dinov2", "clip", "siglip", "siglip2", "metaclip_2"])
 def test_checkpoint_needs_no_folder(transformers_models: Path, tmp_path: Path, name: str) -> None:
     arguments = {"name": str(transformers_models / name), "pyramid_dim": 8}
     backbone = TransformersBackbone(**arguments).eval()
@@ -115,8 +115,12 @@ def test_without_pretraining_weights_are_random(transformers_models: Path) -> No
 def test_bad_options_name_the_remedy(transformers_models: Path) -> None:
     with pytest.raises(ConfigError, match=r"no stride 5; choose one of 4, 8, 16, 32\."):
         TransformersBackbone(str(transformers_models / "swin"), stride=5)
-    with pytest.raises(ConfigError, match=r"\(bert\) gives no feature maps; choose .* Swin"):
+    with pytest.raises(ConfigError, match=r"\(bert\) gives no feature maps; choose .*Swin"):
         TransformersBackbone(str(transformers_models / "bert"))
+    with pytest.raises(ConfigError, match=r"between 1 and 4, those of .*dinov2, got \[0, 5\]"):
+        TransformersBackbone(str(transformers_models / "dinov2"), layers=[0, 5])
+    with pytest.raises(ConfigError, match=r"have the strides 4, 8, 16, 32; choose .* by stride"):
+        TransformersBackbone(str(transformers_models / "swin"), layers=[1])
     with pytest.raises(
         ConfigError, match=r"'\./absent'; expected a folder that save_pretrained wrote"
     ):

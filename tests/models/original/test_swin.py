@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from refseg.errors import CheckpointError
-from refseg.models.backbones.swin import swin_stages, swin_stem
+from refseg.models.backbones.swin import SwinWalk
 from refseg.models.original.swin import swin_state
 
 from ...parity import read, under
@@ -38,12 +38,12 @@ def test_the_blocks_of_a_stage(name: str, heads: int, size: tuple[int, int], sha
     state = swin_state(of_swin, trunk.state_dict())
     assert not trunk.load_state_dict(state, strict=False).unexpected_keys
     seen = fixture["in/x"].transpose(1, 2).unflatten(2, size)
-    first, second = swin_stages(trunk)[:2]
+    first, second = SwinWalk(trunk).stages[:2]
     expected = fixture["out/block1"]
     assert_close(first(seen).flatten(2).transpose(1, 2), expected, atol=1e-5, rtol=1e-5)
     if name == "lavt_stage_padded":
         shown = expected + fixture["out/gate"] * fixture["out/fused"]
-        merged = second.before.downsample(shown, size)  # type: ignore[attr-defined]  # of ours
+        merged = second.before(shown, size)  # type: ignore[attr-defined]  # of ours
         assert_close(merged, fixture["out/next"], atol=1e-5, rtol=1e-5)
 
 
@@ -53,7 +53,7 @@ def test_patches(shared: Path) -> None:
     weights = under(fixture, "w/backbone.")
     of_swin = {n: w for n, w in weights.items() if "patch_embed" in n}
     trunk.load_state_dict(swin_state(of_swin, trunk.state_dict()), strict=False)
-    patches = swin_stem(trunk, fixture["in/image"])
+    patches = SwinWalk(trunk).stem(fixture["in/image"])
     assert_close(patches, fixture["out/eval/patches"], atol=1e-5, rtol=1e-5)
 
 
@@ -62,9 +62,9 @@ def test_stage_after_stage_is_the_whole_network() -> None:
     torch.manual_seed(0)
     trunk = swin(embed_dim=8, depths=[2, 1, 2, 1], num_heads=[2] * 4)
     pixels = torch.randn(2, 3, 52, 76)  # 13 × 19 patches
-    current = swin_stem(trunk, pixels)
+    current = SwinWalk(trunk).stem(pixels)
     for stage, name, expected in zip(
-        swin_stages(trunk), ALL, trunk(pixels).feature_maps, strict=True
+        SwinWalk(trunk).stages, ALL, trunk(pixels).feature_maps, strict=True
     ):
         current = stage(current)
         normalized = trunk.hidden_states_norms[name](current.permute(0, 2, 3, 1))
