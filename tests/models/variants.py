@@ -23,6 +23,7 @@ from refseg.models.decoders import (
     RegionDecoder,
     SkipConnectionDecoder,
     TextKernelDecoder,
+    UpsamplingDecoder,
 )
 from refseg.models.fusion import (
     ConcatFusion,
@@ -140,6 +141,7 @@ DECODERS = {
     "region": partial(RegionDecoder, **REGION, pixel_layers=1, pixel_feedforward_dim=8),
     "region-pyramid": partial(RegionDecoder, **REGION, pixel_decoder="pyramid"),
     "skip-connection": SkipConnectionDecoder,
+    "upsampling": partial(UpsamplingDecoder, hidden_dim=8),
 }
 PRECISIONS = {
     "bf16-mixed": (torch.bfloat16, True),
@@ -172,6 +174,7 @@ NETWORKS = {
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
     "filters": ("small-4", "lstm", "filters", "bilinear"),
+    "dmn": ("small-fine-4", "lstm", "filters", "upsampling"),
     "cris": ("clip-resnet", "clip-by-sizes", "cross-modal-3", "text-kernel"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
     "rela": ("swin-stages", "bert", "language-aware-all", "region"),

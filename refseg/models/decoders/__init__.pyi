@@ -8,3 +8,4 @@ from .pyramid import PyramidDecoder as PyramidDecoder
 from .region import RegionDecoder as RegionDecoder
 from .skip_connection import SkipConnectionDecoder as SkipConnectionDecoder
 from .text_kernel import TextKernelDecoder as TextKernelDecoder
+from .upsampling import UpsamplingDecoder as UpsamplingDecoder

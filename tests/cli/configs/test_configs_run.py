@@ -20,7 +20,8 @@ def names(folder: str) -> list[str]:
 
 
 def test_no_folder_of_configs_is_forgotten() -> None:
-    known = {"backbone", "data", "fusion", "logger", "modern", "paper", "sweeps", "trainer"}
+    parts = {"backbone", "decoder", "fusion"}
+    known = {*parts, "data", "logger", "modern", "paper", "sweeps", "trainer"}
     assert {path.name for path in PACKAGE_CONFIGS.iterdir() if path.is_dir()} == known
     assert sorted(path.name for path in PACKAGE_CONFIGS.glob("*.yaml")) == [
         "lstm_cnn.yaml",
@@ -33,10 +34,10 @@ def test_systems(config: str, tmp_path: Path) -> None:
     assert main(["fit", "--config", config, *TINY, STEP, "--output", str(tmp_path)]) == 0
 
 
-@pytest.mark.parametrize("option", ["fusion", "logger", "trainer"])
+@pytest.mark.parametrize("option", ["decoder", "fusion", "logger", "trainer"])
 def test_parts(option: str, tmp_path: Path) -> None:
     for name in names(option):
-        where = f"model.{option}" if option == "fusion" else f"trainer.{option}"
+        where = f"model.{option}" if option in {"decoder", "fusion"} else f"trainer.{option}"
         where = "trainer" if option == "trainer" else where
         words = ["fit", "--config", "rmi.yaml", f"--{where}={name}", *TINY, STEP]
         assert main([*words, "--output", str(tmp_path)]) == 0
