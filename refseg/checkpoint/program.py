@@ -21,6 +21,7 @@ _ITEM_SIZES = {
 _TENSORS = {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"}
 _MAPPINGS = {"collections.OrderedDict", "collections.Counter"}
 _OTHERS = {"torch.Size", "torch.device", "_codecs.encode"}
+_OPTIONS = "argparse.Namespace"  # of a command line: attributes, and nothing that runs
 _LOCATIONS = ("cpu", "cuda", "mps", "xpu", "hpu", "npu", "tpu", "xla", "meta")
 _CONSTANTS: dict[str, object] = {
     "NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (),
@@ -58,6 +59,12 @@ class _Other:
     __slots__ = ()
 
 
+class _Options:
+    """The options of a command line."""
+
+    __slots__ = ()
+
+
 class _Mapping:
     """A dictionary, of which the keys that are texts are known."""
 
@@ -68,12 +75,15 @@ class _Mapping:
         self.is_ordered = is_ordered
 
 
-def follow(program: BufferedIOBase, records: Mapping[str, int] | None = None) -> dict[str, int]:
+def follow(
+    program: BufferedIOBase, records: Mapping[str, int] | None = None, *, and_options: bool = False
+) -> dict[str, int]:
     """Follow a pickle up to its end, and say how many bytes each of its storages has.
 
     Args:
         program: at the first byte of a pickle; it is left after the last one.
         records: bytes that there are for each storage; None: not known here.
+        and_options: the options of a command line may be in it, too (`argparse.Namespace`).
 
     Returns:
         Key of a storage -> its size in bytes.
@@ -82,7 +92,7 @@ def follow(program: BufferedIOBase, records: Mapping[str, int] | None = None) ->
         NotPlainError: the pickle names something else than tensors and plain values, its storages
             are larger than their records, or it is made to take for ever.
     """
-    run = _Run(records)
+    run = _Run(records, and_options)
     try:
         operations = pickletools.genops(program)  # type: ignore[arg-type]  # as good as IO[bytes]
         for steps, (operation, argument, _) in enumerate(operations, start=1):
@@ -99,8 +109,9 @@ def follow(program: BufferedIOBase, records: Mapping[str, int] | None = None) ->
 class _Run:
     """The machine that a pickle is a program of."""
 
-    def __init__(self, records: Mapping[str, int] | None) -> None:
+    def __init__(self, records: Mapping[str, int] | None, and_options: bool) -> None:
         self.records, self.storages = records, dict[str, int]()
+        self.and_options = and_options
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -123,7 +134,9 @@ class _Run:
         elif name in _STEPS:
             _STEPS[name](self)
         elif name == "GLOBAL":
-            stack.append(_named(argument))
+            stack.append(_named(argument, self.and_options))
+        elif name == "NEWOBJ" and self.and_options:
+            self.new()
         elif not (name == "STOP" or (name == "PROTO" and argument == 2)):
             raise NotPlainError(f"it is not written by torch.save ({name})")
 
@@ -155,9 +168,18 @@ class _Run:
             elif not (isinstance(key, int) and -_MOST_KEY < key < _MOST_KEY):
                 raise NotPlainError("a key of a dictionary is no text and no small number")
 
+    def new(self) -> None:
+        """The options of a command line, still without any."""
+        arguments, kind = self.stack.pop(), self.stack.pop()
+        if not isinstance(kind, _Named) or kind != _OPTIONS or arguments != ():
+            raise NotPlainError("it makes an object of a class")
+        self.stack.append(_Options())
+
     def build(self) -> None:
-        """The attributes of an ordered dictionary, which is what a state dict is."""
+        """The attributes of an ordered dictionary, which is what a state dict is; or options."""
         state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, _Options) and isinstance(state, _Mapping):
+            return
         is_plain = isinstance(state, _Mapping) and state.names <= {"_metadata"}
         if not (is_plain and isinstance(target, _Mapping) and target.is_ordered):
             raise NotPlainError("it changes the attributes of a value")
@@ -215,9 +237,9 @@ _STEPS: dict[str, Callable[[_Run], None]] = {
 }
 
 
-def _named(argument: str) -> _Named:
+def _named(argument: str, and_options: bool) -> _Named:
     name = argument.replace(" ", ".")
-    allowed = name in _TENSORS | _MAPPINGS | _OTHERS
+    allowed = name in _TENSORS | _MAPPINGS | _OTHERS or (and_options and name == _OPTIONS)
     kind = name.rpartition(".")[2]
     if allowed or (kind in _ITEM_SIZES and name in {f"torch.{kind}", f"torch.storage.{kind}"}):
         return _Named(name)

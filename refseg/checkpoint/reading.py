@@ -86,12 +86,13 @@ def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
     return checkpoint
 
 
-def check_file(path: Path, *, and_older: bool = False) -> None:
+def check_file(path: Path, *, and_older: bool = False, and_options: bool = False) -> None:
     """Look through a file of `torch.save` before it is read.
 
     Args:
         path: of the file.
         and_older: the format before torch 1.6 is one, too.
+        and_options: the options of a command line may be in it (`argparse.Namespace`).
 
     Raises:
         NotAnArchiveError: it is another kind of file.
@@ -99,12 +100,13 @@ def check_file(path: Path, *, and_older: bool = False) -> None:
     """
     if is_archive(path):
         archive = open_archive(path)
-        follow(io.BytesIO(archive.program), archive.records)
+        follow(io.BytesIO(archive.program), archive.records, and_options=and_options)
     elif not and_older:
         raise NotAnArchiveError("it is no file of torch.save")
     else:
         with path.open("rb") as file:
-            storages = [follow(file) for _ in range(_PICKLES_OF_OLD)][-1]
+            pickles = [follow(file, and_options=and_options) for _ in range(_PICKLES_OF_OLD)]
+            storages = pickles[-1]
         if sum(storages.values()) > path.stat().st_size:
             raise NotPlainError("its tensors say that they have more bytes than the file")
 

@@ -38,7 +38,7 @@ VERBS = {
     ),
     "import-weights": Verb(
         "refseg.cli.import_weights:import_weights",
-        "make a checkpoint of the papers' own TensorFlow variables",
+        "make a checkpoint of the weights that other systems' own code made",
     ),
     "compare": Verb(
         "refseg.cli.compare:compare",

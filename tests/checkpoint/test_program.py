@@ -5,6 +5,7 @@ import pickletools
 import struct
 import time
 import zipfile
+from argparse import Namespace
 from collections import Counter, OrderedDict
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_what_torch_saves_is_plain(tmp_path: Path) -> None:
     assert storages == archive.records
     assert sum(storages.values()) < path.stat().st_size == archive.size
     torch.load(path, weights_only=True)
+
+
+def test_options_of_a_command_line_are_followed_where_they_may_be(tmp_path: Path) -> None:
+    """`argparse.Namespace` holds attributes; any other class, or one in disguise, is refused."""
+    path = tmp_path / "with_options.pth"
+    torch.save({"model": torch.ones(2), "args": Namespace(lr=0.1, mha="", many=[1])}, path)
+    with pytest.raises(NotPlainError, match=r"names 'argparse\.Namespace'"):
+        check_file(path)
+    check_file(path, and_options=True)
+    torch.save({"args": Path("x")}, path)
+    with pytest.raises(NotPlainError, match="it names 'pathlib"):
+        check_file(path, and_options=True)
+    named = b"cargparse\nNamespace\n"
+    for steps in (named + b"X\x01\0\0\0a\x85R", named + b"N\x81", b"})\x81", named + b"}b"):
+        with pytest.raises(NotPlainError):
+            follow(program(steps), and_options=True)
 
 
 def test_files_of_older_torch_are_followed_too(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`refseg import-weights`: from the original's variables to masks."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,16 @@ from refseg.__main__ import main
 from refseg.checkpoint import read_checkpoint
 from refseg.data import OriginalTokenizer
 from refseg.inference.pipeline import Pipeline
+from refseg.models.original.lavt_shapes import decoder_patterns, fusion_patterns, swin_patterns
 from refseg.models.original.pretrained import from_original
+from refseg.models.original.torch_files import read_torch_file
 
 from ..conftest import TINY_DATA
+from ..models.original.test_lavt import bert
 from ..models.original.test_pretrained import lstm_cnn, make, rmi, shapes
 from ..models.original.test_pretrained import resnet_patterns as resnet
 from ..models.original.test_pretrained import vgg_patterns as vgg
+from .configs.modern.system import write_tokenizer
 
 WORDS = ["<pad>", "<go>", "<eos>", "<unk>", "the", "red", "circle", *(f"w{i}" for i in range(43))]
 
@@ -113,3 +118,80 @@ def test_segment_and_test(
     assert main([*words, "--data.test_splits=[val]", "--output", str(tmp_path / "test")]) == 0
     assert (tmp_path / "test" / "metrics.json").is_file()
     assert "val" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def lavt_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny LAVT as its own training would have saved it, beside its tokenizer."""
+    folder = tmp_path_factory.mktemp("lavt")
+    torch.manual_seed(0)
+    swin = {"patch_size": 4, "embed_dim": 8, "depths": [1, 2, 1, 1], "num_heads": [2] * 4}
+    swin |= {"window_size": 4, "mlp_ratio": 4.0}
+    patterns = swin_patterns(swin) | fusion_patterns(swin, 16) | decoder_patterns(swin)
+    weights = {
+        name: torch.rand(shape) if "running_var" in name else torch.randn(shape) / 5
+        for name, shape in patterns.items()
+    }
+    weights["classifier.conv1_1.weight"] *= 20  # so that it finds something
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
+    content = {
+        "model": weights,
+        "bert_model": bert(16, layers=2, vocab_size=30),
+        "optimizer": optimizer.state_dict(),
+        "epoch": 3,
+        "args": Namespace(img_size=64, mha="", model="lavt", amsgrad=False, lr=5e-5),
+        "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0).state_dict(),
+    }
+    torch.save(content, folder / "lavt.pth")
+    write_tokenizer(folder / "tokenizer", 30)
+    return folder / "lavt.pth"
+
+
+def lavt(file: Path, output: Path, *more: str) -> list[str]:
+    words = ["import-weights", "lavt", str(file), "--tokenizer", str(file.parent / "tokenizer")]
+    return [*words, "--output", str(output), *more]
+
+
+def test_lavt(
+    lavt_file: Path, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkpoint is complete: it segments, is evaluated, and computes what the file does."""
+    assert main(lavt(lavt_file, tmp_path / "model.ckpt")) == 0
+    assert "30 pieces of words\nLeft out: the gate" in capsys.readouterr().out
+    pipeline = refseg.load(tmp_path / "model.ckpt")
+    assert (pipeline.image_size, pipeline.geometry) == (64, "squash")
+    expected = from_original("lavt", read_torch_file(lavt_file)).state_dict()
+    for name, weight in pipeline.segmenter.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
+    words = ["segment", str(photo), "the red box", "--checkpoint", str(tmp_path / "model.ckpt")]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+    with Image.open(photo) as image, Image.open(next(tmp_path.glob("*-mask.png"))) as mask:
+        assert image.size == mask.size
+    data = [w for w in TINY_DATA if w.startswith(("--data.shapes", "--data.num_workers"))]
+    words = ["test", "--ckpt_path", str(tmp_path / "model.ckpt"), *data]
+    words += ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
+    words += ["--seed_everything=0", "--data.test_splits=[val]"]
+    assert main([*words, "--output", str(tmp_path / "test")]) == 0
+
+
+def test_what_is_wrong_with_lavt_is_named(
+    lavt_file: Path, vocabulary: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "model.ckpt"
+    (tmp_path / "text.pth").write_text("no file of torch")
+    torch.save({"model": Path("x")}, tmp_path / "foreign.pth")
+    torch.save([1], tmp_path / "list.pth")
+    folder = write_tokenizer(tmp_path / "larger", 31)
+    for words, expected in [
+        (lavt(tmp_path / "absent.pth", output), "found none at"),
+        (lavt(tmp_path / "text.pth", output), "cannot be read as a file of torch.save"),
+        (lavt(tmp_path / "foreign.pth", output), "it names 'pathlib"),
+        (lavt(tmp_path / "list.pth", output), "Expected entries with names"),
+        (lavt(lavt_file, output, "--vocabulary", str(vocabulary)), "and no --vocabulary"),
+        ([*lavt(lavt_file, output)[:3], "--output", str(output)], "needs --tokenizer NAME"),
+        (lavt(lavt_file, output, "--tokenizer", str(folder)), "a tokenizer of 30 pieces"),
+        (["import-weights", "rmi", str(lavt_file), "--output", str(output)], "needs --vocabulary"),
+    ]:
+        assert main(words) == 2
+        assert expected in capsys.readouterr().err
+        assert not output.exists()

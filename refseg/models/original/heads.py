@@ -1,6 +1,7 @@
 """What the papers' models have in common: text, concatenation, classifier of cells."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -24,11 +25,17 @@ class OriginalModel(NamedTuple):
         parts: for each part the name of its class and its arguments.
         vocab_size: number of token ids.
         state: the weights of a `Segmenter` of these parts.
+        transform: options of the `Transform` that its images want; none where the kind says it.
+        max_words: sentences were cut after so many tokens.
+        notes: what a user has to know of the translation, a line each.
     """
 
     parts: dict[str, tuple[str, dict[str, Any]]]
     vocab_size: int
     state: dict[str, Tensor]
+    transform: Mapping[str, Any] = MappingProxyType({})
+    max_words: int = 20
+    notes: tuple[str, ...] = ()
 
     @property
     def has_backbone(self) -> bool:

@@ -4,15 +4,20 @@ from typing import Literal, get_args
 
 from refseg.errors import ConfigError
 from refseg.models.original.heads import OriginalModel
+from refseg.models.original.lavt import translate_lavt
 from refseg.models.original.lstm_cnn import translate_lstm_cnn
 from refseg.models.original.rmi import translate_rmi
 from refseg.models.original.variables import Variables, canonical
 
-Kind = Literal["rmi", "rmi_lstm", "lstm_cnn"]
+Kind = Literal["rmi", "rmi_lstm", "lstm_cnn", "lavt"]
 
 
 def translate(kind: str, variables: Variables) -> OriginalModel:
-    """Find out which model the variables are of, and turn them into its weights.
+    """Turn the variables of a model into its weights.
+
+    Args:
+        kind: of the model.
+        variables: arrays by their names; of a file of torch, its entries.
 
     Raises:
         ConfigError: the kind is unknown, or variables are missing, superfluous or misshapen.
@@ -20,6 +25,8 @@ def translate(kind: str, variables: Variables) -> OriginalModel:
     if kind not in get_args(Kind):
         known = ", ".join(get_args(Kind))
         raise ConfigError(f"Unknown model '{kind}' of the papers; choose one of {known}.")
+    if kind == "lavt":
+        return translate_lavt(variables)
     found = canonical(variables)
     if kind == "lstm_cnn":
         return translate_lstm_cnn(found)

@@ -6,6 +6,7 @@ from functools import partial
 from refseg.models.original.kinds import Kind, translate
 from refseg.models.original.variables import Variables
 from refseg.models.segmenter import Segmenter
+from refseg.models.weights.huggingface import Architecture
 
 
 def from_original(kind: Kind, variables: Variables) -> Segmenter:
@@ -17,8 +18,8 @@ def from_original(kind: Kind, variables: Variables) -> Segmenter:
     its baseline, fc8 for LSTM-CNN. Of LSTM-CNN, the variables of any of its stages do.
 
     Args:
-        kind: `rmi`, its baseline `rmi_lstm`, or `lstm_cnn` (Hu et al.).
-        variables: the original's names and arrays.
+        kind: `rmi`, its baseline `rmi_lstm`, `lstm_cnn` (Hu et al.), or `lavt`.
+        variables: the original's names and arrays; of LAVT, the entries of its file.
 
     Returns:
         The segmenter in evaluation mode.
@@ -31,9 +32,10 @@ def from_original(kind: Kind, variables: Variables) -> Segmenter:
     factories = {}
     for part, description in model.config().items():
         package, _, name = description["class_path"].rpartition(".")
-        factories[part] = partial(
-            getattr(importlib.import_module(package), name), **description["init_args"]
-        )
+        arguments = description["init_args"]
+        if "architecture" in arguments:
+            arguments = {**arguments, "architecture": Architecture(arguments["architecture"])}
+        factories[part] = partial(getattr(importlib.import_module(package), name), **arguments)
     segmenter = Segmenter(**factories, vocab_size=model.vocab_size, name_words=False)
     segmenter.load_state_dict(model.state)
     return segmenter.eval()
