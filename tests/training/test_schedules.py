@@ -1,8 +1,10 @@
 """Learning rates against their formulas."""
 
 import math
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -40,12 +42,8 @@ def test_polynomial_is_the_papers() -> None:
     assert seen == pytest.approx(expected)
 
 
-def test_polynomial_meets_the_original_schedule(shared: object) -> None:
-    from pathlib import Path
-
-    import numpy as np
-
-    fixture = np.load(Path(str(shared)) / "parity" / "rmi_lr_schedule.npz")
+def test_polynomial_meets_the_original_schedule(shared: Path) -> None:
+    fixture = np.load(shared / "parity" / "rmi_lr_schedule.npz")
     schedule = Polynomial(sgd(2.5e-4), power=0.9, final=1e-5 / 2.5e-4)
     key = {name.rpartition("/")[2]: fixture[name] for name in fixture.files}
     for step, expected in zip(key["steps"], key["lr"], strict=True):
@@ -98,6 +96,23 @@ def test_milestones_of_a_published_length(
     for schedule.last_epoch in range(351):
         seen += schedule.get_lr()
     assert seen == pytest.approx(torchs(milestones, gamma, 350))
+
+
+def test_cris_from_its_second_epoch_on(shared: Path) -> None:
+    """In its first epoch CLIP learns at the full rate in theirs, by a slip."""
+    with np.load(shared / "parity" / "modern" / "cris_lr_schedule.npz") as fixture:
+        theirs = fixture["out/lr"]
+    clip, rest = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    groups = [{"params": [clip], "lr": 1e-5}, {"params": [rest]}]
+    schedule = MultiStep(torch.optim.Adam(groups, lr=1e-4), [0.7])
+    schedule.total_steps = 50 * 7  # of seven steps each
+    ours = []
+    for epoch in range(50):
+        schedule.last_epoch = 7 * epoch
+        ours.append(schedule.get_lr())
+    assert np.array(ours[1:]) == pytest.approx(theirs[1:])
+    assert ours[0] == pytest.approx([1e-5, 1e-4])
+    assert theirs[0].tolist() == [1e-4, 1e-4]
 
 
 def test_rela_in_its_own_steps() -> None:

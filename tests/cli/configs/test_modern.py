@@ -15,9 +15,10 @@ from refseg.cli.trainer.prepared import prepare_run
 
 from ...data.fake_grefcoco import grefs, write_grefs
 from ...data.fake_refer import annotations, write_annotations, write_images
-from .modern import lavt
+from .modern import cris, lavt
 
 SYSTEMS = {
+    "cris": cris.SYSTEM,
     "lavt": lavt.SYSTEM,
 }
 CONFIGS = sorted(path.stem for path in (PACKAGE_CONFIGS / "modern").glob("*.yaml"))
