@@ -256,9 +256,9 @@ class ReferringSegmentation(LightningModule):
             print(*told, sep="\n", flush=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Make the checkpoint independent of the files that the encoders started from."""
+        """Make the checkpoint independent of the files that its parts started from."""
         arguments = dict(checkpoint["hyper_parameters"])
-        for name in ("backbone", "text_encoder"):
+        for name in ("backbone", "text_encoder", "decoder"):
             portable = getattr(self.segmenter, name).portable_arguments()
             if portable:
                 init_args = {**arguments[name].get("init_args", {}), **portable}

@@ -115,7 +115,7 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             vision_config={
                 **{**picture, "num_hidden_layers": 4, "initializer_range": 0.02},
                 **{"output_channels": 16, "image_size": 64, "patch_size": 8, "window_size": 3},
-                **{"global_attn_indexes": [1, 3], "mlp_dim": 16},
+                **{"global_attn_indexes": [1, 3], "mlp_dim": 16, "num_pos_feats": 8},
             },
             prompt_encoder_config={"hidden_size": 16, "image_size": 64, "patch_size": 8},
             mask_decoder_config={

@@ -36,6 +36,7 @@ from .variants import (
     FUSIONS,
     LOOK_AROUND,
     NETWORKS,
+    OF_SEVERAL_MAPS,
     PRECISIONS,
     TEXT_ENCODERS,
 )
@@ -92,11 +93,12 @@ def built_segmenter(request: pytest.FixtureRequest, transformers_models: Path) -
         BACKBONES[image](transformers_models),
         TEXT_ENCODERS[text](transformers_models),
         {**FUSIONS, **EARLY}[fusion],
-        DECODERS[decoder],
+        {**DECODERS, **OF_SEVERAL_MAPS}[decoder],
         VOCAB_SIZE,
     )
     # Fresh heads are nearly constant; trained ones are not.
-    nn.init.normal_(network.decoder.classifier.weight)
+    if hasattr(network.decoder, "classifier"):
+        nn.init.normal_(network.decoder.classifier.weight)
     return network
 
 

@@ -21,6 +21,7 @@ from refseg.models.decoders import (
     MaskEmbeddingDecoder,
     PyramidDecoder,
     RegionDecoder,
+    SamDecoder,
     SkipConnectionDecoder,
     TextKernelDecoder,
     UpsamplingDecoder,
@@ -33,8 +34,10 @@ from refseg.models.fusion import (
     FilmFusion,
     LanguageAwareFusion,
     MultimodalLSTM,
+    NoFusion,
 )
 from refseg.models.text_encoders import ClipTextEncoder, LSTMEncoder, TransformersEncoder
+from refseg.models.weights.huggingface import Architecture
 
 from .toys import EarlyToy, QueryToy
 
@@ -125,11 +128,19 @@ FUSIONS = {
 # Fusions that speak between the stages of one backbone, or merge maps: checked in a whole network.
 EARLY = {
     "cross-modal-3": partial(CrossModalTransformer, **TINY_CROSS_MODAL),
+    "none": NoFusion,
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
     "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
 REGION = {"hidden_dim": 16, "layers": 3, "heads": 2, "feedforward_dim": 8, "grid": 3}
+_SAM = Architecture(
+    model_type="sam_mask_decoder",
+    hidden_size=16,
+    mlp_dim=16,
+    num_attention_heads=2,
+    iou_head_hidden_dim=16,
+)
 DECODERS = {
     "bilinear": BilinearDecoder,
     "legacy": partial(BilinearDecoder, grid="legacy"),
@@ -137,11 +148,16 @@ DECODERS = {
     "pyramid": partial(PyramidDecoder, hidden_dim=8),
     "mask-embedding": partial(MaskEmbeddingDecoder, hidden_dim=8),
     "text-kernel": partial(TextKernelDecoder, hidden_dim=8),
+    "sam": partial(SamDecoder, name="sam", architecture=_SAM),
     "query": QueryToy,
     "region": partial(RegionDecoder, **REGION, pixel_layers=1, pixel_feedforward_dim=8),
     "region-pyramid": partial(RegionDecoder, **REGION, pixel_decoder="pyramid"),
     "skip-connection": SkipConnectionDecoder,
     "upsampling": partial(UpsamplingDecoder, hidden_dim=8),
+}
+# Decoders that need several maps: checked in a whole network.
+OF_SEVERAL_MAPS = {
+    "sam-dense": partial(SamDecoder, name="sam", dense=True, architecture=_SAM),
 }
 PRECISIONS = {
     "bf16-mixed": (torch.bfloat16, True),
@@ -155,6 +171,7 @@ LOOK_AROUND = (
     PyramidDecoder,
     RegionDecoder,
     TextKernelDecoder,
+    SamDecoder,
 )  # decoders whose cells look at their neighbours
 
 # Each part occurs at least once with a pretrained and once with an untrained neighbour.
@@ -176,6 +193,8 @@ NETWORKS = {
     "filters": ("small-4", "lstm", "filters", "bilinear"),
     "dmn": ("small-fine-4", "lstm", "filters", "upsampling"),
     "cris": ("clip-resnet", "clip-by-sizes", "cross-modal-3", "text-kernel"),
+    "sam": ("sam", "bert", "none", "sam"),
+    "sam-dense": ("sam-twice", "clip-projection", "mlstm", "sam-dense"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
     "rela": ("swin-stages", "bert", "language-aware-all", "region"),
     "regions": ("small-fine-4", "lstm", "concat", "region-pyramid"),

@@ -6,6 +6,7 @@ from .deconvolution import bilinear_filter as bilinear_filter
 from .mask_embedding import MaskEmbeddingDecoder as MaskEmbeddingDecoder
 from .pyramid import PyramidDecoder as PyramidDecoder
 from .region import RegionDecoder as RegionDecoder
+from .sam import SamDecoder as SamDecoder
 from .skip_connection import SkipConnectionDecoder as SkipConnectionDecoder
 from .text_kernel import TextKernelDecoder as TextKernelDecoder
 from .upsampling import UpsamplingDecoder as UpsamplingDecoder

@@ -1,6 +1,8 @@
 """What every decoder promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -28,6 +30,21 @@ class Decoder(nn.Module, ABC):
             text: of the text encoder, for decoders that listen as well.
             size: of the logits.
         """
+
+    @classmethod
+    def is_portable(cls, arguments: Mapping[str, Any]) -> bool:
+        """Whether these constructor arguments ask for no file and no download.
+
+        Those of a checkpoint do not (`portable_arguments`), and one whose do is not opened.
+        """
+        return arguments.get("weights") is None
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """Constructor arguments that make this decoder again without any file but a checkpoint.
+
+        They replace the configured ones in a checkpoint, which carries the weights itself.
+        """
+        return {}
 
     def cell_logits(self, fused: Maps, text: TextFeatures) -> Float[Tensor, " expressions h w"]:
         """One logit per cell of the coarsest map, as LSTM-CNN's first stage trains on."""

@@ -6,4 +6,5 @@ from .cross_modal_transformer import CrossModalTransformer as CrossModalTransfor
 from .dynamic_filters import DynamicFilters as DynamicFilters
 from .film import FilmFusion as FilmFusion
 from .mlstm import MultimodalLSTM as MultimodalLSTM
+from .no_fusion import NoFusion as NoFusion
 from .pixel_word_attention import LanguageAwareFusion as LanguageAwareFusion
