@@ -9,7 +9,7 @@ import torch
 
 from refseg.errors import ConfigError
 from refseg.models.text_encoders import TransformersEncoder
-from refseg.models.weights.huggingface import import_transformers
+from refseg.models.weights.huggingface import Architecture, import_transformers
 
 
 def test_transformers_is_imported_where_it_is_used() -> None:
@@ -29,6 +29,14 @@ def test_without_transformers_the_message_says_how_to_install(
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ConfigError, match="pip install transformers"):
         import_transformers()
+
+
+def test_an_architecture_is_kept_by_the_parser_of_configs() -> None:
+    """Its namespaces are copied again and again."""
+    from jsonargparse import Namespace
+
+    architecture = Architecture(model_type="bert", id2label={"0": "a"})
+    assert Namespace(given=architecture).clone().given == architecture
 
 
 @pytest.fixture
