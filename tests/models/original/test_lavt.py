@@ -17,6 +17,8 @@ from refseg.models.original.lavt import translate_lavt
 from refseg.models.original.pretrained import from_original
 from refseg.models.original.swin import swin_state
 from refseg.models.segmenter import Segmenter
+from refseg.models.text_encoders import TransformersEncoder
+from refseg.models.weights.huggingface import Architecture
 from refseg.types import Batch, TextFeatures
 
 from ...parity import Fixture, read, under, unpacked
@@ -172,20 +174,32 @@ def test_names_and_shapes_of_the_published_files(is_one: bool, shared: Path) -> 
     text = model.parts["text_encoder"][1]["architecture"]
     assert (text["num_hidden_layers"], text["num_attention_heads"]) == (12, 12)
     with torch.device("meta"):
-        expected = _network(model.config(), model.vocab_size).state_dict()
+        expected = network(model.config(), model.vocab_size).state_dict()
     assert {name: weight.shape for name, weight in model.state.items()} == {
         name: weight.shape for name, weight in expected.items()
     }
     assert model.transform == {"image_size": 480, "geometry": "squash"}
 
 
-def _network(config: dict[str, Any], vocab_size: int) -> Segmenter:
+def network(config: dict[str, Any], vocab_size: int) -> Segmenter:
+    """The network of a description, as a checkpoint would have it."""
     from refseg.checkpoint.allowed_classes import check_arguments, made
     from refseg.models.parts import import_parts
 
     import_parts()
     checked = check_arguments(Segmenter, {**config, "vocab_size": vocab_size}, "the test")
     return Segmenter(**{name: made(value) for name, value in checked.items()})
+
+
+def test_bert(shared: Path) -> None:
+    """The last hidden states, [CLS] and [SEP] among them, of sentences with padding."""
+    fixture, facts = read(shared / "parity" / "modern" / "lavt_bert.npz")
+    sizes = {**facts["arguments"], "model_type": "bert"}
+    encoder = TransformersEncoder(60, "none", dropout=False, architecture=Architecture(sizes))
+    encoder.trunk.load_state_dict(under(fixture, "w/"))
+    mask = fixture["in/attention_mask"] > 0
+    words = encoder.train()(fixture["in/ids"], mask).words
+    assert_close(words[mask], fixture["out/last_hidden_state"][mask], atol=1e-5, rtol=1e-5)
 
 
 def test_options_in_the_file_count(fixture: Fixture) -> None:
