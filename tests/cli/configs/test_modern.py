@@ -15,11 +15,12 @@ from refseg.cli.trainer.prepared import prepare_run
 
 from ...data.fake_grefcoco import grefs, write_grefs
 from ...data.fake_refer import annotations, write_annotations, write_images
-from .modern import cris, lavt
+from .modern import cris, lavt, sam
 
 SYSTEMS = {
     "cris": cris.SYSTEM,
     "lavt": lavt.SYSTEM,
+    "sam": sam.SYSTEM,
 }
 CONFIGS = sorted(path.stem for path in (PACKAGE_CONFIGS / "modern").glob("*.yaml"))
 SMALL = (
@@ -88,3 +89,18 @@ def test_full_size_is_the_published_one(system: str, root: Path, tmp_path: Path)
         run = prepare_run([*words, f"--data.root={root}"])
     count = sum(parameter.numel() for parameter in run.module.segmenter.parameters())
     assert count - sum(known.published.values()) == sum(known.differences.values())
+
+
+def test_a_fused_map_prompts_sam_where_it_is_asked_for(root: Path, tmp_path: Path) -> None:
+    """The file of the dense prompt goes on top of a recipe."""
+    words = [
+        "--config",
+        "modern/sam_prompt_refcoco.yaml",
+        "--config",
+        "modern/parts/sam_dense.yaml",
+    ]
+    with torch.device("meta"):
+        run = prepare_run([*words, *SMALL, *sam.full(tmp_path), f"--data.root={root}"])
+    network = run.module.segmenter
+    assert network.backbone.dims == network.fusion.dims == (256, 256)
+    assert network.decoder.dense.weight.shape == (256, 256, 1, 1)
