@@ -14,13 +14,14 @@ KINDS = {
     "rmi_lstm": "the LSTM baseline of RMI",
     "lstm_cnn": "LSTM-CNN (Hu et al.)",
     "lavt": "LAVT (Yang et al.)",
+    "cris": "CRIS (Wang et al.)",
 }
 # Those whose own code is in TensorFlow; that of the others is in PyTorch.
 IMAGE_SIZES = {"rmi": 320, "rmi_lstm": 320, "lstm_cnn": 512}
 
 
 def import_weights(
-    kind: Literal["rmi", "rmi_lstm", "lstm_cnn", "lavt"],
+    kind: Literal["rmi", "rmi_lstm", "lstm_cnn", "lavt", "cris"],
     variables: Path,
     /,
     *,
@@ -33,21 +34,22 @@ def import_weights(
     `segment` and `test` take it: the same network, text, image size and rule of what is foreground.
 
     Of RMI and LSTM-CNN, VARIABLES holds all variables of a TensorFlow checkpoint by their names;
-    the last lines of the examples write it, where TensorFlow is. Of LAVT (and lavt_one), it is the
-    file that its training wrote; nothing in it is executed.
+    the last lines of the examples write it, where TensorFlow is. Of LAVT (or lavt_one) and CRIS, it
+    is the file that their training wrote; nothing in it is executed.
 
     Args:
         kind: rmi: RMI (Liu et al.), on ResNet or DeepLab; rmi_lstm: the LSTM baseline of RMI;
-            lstm_cnn: LSTM-CNN (Hu et al.); lavt: LAVT (Yang et al.)
-        variables: an .npz, names and arrays; of lavt, a .pth
+            lstm_cnn: LSTM-CNN (Hu et al.); lavt: LAVT (Yang et al.); cris: CRIS (Wang et al.)
+        variables: an .npz, names and arrays; of lavt and cris, a .pth
         output: the checkpoint to write
         vocabulary: of RMI and LSTM-CNN, the original's file, one word per line
-        tokenizer: of LAVT, that of its BERT: a name on the Hugging Face hub (bert-base-uncased) or
-            a folder
+        tokenizer: of LAVT, that of its BERT (bert-base-uncased), of CRIS, that of CLIP
+            (openai/clip-vit-base-patch32): a name on the Hugging Face hub, or a folder
 
     Examples:
         refseg import-weights rmi VARIABLES.npz --vocabulary vocabulary_Gref.txt --output rmi.ckpt
         refseg import-weights lavt refcoco.pth --tokenizer bert-base-uncased --output lavt.ckpt
+        refseg import-weights cris best_model.pth --tokenizer FOLDER --output cris.ckpt
         refseg segment photo.jpg "the man on the left" --checkpoint rmi.ckpt
         refseg test --checkpoint rmi.ckpt --data.root DIR --data.dataset refcoco --data.split_by unc
 

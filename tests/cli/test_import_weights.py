@@ -13,6 +13,7 @@ from refseg.__main__ import main
 from refseg.checkpoint import read_checkpoint
 from refseg.data import OriginalTokenizer
 from refseg.inference.pipeline import Pipeline
+from refseg.models.original.cris_shapes import CrisSizes, cris_patterns
 from refseg.models.original.lavt_shapes import decoder_patterns, fusion_patterns, swin_patterns
 from refseg.models.original.pretrained import from_original
 from refseg.models.original.torch_files import read_torch_file
@@ -172,6 +173,38 @@ def test_lavt(
     words += ["--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"]
     words += ["--seed_everything=0", "--data.test_splits=[val]"]
     assert main([*words, "--output", str(tmp_path / "test")]) == 0
+
+
+def test_cris(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tiny one as its own training would have saved it; the tokenizer has to be of its size."""
+    torch.manual_seed(0)
+    visual = {"layers": [1, 2, 1, 1], "width": 4, "heads": 2, "embed_dim": 12}
+    text = {"width": 16, "layers": 1, "projection_dim": 12, "positions": 24}
+    fusion = {"hidden_dim": 16, "fine_dim": 4, "coarse_dim": 8, "layers": 1, "feedforward_dim": 12}
+    sizes = CrisSizes({**visual, "input_resolution": 64}, text, fusion, 4, vocab_size=30)
+    weights = {
+        f"module.{name}": torch.zeros((), dtype=torch.int64)
+        if "num_batches" in name
+        else (torch.rand(shape) if "running_var" in name else torch.randn(shape) / 5)
+        for name, shape in cris_patterns(sizes).items()
+    }
+    file, output = tmp_path / "cris.pth", tmp_path / "model.ckpt"
+    torch.save({"state_dict": weights, "epoch": 50, "best_iou": 0.7}, file)
+    for pieces in (30, 31):
+        write_tokenizer(tmp_path / str(pieces), pieces)
+    words = ["import-weights", "cris", str(file), "--output", str(output), "--tokenizer"]
+    assert main([*words, str(tmp_path / "31")]) == 2
+    assert "a tokenizer of 30 pieces" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "30")]) == 0
+    assert "30 pieces of words\nLeft out: CLIP's logit_scale" in capsys.readouterr().out
+    pipeline = refseg.load(output)
+    assert (pipeline.image_size, pipeline.fill) == (416, 115)
+    expected = from_original("cris", read_torch_file(file)).state_dict()
+    for name, weight in pipeline.segmenter.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
+    words = ["segment", str(photo), "the red box", "--checkpoint", str(output)]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+    assert next(tmp_path.glob("*-mask.png")).is_file()
 
 
 def test_what_is_wrong_with_lavt_is_named(

@@ -8,10 +8,16 @@ from torch import Tensor
 
 from refseg.errors import ConfigError
 from refseg.models.original.clip import clip_text_state
-from refseg.models.original.heads import OriginalModel
+from refseg.models.original.cris_shapes import UNUSED, cris_patterns, cris_sizes
+from refseg.models.original.heads import OriginalModel, prefixed
+from refseg.models.original.shapes import infer_widths
 
-PREFIX = "module."  # of every name in a published file, by DistributedDataParallel
-_UNUSED = "backbone.logit_scale"  # CLIP's; CRIS compares nothing with it
+_OF_CLIP = "backbone."
+_PREFIX = "module."  # of every name in a published file, by DistributedDataParallel
+_NOTES = (
+    "Left out: CLIP's logit_scale, which nothing depends on.",
+    "Sentences are cut after 22 tokens, as theirs of RefCOCOg; of RefCOCO and RefCOCO+, after 17.",
+)
 
 # Of several names that a name starts with, the first counts.
 _PLACES = {
@@ -50,57 +56,56 @@ _PARTS = {
 }
 
 
-def cris_state(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a `Segmenter` of CRIS's parts.
+def translate_cris(content: Mapping[str, Any], heads: int = 8) -> OriginalModel:
+    """The network of a file of CRIS, with its weights.
 
     Args:
-        weights: by the names of CRIS's code, with or without `module.` before them.
-
-    Raises:
-        ConfigError: a name is none of CRIS's.
-    """
-    state: dict[str, Tensor] = {}
-    foreign: list[str] = []
-    for given, weight in weights.items():
-        name = given.removeprefix(PREFIX)
-        if name == _UNUSED:
-            continue
-        of_text = clip_text_state({name.removeprefix("backbone."): weight})
-        ours = _renamed(name)
-        if name.startswith("backbone.") and of_text:
-            state |= {f"text_encoder.{place}": each for place, each in of_text.items()}
-        elif ours is not None:
-            state[ours] = weight
-        else:
-            foreign.append(given)
-    if foreign:
-        raise ConfigError(
-            f"Expected the weights of CRIS, got {foreign[0]}, which its code does not have "
-            f"({len(foreign)} of {len(weights)} names)."
-        )
-    return state
-
-
-def translate_cris(weights: Mapping[str, Tensor], heads: int = 8) -> OriginalModel:
-    """CRIS in terms of refseg: its parts with the sizes that the weights have.
-
-    Args:
-        weights: by the names of CRIS's code, with or without `module.` before them.
+        content: of the file: the weights are its `state_dict`; or the weights themselves.
         heads: of the vision-language decoder, which no weight shows; 8 in all of CRIS's recipes.
 
     Raises:
-        ConfigError: weights are missing, superfluous or misshapen.
+        ConfigError: weights are missing, superfluous or misshapen; the message names them all.
     """
+    weights = _weights(content)
+    sizes = cris_sizes(weights)
+    infer_widths(cris_patterns(sizes), weights)
+    parts: dict[str, tuple[str, dict[str, Any]]] = {
+        "backbone": ("ClipResNet", {**sizes.visual}),
+        "text_encoder": ("ClipTextEncoder", {**sizes.text}),
+        "fusion": ("CrossModalTransformer", {**sizes.fusion, "heads": heads}),
+        "decoder": ("TextKernelDecoder", {"hidden_dim": sizes.kernel_dim}),
+    }
+    transform = {"image_size": 416, "fill": 115}  # about the mean colour, which theirs is
     state = cris_state(weights)
-    own = {name.removeprefix(PREFIX): weight for name, weight in weights.items()}
-    try:
-        parts = _parts(own, heads)
-        vocab_size = own["backbone.token_embedding.weight"].shape[0]
-    except KeyError as error:
+    return OriginalModel(parts, sizes.vocab_size, state, transform, max_words=22, notes=_NOTES)
+
+
+def cris_state(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a `Segmenter` of CRIS's parts; names that are none of CRIS's are left out.
+
+    Args:
+        weights: by the names of CRIS's code.
+    """
+    state: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        ours = _renamed(name)
+        if ours is not None:
+            state[ours] = weight
+        elif name.startswith(_OF_CLIP) and name != UNUSED:
+            of_text = clip_text_state({name.removeprefix(_OF_CLIP): weight})
+            state |= prefixed("text_encoder", of_text)
+    return {n: w.float() if w.is_floating_point() else w for n, w in state.items()}
+
+
+def _weights(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """By the names of CRIS's code, without what comes before them."""
+    found = content.get("state_dict", content)
+    if not isinstance(found, Mapping) or not all(isinstance(w, Tensor) for w in found.values()):
         raise ConfigError(
-            f"Expected the weights of CRIS, but {error.args[0]} is missing."
-        ) from None
-    return OriginalModel(parts, vocab_size, state)
+            "Expected the weights of CRIS as state_dict, got something else; there are "
+            f"{', '.join(map(str, content)) or 'no entries'}. Use a file that its train.py wrote."
+        )
+    return {name.removeprefix(_PREFIX): weight for name, weight in found.items()}
 
 
 def _renamed(name: str) -> str | None:
@@ -112,47 +117,3 @@ def _renamed(name: str) -> str | None:
         if name.startswith(theirs):
             return name.replace(theirs, ours, 1)
     return None
-
-
-def _parts(own: Mapping[str, Tensor], heads: int) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Each part's class, and its arguments as the shapes tell them."""
-    visual, text = "backbone.visual.", "backbone.transformer.resblocks."
-    width = own[f"{visual}conv3.weight"].shape[0]
-    positions, deepest = own[f"{visual}attnpool.positional_embedding"].shape
-    text_width, embed_dim = own["backbone.text_projection"].shape
-    hidden_dim = own["neck.aggr.0.weight"].shape[0]
-    feedforward_dim = own["decoder.layers.0.ffn.0.weight"].shape[0]
-    backbone = {
-        "layers": [_count(own, f"{visual}layer{stage}.") for stage in range(1, 5)],
-        "width": width,
-        "heads": max(1, deepest // 64),
-        "embed_dim": embed_dim,
-        "input_resolution": 32 * round((positions - 1) ** 0.5),
-    }
-    text_encoder = {
-        "width": text_width,
-        "layers": _count(own, text),
-        "projection_dim": embed_dim,
-        "positions": own["backbone.positional_embedding"].shape[0],
-    }
-    fusion = {
-        "hidden_dim": hidden_dim,
-        "fine_dim": own["neck.f3_v_proj.0.weight"].shape[0],
-        "coarse_dim": own["neck.f1_v_proj.0.weight"].shape[0],
-        "layers": _count(own, "decoder.layers."),
-        "heads": heads,
-        "feedforward_dim": feedforward_dim,
-    }
-    decoder = {"hidden_dim": own["proj.vis.4.weight"].shape[0]}
-    return {
-        "backbone": ("ClipResNet", backbone),
-        "text_encoder": ("ClipTextEncoder", text_encoder),
-        "fusion": ("CrossModalTransformer", fusion),
-        "decoder": ("TextKernelDecoder", decoder),
-    }
-
-
-def _count(own: Mapping[str, Tensor], prefix: str) -> int:
-    """How many numbers follow a prefix."""
-    numbers = {name.removeprefix(prefix).split(".")[0] for name in own if name.startswith(prefix)}
-    return len(numbers)

@@ -3,13 +3,14 @@
 from typing import Literal, get_args
 
 from refseg.errors import ConfigError
+from refseg.models.original.cris import translate_cris
 from refseg.models.original.heads import OriginalModel
 from refseg.models.original.lavt import translate_lavt
 from refseg.models.original.lstm_cnn import translate_lstm_cnn
 from refseg.models.original.rmi import translate_rmi
 from refseg.models.original.variables import Variables, canonical
 
-Kind = Literal["rmi", "rmi_lstm", "lstm_cnn", "lavt"]
+Kind = Literal["rmi", "rmi_lstm", "lstm_cnn", "lavt", "cris"]
 
 
 def translate(kind: str, variables: Variables) -> OriginalModel:
@@ -27,6 +28,8 @@ def translate(kind: str, variables: Variables) -> OriginalModel:
         raise ConfigError(f"Unknown model '{kind}' of the papers; choose one of {known}.")
     if kind == "lavt":
         return translate_lavt(variables)
+    if kind == "cris":
+        return translate_cris(variables)
     found = canonical(variables)
     if kind == "lstm_cnn":
         return translate_lstm_cnn(found)

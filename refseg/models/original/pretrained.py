@@ -18,8 +18,9 @@ def from_original(kind: Kind, variables: Variables) -> Segmenter:
     its baseline, fc8 for LSTM-CNN. Of LSTM-CNN, the variables of any of its stages do.
 
     Args:
-        kind: `rmi`, its baseline `rmi_lstm`, `lstm_cnn` (Hu et al.), or `lavt`.
-        variables: the original's names and arrays; of LAVT, the entries of its file.
+        kind: `rmi`, its baseline `rmi_lstm`, `lstm_cnn` (Hu et al.), `lavt`, or `cris`.
+        variables: the original's names and arrays; of LAVT and CRIS, the entries of their
+            file.
 
     Returns:
         The segmenter in evaluation mode.

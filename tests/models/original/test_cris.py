@@ -114,7 +114,7 @@ def test_layout_of_the_published_files(name: str, millions: float, shared: Path)
             f"module.{key}": torch.empty(row["shape"], dtype=getattr(torch, row["dtype"]))
             for key, row in rows.items()
         }
-        model = translate_cris(weights)
+        model = translate_cris({"state_dict": weights, "epoch": 50})
         segmenter = Segmenter(
             partial(backbones.ClipResNet, **model.parts["backbone"][1]),
             partial(text_encoders.ClipTextEncoder, **model.parts["text_encoder"][1]),
@@ -131,11 +131,24 @@ def test_layout_of_the_published_files(name: str, millions: float, shared: Path)
     assert sum(p.numel() for p in segmenter.parameters()) == published - scale
 
 
-def test_names_of_others_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"got module\.neck\.extra\.weight.*1 of 2 names"):
-        cris_state({"module.neck.extra.weight": torch.ones(1), "neck.aggr.0.weight": torch.ones(1)})
+def test_what_is_wrong_is_named(shared: Path) -> None:
+    weights = under(read(shared / "parity" / "modern" / "cris_train.npz")[0], "w/")
+    name = "decoder.layers.1.ffn.4.bias"
+    lacking = {key: weight for key, weight in weights.items() if key != name}
+    for content, expected in [
+        ({"state_dict": 3, "epoch": 1}, "got something else; there are state_dict, epoch"),
+        ({"epoch": 1}, "got something else; there are epoch"),
+        ({"state_dict": {"module.a": weights[name]}}, "attnpool.positional_embedding.*got none"),
+        ({"state_dict": lacking}, f"1 missing: {name}"),
+        ({"state_dict": {**weights, "module.neck.x": weights[name]}}, "not of this.*: neck.x"),
+        ({"state_dict": {**weights, name: weights[name][:3]}}, f"misshapen: {name}"),
+    ]:
+        with pytest.raises(ConfigError, match=expected):
+            translate_cris(content)
 
 
-def test_what_is_missing_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"backbone\.visual\.conv3\.weight is missing"):
-        translate_cris({"neck.aggr.0.weight": torch.ones(1, 1, 1, 1)})
+def test_weights_of_half_precision_become_whole(shared: Path) -> None:
+    weights = under(read(shared / "parity" / "modern" / "cris_train.npz")[0], "w/")
+    halved = {f"module.{key}": w.half() if w.ndim > 1 else w for key, w in weights.items()}
+    state = translate_cris({"state_dict": halved}).state
+    assert {w.dtype for w in state.values()} == {torch.float32, torch.int64}
