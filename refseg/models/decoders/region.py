@@ -32,8 +32,8 @@ class RegionDecoder(Decoder):
     meant; the logits of the pixels are the sum of the regions' masks weighted by these. So that a
     region knows its place, the logits of all are told how much of each cell of a coarse grid, the
     minimap, the mask covers (`auxiliary["minimap"]`, for `refseg.losses.MinimapLoss`). From all
-    regions together comes what speaks against any target (`no_target`, for
-    `refseg.losses.NoTargetLoss`): without this loss the answer is left to chance.
+    regions together comes what speaks against any target (`no_target`, which
+    `refseg.losses.NoTargetLoss` trains): where it prevails, the mask is withdrawn.
 
     There are two numbers where one would do, for and against: of a region being meant, and of
     nothing being meant. The logit is their difference, whose softmax is the original's. The sum
@@ -44,6 +44,7 @@ class RegionDecoder(Decoder):
 
     * padding is never attended. There, regions attend to it like words;
     * the minimap's target is a share, not one pixel (`MinimapLoss`);
+    * the answer that nothing is meant starts at 0: untrained, it withdraws no mask;
     * with `PyramidPixelDecoder`, there is a choice without deformable attention.
 
     Args:
@@ -62,6 +63,7 @@ class RegionDecoder(Decoder):
         pixel_decoder: `deformable`, Mask2Former's as in the paper, or `pyramid`, much cheaper.
         pixel_layers: of deformable attention.
         pixel_feedforward_dim: hidden width of the MLP of such a layer.
+        no_target: say whether anything is meant; false where every expression names something.
 
     Raises:
         ConfigError: the width cannot be shared among the heads, or is no multiple of 4.
@@ -95,6 +97,7 @@ class RegionDecoder(Decoder):
         pixel_decoder: Literal["deformable", "pyramid"] = "deformable",
         pixel_layers: int = 6,
         pixel_feedforward_dim: int = 1024,
+        no_target: bool = True,
     ) -> None:
         super().__init__()
         if hidden_dim % math.lcm(heads, 4):
@@ -125,7 +128,10 @@ class RegionDecoder(Decoder):
         self.normalization = nn.LayerNorm(hidden_dim)
         self.mask_embedding = _mlp(hidden_dim, hidden_dim, hidden_dim, mask_dim)
         self.classifier = nn.Linear(hidden_dim, 2)  # of the minimap
-        self.nothing = _mlp(hidden_dim, hidden_dim, 2)
+        self.nothing = _mlp(hidden_dim, hidden_dim, 2) if no_target else None
+        if self.nothing is not None:
+            for parameter in self.nothing[-1].parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
         """Decode to `size`, (height, width) in pixels."""
@@ -137,10 +143,10 @@ class RegionDecoder(Decoder):
         minimap = _difference(_exact(self.classifier, found))
         meant = _product(minimap[:, None], _exact(self.mask_embedding, found))
         logits = _product(meant, pixels.flatten(2)).unflatten(2, pixels.shape[-2:])
-        no_target = _difference(_exact(self.nothing, found).mean(1))
+        nothing = None if self.nothing is None else _exact(self.nothing, found).mean(1)
         return Output(
             self.enlarge(logits, size)[:, 0],
-            no_target,
+            None if nothing is None else _difference(nothing),
             {MINIMAP: minimap.unflatten(1, (self.grid, self.grid))},
         )
 

@@ -100,6 +100,10 @@ class LanguageAwareFusion(Fusion):
       more word (`sentence_token`);
     * the last stage has no gate, which would feed nothing and never learn.
 
+    ReLA has the same fusion, but both layers of its gates start at 0 and have no bias, so that
+    their gradients are 0 for ever: no words ever reach the next stage there. Here gates start as
+    other layers do and learn, in ReLA, too.
+
     Args:
         dims: channels of the neck's maps; supplied by the backbone.
         word_dim: length of the vector of a word; supplied by the text encoder.

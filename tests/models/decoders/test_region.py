@@ -262,3 +262,13 @@ def test_exports(pixel_decoder: str) -> None:
     for count in (2, 5):
         given = some(count)
         assert_close(program(*given), decoder(*given), rtol=1e-4, atol=1e-5)
+
+
+def test_no_mask_is_withdrawn_untrained() -> None:
+    maps = (torch.randn(2, 5, 8, 8), torch.randn(2, 6, 4, 4))
+    text = TextFeatures(torch.randn(2, 4, 7), torch.zeros(2, 1), torch.ones(2, 4).bool())
+    output = make()(maps, text, (16, 16))
+    assert output.no_target is not None
+    assert not output.no_target.any()
+    assert torch.equal(output.segmentation(), output.logits)
+    assert make(no_target=False)(maps, text, (16, 16)).no_target is None

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from refseg.errors import ConfigError
+from refseg.models.backbones.swin import swin_stages, swin_stem
 from refseg.models.fusion.pixel_word_attention import LanguageAwareFusion, PixelWordAttention
+from refseg.models.original.swin import swin_state
 from refseg.types import TextFeatures
 
 from ...parity import Fixture, read, under
@@ -110,3 +112,77 @@ def test_a_sentence_of_one_word_is_heard_by_its_token(sentence_token: bool) -> N
 def test_heads_of_each_stage() -> None:
     with pytest.raises(ConfigError, match="heads for each of 2 stages, got 3"):
         LanguageAwareFusion((4, 6), 5, 3, heads=(1, 1, 1))
+
+
+def test_the_backbone_of_rela(shared: Path) -> None:
+    """Four stages with attention, of which the last has no gate."""
+    transformers = pytest.importorskip("transformers")
+    fixture, facts = read(shared / "parity" / "modern" / "rela_backbone.npz")
+    given = facts["arguments"]
+    config = transformers.SwinConfig(
+        embed_dim=given["embed_dim"],
+        depths=given["depths"],
+        num_heads=given["num_heads"],
+        window_size=given["window_size"],
+        image_size=32,
+        drop_path_rate=0.0,
+        out_features=[f"stage{number}" for number in range(1, 5)],
+    )
+    trunk = transformers.SwinBackbone(config).eval()
+    weights = under(fixture, "w/")
+    of_swin = {
+        name: weight
+        for name, weight in weights.items()
+        if not (name.startswith("norm") or ".fusion." in name or ".res_gate." in name)
+    }
+    trunk.load_state_dict(swin_state(of_swin, trunk.state_dict()), strict=False)
+    dims = [given["embed_dim"] * 2**stage for stage in range(4)]
+    fusion = LanguageAwareFusion(dims, given["word_dim"], 3, sentence_token=False)
+    found: dict[str, Tensor] = {}
+    for stage in range(4):
+        found |= weights_of(under(weights, f"layers.{stage}.fusion."), f"attention.{stage}.")
+        found |= {
+            f"normalization.{stage}.{kind}": weights[f"norm{stage}.{kind}"]
+            for kind in ("weight", "bias")
+        }
+    for stage in range(3):
+        for ours, theirs in (("hidden", 0), ("gate", 2)):
+            found[f"gate.{stage}.{ours}.weight"] = weights[
+                f"layers.{stage}.res_gate.{theirs}.weight"
+            ]
+    fusion.load_state_dict(found)
+
+    words = fixture["in/lang"].transpose(1, 2)
+    text = TextFeatures(words, words.new_zeros(2, 3), fixture["in/lang_mask"][:, :, 0] > 0)
+    shown = swin_stem(trunk, fixture["in/image"])
+    total = []
+    for number, stage in enumerate(swin_stages(trunk)):
+        kept, shown = fusion.at_stage(number, stage(shown), text)
+        name = f"res{number + 2}"
+        assert_close(kept, fixture[f"out/{name}"], atol=1e-4, rtol=1e-4)
+        total.append((fixture[f"in/r/{name}"] * kept).sum())
+    torch.stack(total).sum().backward()
+    gradient = fusion.attention["3"].mixed.weight.grad
+    assert gradient is not None
+    expected = fixture["grad/layers.3.fusion.project_mm.0.weight"].flatten(1)
+    assert_close(gradient, expected, atol=1e-3, rtol=1e-4)
+    patches = fixture["grad/patch_embed.proj.weight"]
+    found_patches = trunk.swin.embeddings.patch_embeddings.projection.weight.grad
+    assert_close(found_patches, patches, atol=1e-5 * patches.abs().max().item(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("is_zero", [True, False])
+def test_gates_learn_unless_they_start_at_zero(is_zero: bool) -> None:
+    """As they do in ReLA's code, where nothing that is said reaches the next stage."""
+    fusion = LanguageAwareFusion((4, 6), 5, 3)
+    if is_zero:
+        for parameter in fusion.gate.parameters():
+            torch.nn.init.zeros_(parameter)
+    words = TextFeatures(torch.randn(2, 4, 5), torch.randn(2, 3), torch.ones(2, 4).bool())
+    seen = torch.randn(2, 4, 3, 3)
+    _, shown = fusion.at_stage(0, seen, words)
+    shown.square().sum().backward()
+    assert torch.equal(shown, seen) == is_zero
+    for parameter in fusion.gate.parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.any() != is_zero
