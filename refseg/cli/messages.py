@@ -182,6 +182,7 @@ _PARTS = {
     "model.text_encoder": ("refseg.models.text_encoders", "TextEncoder"),
     "model.fusion": ("refseg.models.fusion", "Fusion"),
     "model.decoder": ("refseg.models.decoders", "Decoder"),
+    "model.segmenter": ("refseg.models.segmenter", "Segmenter"),
     "model.loss": ("refseg.losses", "Loss"),
     "model.lr_scheduler": ("refseg.training.schedules", "Schedule"),
     "data.tokenizer": ("refseg.data.tokenizers", "Tokenizer"),

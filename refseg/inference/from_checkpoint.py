@@ -13,12 +13,12 @@ from refseg.errors import CheckpointError
 from refseg.models.comparison import PARTS
 from refseg.models.parts import import_named_parts, import_parts
 from refseg.models.rehearsal import rehearse
-from refseg.models.segmenter import Segmenter
+from refseg.models.segmenter import Segmenter, SegmenterFactory
 
 OF_LIGHTNING = "_instantiator"
 """How Lightning would make the model, from any class that stands there: nobody here does."""
 
-_NETWORK = (*PARTS, "vocab_size", "name_words")
+_NETWORK = (*PARTS, "vocab_size", "name_words", "segmenter")
 _PREFIX = "segmenter."
 _SCHEDULES = "refseg.training.schedules."
 
@@ -46,17 +46,25 @@ def described_network(
         others = {k: v for k, v in described.items() if k not in {*_NETWORK, OF_LIGHTNING}}
         check_arguments(_training, _without_schedule_of_ours(others), source, known)
         network = {name: described[name] for name in _NETWORK if name in described}
-    import_named_parts(network)
+    kind = {name: network[name] for name in ("segmenter",) if name in network}
+    parts = {name: value for name, value in network.items() if name not in kind}
+    import_named_parts(parts)
+    whole = check_arguments(_whole, kind, source, known)
     try:
-        arguments = check_arguments(Segmenter, network, source, known)
+        arguments = check_arguments(Segmenter, parts, source, known)
     except CheckpointError:
         import_parts()  # so that the message names all that are known
-        arguments = check_arguments(Segmenter, network, source, known)
+        arguments = check_arguments(Segmenter, parts, source, known)
+    arguments |= whole
     missing = [name for name in (*PARTS, "vocab_size") if name not in arguments]
     if missing:
         raise CheckpointError(f"{source} does not describe its model: it lacks {missing[0]}.")
     rehearse(lambda: _segmenter(arguments), _weights(checkpoint), source)
     return arguments
+
+
+def _whole(segmenter: SegmenterFactory) -> None:
+    """What a description calls the class of the network itself, for its type."""
 
 
 def _training(
@@ -101,9 +109,9 @@ def build_segmenter(checkpoint: Mapping[str, Any], path: str | Path) -> Segmente
 
 
 def _segmenter(arguments: Mapping[str, Any]) -> Segmenter:
-    factories = {part: made(arguments[part]) for part in PARTS}
-    others = {name: value for name, value in arguments.items() if name not in PARTS}
-    return Segmenter(**factories, **others)
+    arguments = {name: made(value) for name, value in arguments.items()}
+    make: Callable[..., Segmenter] = arguments.pop("segmenter", Segmenter)
+    return make(**arguments)
 
 
 def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class Step(NamedTuple):
 class Segmenter(nn.Module):
     """Segments what each expression of a batch names, encoding every image once.
 
+    What no part can express is a subclass of it, which takes the same arguments and then its own:
+    `model.segmenter` in a config. Every answer comes of `see`, once for an image, and `answer`,
+    which it may override; what `read` shows of the words' steps does not.
+
     Args:
         backbone: makes the backbone.
         text_encoder: makes the text encoder from `vocab_size`.
@@ -81,7 +85,7 @@ class Segmenter(nn.Module):
 
     def forward(self, batch: Batch) -> Output:
         """Answer a batch; each image is encoded once, however many expressions look at it."""
-        return self._answer(self._see(batch), batch, batch.image_index)
+        return self.answer(self.see(batch), batch, batch.image_index)
 
     def from_features(
         self,
@@ -115,8 +119,8 @@ class Segmenter(nn.Module):
         for expression, image in enumerate(batch.image_index.tolist()):
             alone = batch.select([expression])  # a copy: in memory it lies as in its own batch
             if image not in seen:
-                seen[image] = self._see(alone)
-            outputs.append(self._answer(seen[image], alone, alone.image_index))
+                seen[image] = self.see(alone)
+            outputs.append(self.answer(seen[image], alone, alone.image_index))
         return _together(outputs)
 
     @property
@@ -124,8 +128,8 @@ class Segmenter(nn.Module):
         """The stage of the backbone after which words are first heard, None: after the neck."""
         return min(self.fusion.sites, default=None)
 
-    def _see(self, batch: Batch) -> Maps:
-        """All that does not depend on the words, a row per image: what the neck gives.
+    def see(self, batch: Batch) -> Maps:
+        """Compute all that does not depend on the words, a row per image: what the neck gives.
 
         Or, where a fusion speaks early, what comes before its first site.
         """
@@ -164,7 +168,14 @@ class Segmenter(nn.Module):
         every = torch.arange(len(image_index), device=image_index.device)
         return self._speak(gathered, text, size), every
 
-    def _answer(self, seen: Maps, batch: Batch, image_index: Tensor) -> Output:
+    def answer(self, seen: Maps, batch: Batch, image_index: Tensor) -> Output:
+        """Answer each expression of a batch.
+
+        Args:
+            seen: what `see` gave of the images.
+            batch: with the words; of its images the size alone is needed.
+            image_index: which row of the maps each expression looks at.
+        """
         text = self._listen(batch)
         maps, rows = self._meet(seen, text, image_index, batch.size)
         output = self.decoder(self.fusion(maps, text, rows), text, batch.size)
@@ -195,11 +206,17 @@ class Segmenter(nn.Module):
         if not isinstance(self.fusion, WordByWord):
             raise TypeError(f"{type(self.fusion).__name__} reads the sentence at once, not by word")
         text = self._listen(batch)
-        maps, rows = self._meet(self._see(batch), text, batch.image_index, batch.size)
+        maps, rows = self._meet(self.see(batch), text, batch.image_index, batch.size)
         for step in self.fusion.steps(maps, text, rows):
             logits = self.decoder(step.maps, text, batch.size).logits
             activations = self.decoder.enlarge(step.activation[:, None], batch.size)[:, 0]
             yield Step(logits, activations)
+
+
+SegmenterFactory = Callable[
+    # vocab_size and name_words
+    [BackboneFactory, TextEncoderFactory, FusionFactory, DecoderFactory, int, bool], Segmenter
+]
 
 
 def _check_sites(fusion: Fusion, backbone: Backbone) -> None:

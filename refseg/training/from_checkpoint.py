@@ -50,10 +50,9 @@ def build_module(
         CheckpointError: it names classes that are not refseg's, or the weights do not fit.
     """
     arguments = described_model(checkpoint, path)
-    factories = {part: made(arguments[part]) for part in PARTS}
-    for name in ("vocab_size", "name_words"):
+    for name in (*PARTS, "vocab_size", "name_words", "segmenter"):
         if name in arguments:
-            others[name] = arguments[name]
-    module = ReferringSegmentation(**factories, **others)
+            others[name] = made(arguments[name])
+    module = ReferringSegmentation(**others)
     module.load_state_dict(checkpoint["state_dict"])
     return module

@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from refseg import __version__
 from refseg.checkpoint import read_checkpoint
+from refseg.checkpoint.description import described
 from refseg.data import ReferringDataModule
 from refseg.errors import ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
@@ -32,6 +34,7 @@ from refseg.models.segmenter import (
     DecoderFactory,
     FusionFactory,
     Segmenter,
+    SegmenterFactory,
     TextEncoderFactory,
 )
 from refseg.models.weights.files import load_weights
@@ -78,6 +81,8 @@ class ReferringSegmentation(LightningModule):
             (`ckpt_path`) does not need it.
         name_words: have the network say which words the cells of the backbone's map are called by,
             which `WordLoss` learns from.
+        segmenter: makes the network of its parts: a subclass of `Segmenter` does what no part can
+            express.
 
     Raises:
         ConfigError: there is a `WordLoss` and no `name_words`.
@@ -99,6 +104,7 @@ class ReferringSegmentation(LightningModule):
         regions: RegionTraining | None = None,
         start_from: str | None = None,
         name_words: bool = False,
+        segmenter: SegmenterFactory = Segmenter,
     ) -> None:
         super().__init__()
         if _has_word_loss(loss) and not name_words:
@@ -107,7 +113,8 @@ class ReferringSegmentation(LightningModule):
                 "or leave the loss out."
             )
         self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
-        self.segmenter = Segmenter(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
+        self._describe_parts()
+        self.segmenter = segmenter(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
         self.backbone_weights: Origin | None = self.segmenter.backbone.origin
         """What they started as, wherever they went since; None where a checkpoint does not say."""
         self.loss = loss
@@ -131,6 +138,21 @@ class ReferringSegmentation(LightningModule):
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
         self._metrics: dict[str, SplitMetrics] = {}
+
+    def _describe_parts(self) -> None:
+        """Note the classes and arguments of parts that were made in Python, for checkpoints.
+
+        Those of a config are noted already.
+        """
+        self._not_described: ConfigError | None = None
+        for name, part in list(self.hparams.items()):
+            if not callable(part):
+                continue
+            try:
+                self.save_hyperparameters({name: described(part, name)})
+            except ConfigError as error:  # whoever saves nothing need not care
+                self.save_hyperparameters({name: repr(part)})
+                self._not_described = error
 
     def forward(self, batch: Batch) -> Output:
         """What the network answers, in network size."""
@@ -217,7 +239,19 @@ class ReferringSegmentation(LightningModule):
         check_weights(self.segmenter)
         check_features(self.segmenter, self.data, self.trainer, self.regions is not None)
 
-    on_fit_start = on_test_start = on_predict_start = _check_weights
+    on_test_start = on_predict_start = _check_weights
+
+    def on_fit_start(self) -> None:
+        """As before a test; and see that checkpoints can be written, before the first step.
+
+        Raises:
+            ConfigError: a part is no class and no partial of one, and checkpoints are wanted.
+        """
+        is_trial: object = self.trainer.fast_dev_run  # type: ignore[attr-defined]  # set when made
+        is_saved = self.trainer.checkpoint_callbacks and not is_trial
+        if self._not_described is not None and is_saved:
+            raise self._not_described
+        self._check_weights()
 
     def on_validation_start(self) -> None:
         """As before a test; while training it has been done."""
@@ -256,7 +290,13 @@ class ReferringSegmentation(LightningModule):
             print(*told, sep="\n", flush=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Make the checkpoint independent of the files that its parts started from."""
+        """Make the checkpoint independent of the files that its parts started from.
+
+        Raises:
+            ConfigError: a part cannot be described.
+        """
+        if self._not_described is not None:
+            raise self._not_described
         arguments = dict(checkpoint["hyper_parameters"])
         for name in ("backbone", "text_encoder", "decoder"):
             portable = getattr(self.segmenter, name).portable_arguments()
@@ -264,6 +304,10 @@ class ReferringSegmentation(LightningModule):
                 init_args = {**arguments[name].get("init_args", {}), **portable}
                 arguments[name] = {**arguments[name], "init_args": init_args}
         checkpoint["hyper_parameters"] = arguments
+        # A run of the command line has more to say (`CompleteCheckpoint`).
+        checkpoint.setdefault("refseg", {"version": __version__}).setdefault(
+            "backbone_weights", self.backbone_weights
+        )
 
     def training_step(self, batch: Batch, batch_index: int) -> Float[Tensor, ""]:
         """The loss of one batch.

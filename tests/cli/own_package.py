@@ -1,6 +1,7 @@
 """A package of a user's own, with a class of each kind: tests copy this file into a folder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,13 @@ from refseg.losses import Loss
 from refseg.models.backbones import Backbone
 from refseg.models.decoders import Decoder
 from refseg.models.fusion import Fusion
+from refseg.models.segmenter import (
+    BackboneFactory,
+    DecoderFactory,
+    FusionFactory,
+    Segmenter,
+    TextEncoderFactory,
+)
 from refseg.models.text_encoders import TextEncoder
 from refseg.types import Batch, Maps, Output, TextFeatures
 
@@ -68,6 +76,27 @@ class MyDecoder(Decoder):
     def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
         cells = self.classifier(self.inner(fused[-1]).relu())
         return Output(self.enlarge(cells, size)[:, 0])
+
+
+class MySegmenter(Segmenter):
+    """Multiplies the logits by a number that it learns."""
+
+    def __init__(
+        self,
+        backbone: BackboneFactory,
+        text_encoder: TextEncoderFactory,
+        fusion: FusionFactory,
+        decoder: DecoderFactory,
+        vocab_size: int,
+        name_words: bool = False,
+        start: float = 1.0,
+    ) -> None:
+        super().__init__(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
+        self.sharpness = nn.Parameter(torch.tensor(start))
+
+    def answer(self, seen: Maps, batch: Batch, image_index: Tensor) -> Output:
+        output = super().answer(seen, batch, image_index)
+        return replace(output, logits=output.logits * self.sharpness)
 
 
 class MyLoss(Loss):

@@ -21,8 +21,8 @@ _MODEL = ("loss", "exact_evaluation", "decayed", "learning_rate_factors", "regio
 
 def config_of(
     checkpoint: Mapping[str, Any], source: object, given: Collection[str] = ()
-) -> dict[str, Any] | None:
-    """A config for evaluating a checkpoint as it was trained; None where it holds none.
+) -> dict[str, Any]:
+    """A config for evaluating a checkpoint as it was trained.
 
     Model and data are the checkpoint's. Where and what is written, which loggers and callbacks run,
     and on how many devices, is not: that is the default trainer's, and the user's options change
@@ -37,9 +37,8 @@ def config_of(
         CheckpointError: something is not of its type, names a foreign class, or an address of a
             network, or is too large to be meant.
     """
-    content = config_in(checkpoint, source)
-    if content is None:
-        return None
+    written = config_in(checkpoint, source)
+    content = written or {}
     described = {k: v for k, v in section(content, "model", source).items() if k in _MODEL}
     others = check_arguments(ReferringSegmentation, described, source)
     model = model_config({**described_model(checkpoint, source), **others})
@@ -49,9 +48,9 @@ def config_of(
     precision = section(content, "trainer", source, may_be_file=True).get(_PRECISION)
     taken = check_arguments(Trainer, {_PRECISION: precision}, source)
     seed = check_arguments(seed_everything, {"seed": content.get("seed_everything")}, source)
-    return {
+    config = {
         "seed_everything": seed["seed"] if isinstance(seed["seed"], int) else True,
         "trainer": {**trainer, **taken},
         "model": model,
-        "data": data_of(content, source, given),
     }
+    return config if written is None else {**config, "data": data_of(content, source, given)}

@@ -168,8 +168,8 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
     """Take model and data from the checkpoint where no config is named: it is complete.
 
     Raises:
-        CheckpointError: the checkpoint cannot be read, was made without a config, or has one that
-            is refused.
+        CheckpointError: the checkpoint cannot be read, has a config that is refused, or was made
+            without one and no data are named.
     """
     checkpoint = value_of("--ckpt_path", words)
     named = value_of("--config", words) or value_of("-c", words)
@@ -178,12 +178,13 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
     from refseg.checkpoint import read_checkpoint  # imports torch
     from refseg.cli.configs.checkpoint import config_of
 
-    given = {word.partition("=")[0].removeprefix(_DATA) for word in words if word.startswith(_DATA)}
+    names = [word.partition("=")[0] for word in words]
+    given = {name.removeprefix(_DATA) for name in names if name.startswith(_DATA)}
     content = config_of(read_checkpoint(checkpoint), checkpoint, given & {"root", "stream"})
-    if content is None:
+    if "data" not in content and not given and "--data" not in names:
         raise CheckpointError(
-            f"{checkpoint} was made without the command line and holds no config; "
-            "name one with --config."
+            f"{checkpoint} was made in Python, and does not say on which data; name them, as in "
+            "`--data data/shapes.yaml` or `--data data/refer.yaml --data.root DIR`."
         )
     return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
 

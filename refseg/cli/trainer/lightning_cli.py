@@ -124,7 +124,8 @@ class RefsegCLI(LightningCLI):
         model = model_config(described_model(content, checkpoint, known))
         check_description(model, asked, checkpoint)
         if self.config.subcommand == "fit":  # how to train is said anew
-            model = {name: model[name] for name in (*PARTS, "vocab_size")}
+            network = (*PARTS, "vocab_size", "segmenter")
+            model = {name: model[name] for name in network if name in model}
             self.before = config_in(content, checkpoint)
         described = {self.config.subcommand: {"model": model}}
         self.config = self.parser.parse_object(described, self.config)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+import refseg
 from refseg.__main__ import main
 from refseg.cli.trainer.own_classes import packages_here
+from refseg.errors import CheckpointError
 
 from ...conftest import TINY_DATA
 
@@ -74,6 +76,28 @@ def test_every_verb_from_an_empty_folder(
             assert code == 2
         assert f"--import {package}" in said, verb
         assert main([verb, *words, option]) == 0, verb
+
+
+def test_a_network_of_ones_own(
+    package: str, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It trains, goes on, and is opened as a part is."""
+    words = ["fit", "--config", "mine.yaml", *TINY_DATA, "--output", "run"]
+    words += [f"--model.segmenter={package}.MySegmenter", "--model.segmenter.start=2.5"]
+    assert main(words) == 0
+    assert main([*words, "--ckpt_path", "last", "--trainer.max_epochs=2"]) == 0
+    monkeypatch.setattr("refseg.checkpoint.packages._named", set())
+    checkpoint = "run/checkpoints/best.ckpt"
+    with pytest.raises(CheckpointError, match=f"--import {package}"):
+        refseg.load(checkpoint)
+    segmenter = refseg.load(checkpoint, import_packages=[package]).segmenter
+    assert type(segmenter).__name__ == "MySegmenter"
+    assert segmenter.sharpness.item() == pytest.approx(2.5, abs=0.1)
+    assert segmenter.sharpness.item() != 2.5
+    test = ["test", "--checkpoint", checkpoint, "--data.test_splits=[val]"]
+    assert main([*test, "--import", package, "--trainer.enable_progress_bar=false"]) == 0
+    assert main([*words[:-2], "--model.segmenter=mine.MySegmenter"]) == 2
+    assert "Unknown class 'mine.MySegmenter' for model.segmenter" in capsys.readouterr().err
 
 
 def test_going_on_needs_no_option(package: str) -> None:
