@@ -6,6 +6,7 @@ from .precomputed import PrecomputedFeatures as PrecomputedFeatures
 from .pyramid import FeaturePyramid as FeaturePyramid
 from .sam import SamBackbone as SamBackbone
 from .small import SmallBackbone as SmallBackbone
+from .timm import TimmBackbone as TimmBackbone
 from .torchvision import TorchvisionBackbone as TorchvisionBackbone
 from .transformers import TransformersBackbone as TransformersBackbone
 from .trunk import TrunkBackbone as TrunkBackbone

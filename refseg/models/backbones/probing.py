@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from refseg.errors import ConfigError
 from refseg.models.backbones.convnext import ConvNextWalk, Dinov3ConvNextWalk
@@ -100,8 +100,8 @@ def known_network(config: PreTrainedConfig, name: str) -> Network:
     config.out_features = list(config.stage_names)
     with explained(name), torch.device("meta"), torch.no_grad():
         network = transformers.AutoBackbone.from_config(config).eval()
-        maps = network(_probe(config)).feature_maps
-    side = _probe(config).shape[-1]
+        maps = network(probe(config)).feature_maps
+    side = probe(config).shape[-1]
     strides = [side // features.shape[-1] for features in maps]
     is_uniform = len(set(strides)) == 1 and len(strides) > 2  # the stem and several layers
     if is_uniform:
@@ -114,20 +114,20 @@ def known_network(config: PreTrainedConfig, name: str) -> Network:
 
 
 def unused_parameters(
-    kind: type[Any], config: PreTrainedConfig, compute: Callable[[Any, Tensor], Maps]
+    make: Callable[[], nn.Module], compute: Callable[[Any, Tensor], Maps], pixels: Tensor
 ) -> list[str]:
     """Parameters that the maps do not depend on (mask tokens, norms of other heads).
 
     Distributed training waits for the gradient of everything that is trained.
 
     Args:
-        kind: of the network.
-        config: of it.
+        make: makes a network; called where tensors have no memory.
         compute: makes the maps of the network and normalised pixels.
+        pixels: without memory.
     """
     with torch.device("meta"), torch.enable_grad():
-        network = kind(config).eval()
-        maps = compute(network, _probe(config))
+        network = make().eval()
+        maps = compute(network, pixels)
         names, parameters = zip(*network.named_parameters(), strict=True)
         total = torch.stack([features.sum() for features in maps]).sum()
         gradients = torch.autograd.grad(total, parameters, allow_unused=True)
@@ -187,7 +187,7 @@ def _quarters(levels: Sequence[Level]) -> list[Level]:
     return [levels[end - 1] for end in sorted(ends)]
 
 
-def _probe(config: PreTrainedConfig) -> Tensor:
+def probe(config: PreTrainedConfig) -> Tensor:
     """An image without memory that every stride divides; patches may be of 14 or 16 pixels."""
     patch = getattr(config, "patch_size", 1)
     side = 64 if not isinstance(patch, int) or 64 % patch == 0 else 4 * patch

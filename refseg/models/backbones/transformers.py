@@ -13,6 +13,7 @@ from refseg.models.backbones.probing import (
     WALKS,
     choose_levels,
     known_network,
+    probe,
     unused_parameters,
 )
 from refseg.models.backbones.pyramid import FeaturePyramid
@@ -109,7 +110,8 @@ class TransformersBackbone(TrunkBackbone):
         if self.is_walked:
             self.taps = tuple(range(len(chosen))) if network.is_uniform else self.levels
         self.hold(trunk, frozen)
-        for unused in unused_parameters(network.kind, config, self._compute):
+        made = network.kind
+        for unused in unused_parameters(lambda: made(config), self._compute, probe(config)):
             trunk.get_parameter(unused).requires_grad_(False)
         dims = [config.hidden_size] * len(chosen) if network.is_tower else list(trunk.channels)
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)

@@ -53,7 +53,24 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
     Raises:
         ConfigError: weights are missing, superfluous, or of another shape.
     """
-    expected = network.state_dict()
+    check_names_and_shapes(network.state_dict(), weights, source)
+    network.load_state_dict(weights, strict=False)
+
+
+def check_names_and_shapes(
+    expected: Mapping[str, Tensor], weights: Mapping[str, Tensor], source: str
+) -> None:
+    """Make sure that weights are those of a network, all of them and nothing else.
+
+    Args:
+        expected: the network's own, which may be on torch's device `meta`; what batch normalisation
+            has counted may be missing.
+        weights: by the network's names.
+        source: the file or the name of the weights, for the message.
+
+    Raises:
+        ConfigError: weights are missing, superfluous, or of another shape.
+    """
     counters = {name for name in expected if name.endswith("num_batches_tracked")}
     shapes = [
         f"{name} (expected {tuple(expected[name].shape)}, got {tuple(weights[name].shape)})"
@@ -71,7 +88,6 @@ def load_weights(network: nn.Module, weights: Mapping[str, Tensor], source: str)
             f"The weights of {source} do not fit; of {len(expected)} expected tensors "
             f"{'; '.join(found)}. Choose the network they were made for."
         )
-    network.load_state_dict(weights, strict=False)
 
 
 def loading_errors() -> tuple[type[Exception], ...]:

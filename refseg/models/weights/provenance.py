@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 Origin = dict[str, str]
-"""`origin` is one of `none` (random numbers), `torchvision`, `hub`, `folder`, `file` and `original`
-(variables of the papers' code); the other entries say which: `network`, `weights`, `name`,
-`revision`, `sha256`."""
+"""`origin` is one of `none` (random numbers), `torchvision`, `timm`, `hub`, `folder`, `file` and
+`original` (variables of the papers' code); the other entries say which: `network`, `weights`,
+`name`, `revision`, `sha256`."""
 
 RANDOM: Origin = {"origin": "none"}
 
@@ -19,6 +19,15 @@ def of_torchvision(network: str, weights: str) -> Origin:
         weights: torchvision's name of them, such as `IMAGENET1K_V2`.
     """
     return {"origin": "torchvision", "network": network, "weights": weights}
+
+
+def of_timm(weights: str) -> Origin:
+    """Weights that timm publishes.
+
+    Args:
+        weights: timm's name of the network and of its weights, such as `resnet18.a1_in1k`.
+    """
+    return {"origin": "timm", "weights": weights}
 
 
 def of_file(path: str | Path, *, is_original: bool = False) -> Origin:

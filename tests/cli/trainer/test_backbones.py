@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 import refseg
@@ -52,6 +53,24 @@ def siglip(folder: Path) -> dict[str, Any]:
     }
 
 
+def of_timm(folder: Path) -> dict[str, Any]:
+    """A network of timm with the weights of a file."""
+    import timm
+
+    folder.mkdir()
+    network = timm.create_model("test_efficientnet")
+    torch.save(network.state_dict(), folder / "source")
+    backbone = {"name": "test_efficientnet", "weights": str(folder / "source"), "stride": 8}
+    return {
+        "backbone": {
+            "class_path": "TimmBackbone",
+            "init_args": {**backbone, "frozen": True, "pyramid_dim": 8},
+        },
+        "fusion": FILM,
+        "decoder": {"class_path": "BilinearDecoder"},
+    }
+
+
 def write(path: Path, parts: dict[str, Any]) -> list[str]:
     """The words of a run with these parts."""
     path.write_text(
@@ -73,7 +92,7 @@ def write(path: Path, parts: dict[str, Any]) -> list[str]:
     return ["--config", str(path), *TINY_DATA]
 
 
-@pytest.mark.parametrize("make", [dinov3, siglip])
+@pytest.mark.parametrize("make", [dinov3, siglip, of_timm])
 def test_a_run_its_checkpoint_and_kept_features(
     make: Callable[[Path], dict[str, Any]], photo: Path, tmp_path: Path
 ) -> None:
