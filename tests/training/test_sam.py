@@ -1,6 +1,7 @@
 """SAM prompted with expressions, from features on disk to a mask without SAM's files."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,14 @@ import torch
 
 import refseg
 from refseg.__main__ import main
+from refseg.geometry import Geometry
+from refseg.losses import DiceLoss, WeightedLogisticLoss, WeightedSum
 from refseg.models.backbones import SamBackbone
+from refseg.models.decoders import SamDecoder
+from refseg.models.fusion import CrossAttention, NoFusion
+from refseg.models.segmenter import Segmenter
+from refseg.models.text_encoders import LSTMEncoder
+from refseg.types import Batch, RunLengths
 
 from ..conftest import TINY_DATA
 
@@ -81,3 +89,55 @@ def test_dense_prompt_from_a_fusion_word_by_word(sam: Path, photo: Path, tmp_pat
     checkpoint = str(run / "checkpoints" / "best.ckpt")
     assert len(refseg.load(checkpoint).read(photo, "the red circle").words) == 3
     assert main(["test", "--ckpt_path", checkpoint]) == 0
+
+
+def squares() -> Batch:
+    """Four pictures of a red and a blue square; two are asked by place, two by colour."""
+    images = torch.full((4, 3, 48, 48), 60, dtype=torch.uint8)
+    masks, tokens = torch.zeros(8, 48, 48, dtype=torch.bool), torch.zeros(8, 2, dtype=torch.int64)
+    colours = torch.tensor([[220, 40, 40], [40, 40, 220]], dtype=torch.uint8)
+    for image in range(4):
+        rows = slice(4 * image + 4, 4 * image + 20)
+        for side in range(2):
+            columns, colour = slice(6 + 24 * side, 20 + 24 * side), (side + image) % 2
+            images[image, :, rows, columns] = colours[colour][:, None, None]
+            masks[2 * image + side, rows, columns] = True
+            said = [2 + side, 0] if image < 2 else [4 + colour, 6]  # "left", "red square"
+            tokens[2 * image + side] = torch.tensor(said)
+    return Batch(
+        images,
+        tokens,
+        tokens > 0,
+        torch.arange(4).repeat_interleave(2),
+        masks,
+        ("",) * 8,
+        tuple(range(8)),
+        (RunLengths(48, 48, b""),) * 8,
+        (Geometry.letterbox(48, 48, 48),) * 4,
+        ("",) * 4,
+    )
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_it_learns_pictures_by_heart(sam: Path, dense: bool) -> None:
+    """SAM's encoder is random and stays as it is: its map shows places and colours all the same."""
+    torch.manual_seed(0)
+    network = Segmenter(
+        partial(SamBackbone, str(sam), for_dense_prompt=dense),
+        partial(LSTMEncoder, embedding_dim=16, hidden_dim=16, embedding_range=1.0),
+        partial(CrossAttention, hidden_dim=16, heads=2) if dense else NoFusion,
+        partial(SamDecoder, name=str(sam), dense=dense),
+        vocab_size=7,
+    )
+    batch, loss = squares(), WeightedSum([WeightedLogisticLoss(), DiceLoss()], [2.0, 0.5])
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=0.01, weight_decay=0.0)
+    for _ in range(250):
+        optimizer.zero_grad()
+        loss(network(batch), batch).backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+    assert batch.masks is not None
+    found = network.eval()(batch).logits > 0
+    iou = (found & batch.masks).sum((1, 2)) / (found | batch.masks).sum((1, 2))
+    assert iou.min() > 0.8

@@ -95,7 +95,7 @@ class SamMasks(nn.Module):
         decoder: Any = self.mask_decoder
         h, w = seen.shape[-2:]
         own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-        tokens = torch.cat([own.to(prompt.dtype).expand(len(prompt), -1, -1), prompt], dim=1)
+        tokens = torch.cat([own.to(prompt.dtype).expand(prompt.shape[0], -1, -1), prompt], dim=1)
         tokens = tokens[:, None]  # [expressions 1 tokens dim]: the library has several prompts
         heard = functional.pad(token_mask, (len(own), 0), value=True)[:, None, None]
         where = self.shared_image_embedding(h, w).to(seen.dtype)
