@@ -70,7 +70,7 @@ class SamBackbone(TrunkBackbone):
         self.config = config = _vision_config(name, architecture)
         kind = import_transformers().SamVisionModel
         if pretrained and architecture is None:
-            trunk = load_pretrained(kind, name, config)
+            trunk = load_pretrained(kind, name, config, is_part=True)
             self.origin = of_hub(name, getattr(config, "_commit_hash", None))
         else:
             trunk = kind(config)

@@ -65,7 +65,7 @@ class SamMasks(nn.Module):
         masks = cls(config.mask_decoder_config)
         if pretrained:
             config.vision_config.num_hidden_layers = 0  # the image side is the backbone's
-            model = load_pretrained(import_transformers().SamModel, name, config)
+            model = load_pretrained(import_transformers().SamModel, name, config, is_part=True)
             masks.mask_decoder.load_state_dict(model.mask_decoder.state_dict())
             masks.no_mask_embed.load_state_dict(model.prompt_encoder.no_mask_embed.state_dict())
             positions = model.shared_image_embedding.state_dict()

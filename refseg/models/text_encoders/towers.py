@@ -112,7 +112,8 @@ def load_tower(
         whole = load_config(name, None)
         if not tower.is_whole or hasattr(whole, "text_config"):
             kind, loaded = tower.projected, whole if tower.is_whole else config
-    network = load_pretrained(getattr(import_transformers(), kind), name, loaded)
+    kind_of_network = getattr(import_transformers(), kind)
+    network = load_pretrained(kind_of_network, name, loaded, is_part=True)
     if projection is not None:
         with explained(name), torch.no_grad():
             projection.weight.copy_(network.text_projection.weight)

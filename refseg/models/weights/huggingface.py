@@ -139,7 +139,13 @@ def plain_config(config: PreTrainedConfig) -> dict[str, Any]:
     return json.loads(json.dumps(config.to_diff_dict()))
 
 
-def load_pretrained(kind: Any, name: str, config: PreTrainedConfig) -> Any:  # noqa: ANN401 - untyped
+def load_pretrained(
+    kind: Any,  # noqa: ANN401 - the transformers library has no types
+    name: str,
+    config: PreTrainedConfig,
+    *,
+    is_part: bool = False,
+) -> Any:  # noqa: ANN401 - as above
     """A network with its weights.
 
     Some tensors may be new (the norms that a backbone adds to its stages); where most are missing,
@@ -149,11 +155,13 @@ def load_pretrained(kind: Any, name: str, config: PreTrainedConfig) -> Any:  # n
         kind: class of transformers with `from_pretrained`.
         name: on the hub, or a folder.
         config: what of it to make.
+        is_part: the weights are known to be of a larger network: the library's long report of what
+            is left over is left out.
 
     Raises:
         ConfigError: there are no such weights, or they are of another network.
     """
-    with explained(name):
+    with explained(name), _unreported(is_part):
         network, found = kind.from_pretrained(
             name, config=config, dtype=torch.float32, output_loading_info=True
         )
@@ -164,6 +172,19 @@ def load_pretrained(kind: Any, name: str, config: PreTrainedConfig) -> Any:  # n
             f"{len(missing)} are missing: {', '.join(missing[:3])}, ... {_expected(name)}"
         )
     return network
+
+
+@contextmanager
+def _unreported(is_part: bool) -> Iterator[None]:
+    """Keep the library's report of an expected difference from the user's screen."""
+    logging = import_transformers().logging
+    before = logging.get_verbosity()
+    if is_part:
+        logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.export import Dim
 from torch.nn import functional
 from torch.testing import assert_close
 
@@ -133,3 +135,44 @@ def test_bad_options_name_the_remedy(folder: str, transformers_models: Path) -> 
         SamDecoder((16,), 7, 5, folder, dense=True)
     with pytest.raises(ConfigError, match=r"SAM's kind, facebook/sam-vit-base say, got .*\(clip\)"):
         SamDecoder((16,), 7, 5, str(transformers_models / "clip"))
+
+
+def test_the_image_side_is_left_out_without_a_word(
+    folder: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The library reports what it does not load in as many lines as there are kinds of weights."""
+    SamDecoder((16,), 7, 5, folder)
+    assert "UNEXPECTED" not in caplog.text + "".join(capfd.readouterr())
+
+
+class _Exported(nn.Module):
+    """A decoder that is called with tensors alone."""
+
+    def __init__(self, decoder: SamDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, seen: Tensor, words: Tensor, sentence: Tensor, token_mask: Tensor) -> Tensor:
+        text = TextFeatures(words, sentence, token_mask)
+        return self.decoder((seen,), text, (32, 32)).logits
+
+
+def test_exports(folder: str, make_text: MakeText) -> None:
+    """For any number of expressions and words."""
+    torch.manual_seed(0)
+    decoder = _Exported(SamDecoder((16,), 7, 5, folder).eval())
+    expressions, words = Dim("expressions", min=2), Dim("words", min=2)
+    text = make_text((2, 4, 1))
+    program = torch.export.export(
+        decoder,
+        (seen(3), text.words, text.sentence, text.token_mask),
+        dynamic_shapes=(
+            {0: expressions},
+            {0: expressions, 1: words},
+            {0: expressions},
+            {0: expressions, 1: words},
+        ),
+    ).module()
+    text = make_text((1, 6, 3, 2, 2), seed=1)
+    given = seen(5), text.words, text.sentence, text.token_mask
+    assert_close(program(*given), decoder(*given), rtol=1e-4, atol=1e-5)
