@@ -258,3 +258,18 @@ def _upsampled(fixture: np.lib.npyio.NpzFile, size: int) -> Tensor:
     return functional.conv_transpose2d(
         cells, torch.outer(slope, slope)[None, None], stride=32, padding=16
     )[:, 0]
+
+
+def test_cris_figures_are_those_of_its_code(shared: Path) -> None:
+    """Of the masks that its code predicted: foreground above 0.35, a mean over sentences."""
+    with np.load(shared / "parity" / "modern" / "cris_eval.npz") as fixture:
+        intersections, unions = [], []
+        for picture in range(3):
+            mask = fixture[f"in/mask{picture}"] > 0
+            for prediction in fixture[f"out/probability{picture}"] > np.float32(0.35):
+                intersections.append(int((prediction & mask).sum()))
+                unions.append(int((prediction | mask).sum()))
+        figures = PROTOCOLS["cris"].figures(torch.tensor(intersections), torch.tensor(unions))
+        assert figures["mean_iou"].item() == pytest.approx(float(fixture["out/mean_iou"]))
+        found = [figures[f"precision@0.{tenths}"].item() for tenths in range(5, 10)]
+        assert found == pytest.approx(fixture["out/precision"].tolist())
