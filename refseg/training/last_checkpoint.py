@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, WeightAveraging
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
@@ -31,6 +31,10 @@ class LastCheckpoint(Checkpoint):
     state is that of the latest optimizer step.
 
     Weights that are not finite never take the place of those that were.
+
+    Where weights are averaged (Lightning's `WeightAveraging`, `EMAWeightAveraging`), the averages
+    take the place of the weights in each validation, and for good at the end of the training. What
+    goes on from a state needs both, so it is saved before they do.
 
     Args:
         minutes: that may be lost when the run is killed. Saving never takes more than the fiftieth
@@ -111,6 +115,8 @@ class LastCheckpoint(Checkpoint):
         if self._progress is not None and _is_training(trainer):
             self._progress.note_validation_start()
             self._save_or_stop(trainer, pl_module)
+            if _averages(trainer) and not self._is_saved:
+                self._save(trainer, pl_module)
 
     def on_validation_batch_end(
         self,
@@ -136,6 +142,8 @@ class LastCheckpoint(Checkpoint):
         """Note the point."""
         if self._progress is not None:
             self._progress.note_epoch_end()
+            if _averages(trainer) and _is_over(trainer) and not self._is_saved:
+                self._save(trainer, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the final state."""
@@ -273,6 +281,17 @@ def _path(trainer: Trainer) -> Path:
 
 def _is_training(trainer: Trainer) -> bool:
     return trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+
+
+def _averages(trainer: Trainer) -> bool:
+    return any(isinstance(callback, WeightAveraging) for callback in trainer.callbacks)  # type: ignore[attr-defined]  # set by its constructor
+
+
+def _is_over(trainer: Trainer) -> bool:
+    """Whether the training ends with this epoch."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    is_last = epochs not in {None, -1} and trainer.current_epoch + 1 >= int(epochs or 0)
+    return trainer.should_stop or is_last or 0 <= steps <= trainer.global_step
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
@@ -154,6 +155,17 @@ class ReferringSegmentation(LightningModule):
                 self.save_hyperparameters({name: repr(part)})
                 self._not_described = error
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ReferringSegmentation":
+        """A copy with weights of its own, as averaging them needs.
+
+        What makes optimizers and schedules is shared: on the command line it holds all of that.
+        """
+        memo |= {id(factory): factory for factory in (self.make_optimizer, self.make_schedule)}
+        kind = type(self)
+        memo[id(self)] = copied = kind.__new__(kind)
+        copied.__dict__.update(deepcopy(self.__getstate__(), memo))
+        return copied
+
     def forward(self, batch: Batch) -> Output:
         """What the network answers, in network size."""
         return self.segmenter(batch)
@@ -210,14 +222,16 @@ class ReferringSegmentation(LightningModule):
         Raises:
             CheckpointError: they are of another one; the message says what differs.
         """
-        check_model(checkpoint, self.segmenter, self.trainer.ckpt_path or "the checkpoint")
         self._remember(checkpoint)
         # What a loss keeps is what it was told, today.
         loss = {f"loss.{name}": value for name, value in self.loss.state_dict().items()}
-        weights = checkpoint["state_dict"]
-        for name in [name for name in weights if name.startswith("loss.")]:
-            del weights[name]
-        weights |= loss
+        kept = [checkpoint.get(group) for group in ("state_dict", "current_model_state")]
+        for weights in filter(None, kept):  # averages, and beside them what they are of
+            described = {**checkpoint, "state_dict": weights}
+            check_model(described, self.segmenter, self.trainer.ckpt_path or "the checkpoint")
+            for name in [name for name in weights if name.startswith("loss.")]:
+                del weights[name]
+            weights |= loss
         if self.trainer.state.fn == TrainerFn.FITTING:
             self._resumed = checkpoint
             if self.trainer.optimizers:  # some strategies restore after they have been set up

@@ -1,12 +1,13 @@
 """The last state is the last one, and going on from any state is as not having been stopped."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, EMAWeightAveraging
 
 from refseg.errors import ConfigError
 from refseg.training import LastCheckpoint
@@ -58,16 +59,24 @@ class SaveEverywhere(Checkpoint):
     ],
     ids=["epochs", "accumulation", "within", "steps", "alone"],
 )
-def test_any_state_leads_to_the_same_end(options: dict[str, Any], tmp_path: Path) -> None:
-    last = LastCheckpoint()
+@pytest.mark.parametrize("averages", [[], [EMAWeightAveraging]], ids=["", "averaged"])
+def test_any_state_leads_to_the_same_end(
+    averages: list[Callable[..., Callback]], options: dict[str, Any], tmp_path: Path
+) -> None:
+    def callbacks() -> list[Callback]:
+        return [*(make(decay=0.6) for make in averages), LastCheckpoint()]
+
+    *others, last = callbacks()
+    assert isinstance(last, LastCheckpoint)
     everywhere = SaveEverywhere(last, tmp_path)
-    whole = fit(tmp_path, last, everywhere, **options)
+    whole = fit(tmp_path, *others, last, everywhere, **options)
     assert len(everywhere.files) >= 5
     for path, seen in everywhere.files:
-        resumed = fit(tmp_path / path.stem, LastCheckpoint(), checkpoint=path, **options)
+        resumed = fit(tmp_path / path.stem, *callbacks(), checkpoint=path, **options)
         assert resumed.seen == whole.seen[len(whole.seen) - len(resumed.seen) :], path
         assert len(resumed.seen) >= len(whole.seen) - seen, "nothing is left out"
-        assert torch.equal(resumed.weights, whole.weights), path
+        if resumed.seen or not averages:  # where nothing is left to train, nothing ends
+            assert torch.equal(resumed.weights, whole.weights), path
 
 
 @pytest.mark.parametrize(
@@ -82,13 +91,20 @@ def test_any_state_leads_to_the_same_end(options: dict[str, Any], tmp_path: Path
     ],
     ids=["epochs", "steps", "alone"],
 )
+@pytest.mark.parametrize("averages", [[], [EMAWeightAveraging]], ids=["", "averaged"])
 def test_a_finished_training_goes_on_for_longer(
-    short: dict[str, Any], long: dict[str, Any], tmp_path: Path
+    averages: list[Callable[..., Callback]],
+    short: dict[str, Any],
+    long: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
-    whole = fit(tmp_path / "whole", LastCheckpoint(), **long)
-    begun = fit(tmp_path / "short", LastCheckpoint(), **short)
+    def callbacks() -> list[Callback]:
+        return [*(make(decay=0.6) for make in averages), LastCheckpoint()]
+
+    whole = fit(tmp_path / "whole", *callbacks(), **long)
+    begun = fit(tmp_path / "short", *callbacks(), **short)
     last = tmp_path / "short" / "checkpoints" / "last.ckpt"
-    resumed = fit(tmp_path / "long", LastCheckpoint(), checkpoint=last, **long)
+    resumed = fit(tmp_path / "long", *callbacks(), checkpoint=last, **long)
     assert begun.seen + resumed.seen == whole.seen
     assert torch.equal(resumed.weights, whole.weights)
 
@@ -187,3 +203,27 @@ def test_nothing_is_written_by_a_trial(tmp_path: Path) -> None:
 def test_an_interval_that_is_none(minutes: float) -> None:
     with pytest.raises(ConfigError, match=f"got {minutes}"):
         LastCheckpoint(minutes)
+
+
+def test_what_fails_in_a_validation_of_averages_keeps_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the averages are in their place."""
+
+    def callbacks() -> list[Callback]:
+        return [EMAWeightAveraging(decay=0.6), LastCheckpoint()]
+
+    def fail(self: Toy, *arguments: object) -> None:
+        if self.current_epoch == 1:
+            raise RuntimeError("a broken image")
+
+    whole = fit(tmp_path / "whole", *callbacks(), max_epochs=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(Toy, "validation_step", fail)
+        with pytest.raises(RuntimeError, match="broken image"):
+            fit(tmp_path / "failed", *callbacks(), max_epochs=3)
+    last = tmp_path / "failed" / "checkpoints" / "last.ckpt"
+    resumed = fit(tmp_path / "resumed", *callbacks(), checkpoint=last, max_epochs=3)
+    assert resumed.seen == whole.seen[-len(resumed.seen) :]
+    assert resumed.seen[0][0] == "validate"
+    assert torch.equal(resumed.weights, whole.weights)

@@ -158,7 +158,7 @@ class RefsegCLI(LightningCLI):
         if verb == "predict":
             config.return_predictions = False  # they are written, batch by batch
         config.weights_only = True  # nothing in a checkpoint is executed
-        turn_off(config.trainer)
+        turn_off(config.trainer, trains=verb == "fit")
         if self.again is not None:
             check_handing_on(config.trainer)
         self.lines = lines_for_bar(config.trainer, on_stderr=verb != "fit")

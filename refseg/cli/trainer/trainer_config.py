@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import (
     DeviceStatsMonitor,
     LearningRateMonitor,
     ProgressBar,
+    WeightAveraging,
 )
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
@@ -22,15 +23,17 @@ from refseg.training import ProgressLines
 _LOGGING: tuple[type, ...] = (LearningRateMonitor, DeviceStatsMonitor)
 
 
-def turn_off(trainer: Namespace) -> None:
-    """Take out of a trainer's config what another of its options turns off.
+def turn_off(trainer: Namespace, *, trains: bool = True) -> None:
+    """Take out of a trainer's config what another of its options, or its task, turns off.
 
     A config names logger and callbacks, and Lightning refuses contradictions: with
     `--trainer.logger false` or `--trainer.enable_checkpointing false`, the callbacks that go with
-    them are meant, too. What `--trainer.barebones true` does without is told.
+    them are meant, too. What `--trainer.barebones true` does without is told. Weights are averaged
+    while they are trained, and a checkpoint has the averages.
 
     Args:
         trainer: its config, which is changed.
+        trains: it is to train, not to evaluate.
     """
     if trainer.barebones:
         _say("Barebones: no logger, no checkpoints, no progress bar, no check before training.")
@@ -41,6 +44,8 @@ def turn_off(trainer: Namespace) -> None:
     off = _LOGGING if trainer.logger is False or trainer.logger == [] else ()
     if trainer.enable_checkpointing is False:
         off += (Checkpoint,)
+    if not trains:
+        off += (WeightAveraging,)
     trainer.callbacks = [part for part in listed(trainer.callbacks) if not _is_one(part, off)]
 
 

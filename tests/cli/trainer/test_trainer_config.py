@@ -70,6 +70,15 @@ def test_callbacks_go_with_what_they_need(
     assert [part.class_path.rpartition(".")[2] for part in trainer.callbacks] == kept
 
 
+def test_weights_are_averaged_in_training_alone() -> None:
+    names = ["EMAWeightAveraging", "EarlyStopping"]
+    for trains, kept in ((True, names), (False, names[1:])):
+        trainer = Namespace(logger=True, enable_checkpointing=None, barebones=False)
+        trainer.callbacks = [part(name) for name in names]
+        turn_off(trainer, trains=trains)
+        assert [part.class_path.rpartition(".")[2] for part in trainer.callbacks] == kept
+
+
 def test_one_callback_may_stand_alone() -> None:
     assert listed(part("Timer")) == [part("Timer")]
     assert listed(None) == listed(True) == []
