@@ -48,11 +48,11 @@ class Segmenter(nn.Module):
         decoder: makes the decoder from the widths of the fusion and of the text.
         vocab_size: number of token ids; supplied by the data.
         name_words: while training, also say of each cell of the backbone's coarsest map which
-            words it would be called by (`auxiliary["words"]`), for `refseg.losses.WordLoss`.
+            words it would be called by (`auxiliary["words"]`), for `refseg.losses.WordLoss`; of the
+            last map before the words are heard, where a fusion speaks between the stages.
 
     Raises:
-        ConfigError: a fusion speaks where the backbone has no stage, or words are to be named that
-            it has put into the map itself.
+        ConfigError: a fusion speaks where the backbone has no stage.
     """
 
     def __init__(
@@ -75,13 +75,7 @@ class Segmenter(nn.Module):
         self.fusion.initialize_from(self.backbone)
         self.backbone.classifier = None  # it has served
         self.decoder = decoder(self.fusion.dims, *text_dims)
-        if name_words and self.fusion.sites:
-            raise ConfigError(
-                f"Expected a fusion after the backbone for name_words, got "
-                f"{type(self.fusion).__name__}, which puts the words into the map that they would "
-                "be read from; leave name_words out."
-            )
-        self.words = nn.Conv2d(self.backbone.dims[-1], vocab_size, 1) if name_words else None
+        self.words = nn.Conv2d(self._unspoken_dim, vocab_size, 1) if name_words else None
 
     def forward(self, batch: Batch) -> Output:
         """Answer a batch; each image is encoded once, however many expressions look at it."""
@@ -127,6 +121,13 @@ class Segmenter(nn.Module):
     def first_site(self) -> int | None:
         """The stage of the backbone after which words are first heard, None: after the neck."""
         return min(self.fusion.sites, default=None)
+
+    @property
+    def _unspoken_dim(self) -> int:
+        """Channels of the last map that no words have gone into."""
+        if self.first_site is None:
+            return self.backbone.dims[-1]
+        return self.backbone.stage_dims()[self.first_site]
 
     def see(self, batch: Batch) -> Maps:
         """Compute all that does not depend on the words, a row per image: what the neck gives.
@@ -181,7 +182,8 @@ class Segmenter(nn.Module):
         output = self.decoder(self.fusion(maps, text, rows), text, batch.size)
         if self.words is None or not self.training:
             return output
-        words = in_full_precision(self.words, maps[-1]).index_select(0, rows)
+        unspoken, rows = (seen, image_index) if self.fusion.sites else (maps, rows)
+        words = in_full_precision(self.words, unspoken[-1]).index_select(0, rows)
         return replace(output, auxiliary={**output.auxiliary, WORDS: words})
 
     @property

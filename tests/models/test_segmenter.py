@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from refseg.errors import ConfigError
 from refseg.models import BilinearDecoder, Segmenter
 from refseg.models.backbones import Backbone, SmallBackbone
-from refseg.models.fusion import ConcatFusion, Fusion, MultimodalLSTM
+from refseg.models.fusion import ConcatFusion, Fusion, LanguageAwareFusion, MultimodalLSTM
 from refseg.models.segmenter import BackboneFactory, FusionFactory
 from refseg.models.text_encoders import LSTMEncoder
 from refseg.types import WORDS, Batch, Maps, Output
@@ -102,11 +102,25 @@ def test_words_are_named_while_training_from_the_image_alone(make_batch: MakeBat
     assert not segmenter.eval()(batch).auxiliary
 
 
-def test_words_are_not_named_from_maps_that_they_have_gone_into() -> None:
-    text_encoder = partial(LSTMEncoder, embedding_dim=8, hidden_dim=6)
-    fusion = partial(EarlyToy, stage_dims={1: 8})
-    with pytest.raises(ConfigError, match="leave name_words out"):
-        Segmenter(SMALL, text_encoder, fusion, BilinearDecoder, vocab_size=50, name_words=True)
+def test_words_are_named_from_the_map_before_they_are_heard(make_batch: MakeBatch) -> None:
+    """Where a fusion speaks after the stages 1 and 2: of stage 1, the same whatever was said."""
+    torch.manual_seed(0)
+    segmenter = Segmenter(
+        SMALL,
+        partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
+        partial(LanguageAwareFusion, stages=[1, 2]),
+        BilinearDecoder,
+        vocab_size=50,
+        name_words=True,
+    ).train()
+    batch, other = make_batch(), make_batch(seed=1)
+    other.images = batch.images
+    words = segmenter(batch).auxiliary[WORDS]
+    assert words.shape == (3, 50, 16, 16)  # stride 4
+    assert_close(words[0], words[2])
+    assert_close(words, segmenter(other).auxiliary[WORDS])
+    words.sum().backward()
+    assert all(p.grad is None for p in segmenter.fusion.parameters())
 
 
 def _early(sites: dict[int, int], backbone: BackboneFactory = SMALL) -> Segmenter:

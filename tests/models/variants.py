@@ -135,7 +135,7 @@ EARLY = {
     "cross-modal-3": partial(CrossModalTransformer, **TINY_CROSS_MODAL),
     "none": NoFusion,
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
-    "language-aware": partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2),
+    "language-aware": partial(LanguageAwareFusion, stages=[1, 2], heads=2),
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
 REGION = {"hidden_dim": 16, "layers": 3, "heads": 2, "feedforward_dim": 8, "grid": 3}

@@ -161,6 +161,20 @@ class Backbone(nn.Module, ABC):
         the fusion, and weights that only its place would need are not trained.
         """
 
+    @torch.no_grad()
+    def stage_dims(self) -> tuple[int, ...]:
+        """Channels of the map that each of the stages gives, found by a look at a small image."""
+        was_training = self.training
+        self.eval()
+        device = next(self.parameters()).device
+        current = self.stem(torch.zeros(1, 3, 64, 64, dtype=torch.uint8, device=device))
+        dims = []
+        for stage in self.stages:
+            current = stage(current)
+            dims.append(current.shape[1])
+        self.train(was_training)
+        return tuple(dims)
+
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
     ) -> Maps:

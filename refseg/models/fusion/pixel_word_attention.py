@@ -1,6 +1,6 @@
 """The fusion of LAVT: after each stage of the backbone, every cell asks the words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
+from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import Fusion
 from refseg.precision import full_precision
 from refseg.types import Maps, TextFeatures
@@ -108,8 +109,8 @@ class LanguageAwareFusion(Fusion):
         dims: channels of the neck's maps; supplied by the backbone.
         word_dim: length of the vector of a word; supplied by the text encoder.
         sentence_dim: length of the sentence vector; supplied by the text encoder.
-        stage_dims: channels of the stages after which it speaks, by their numbers. null: all the
-            stages of a backbone whose neck gives each stage's map as it is.
+        stages: after which it speaks, by their numbers from 0. null: all the stages of a backbone
+            whose neck gives each stage's map as it is.
         heads: of the attention: one number for all stages, or one for each.
         dropout: probability, in the attention.
         sentence_token: attend the sentence's vector as one more word.
@@ -127,33 +128,38 @@ class LanguageAwareFusion(Fusion):
         dims: Sequence[int],
         word_dim: int,
         sentence_dim: int,
-        stage_dims: Mapping[int, int] | None = None,
+        stages: Sequence[int] | None = None,
         heads: int | Sequence[int] = 1,
         dropout: float = 0.0,
         sentence_token: bool = True,
     ) -> None:
         super().__init__()
-        widths = dict(enumerate(dims)) if stage_dims is None else dict(sorted(stage_dims.items()))
-        self.dims, self.sites = tuple(dims), tuple(widths)
-        of_stages = [heads] * len(widths) if isinstance(heads, int) else list(heads)
-        if len(of_stages) != len(widths):
+        self.dims, self.word_dim, self.dropout = tuple(dims), word_dim, dropout
+        self.sites = tuple(range(len(dims))) if stages is None else tuple(sorted(set(stages)))
+        self.heads = [heads] * len(self.sites) if isinstance(heads, int) else list(heads)
+        if len(self.heads) != len(self.sites):
             raise ConfigError(
-                f"Expected a number of heads for each of {len(widths)} stages, got "
-                f"{len(of_stages)}; give one number for all, or one for each."
+                f"Expected a number of heads for each of {len(self.sites)} stages, got "
+                f"{len(self.heads)}; give one number for all, or one for each."
             )
-        self.attention = nn.ModuleDict(
-            {
-                str(stage): PixelWordAttention(dim, word_dim, count, dropout)
-                for (stage, dim), count in zip(widths.items(), of_stages, strict=True)
-            }
-        )
-        self.gate = nn.ModuleDict(
-            {str(stage): LanguageGate(dim) for stage, dim in [*widths.items()][:-1]}
-        )
-        self.normalization = nn.ModuleDict(
-            {str(stage): nn.LayerNorm(dim) for stage, dim in widths.items()}
-        )
+        self.attention, self.gate, self.normalization = (nn.ModuleDict() for _ in range(3))
+        if stages is None:
+            self._add_stages(dims)
         self.sentence = nn.Linear(sentence_dim, word_dim) if sentence_token else None
+
+    def initialize_from(self, backbone: Backbone) -> None:
+        """Take the widths of the stages, unless they are those of the neck's maps."""
+        if not self.attention:
+            widths = backbone.stage_dims()
+            self._add_stages([widths[site] for site in self.sites])
+
+    def _add_stages(self, widths: Sequence[int]) -> None:
+        for site, dim, heads in zip(self.sites, widths, self.heads, strict=True):
+            stage = str(site)
+            self.attention[stage] = PixelWordAttention(dim, self.word_dim, heads, self.dropout)
+            self.normalization[stage] = nn.LayerNorm(dim)
+            if site != self.sites[-1]:
+                self.gate[stage] = LanguageGate(dim)
 
     def at_stage(
         self, stage: int, seen: Float[Tensor, " expressions _ h w"], text: TextFeatures

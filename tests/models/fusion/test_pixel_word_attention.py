@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from refseg.errors import ConfigError
+from refseg.models.backbones import SmallBackbone
 from refseg.models.backbones.swin import swin_stages, swin_stem
 from refseg.models.fusion.pixel_word_attention import LanguageAwareFusion, PixelWordAttention
 from refseg.models.original.swin import swin_state
@@ -107,6 +108,18 @@ def test_a_sentence_of_one_word_is_heard_by_its_token(sentence_token: bool) -> N
     )
     change = (fusion.at_stage(0, seen, one)[0] - fusion.at_stage(0, seen, other)[0]).abs().max()
     assert change > 0.1 if sentence_token else change < 1e-6
+
+
+def test_stages_have_the_widths_of_the_backbone() -> None:
+    """Which the neck's maps, here one of 12 channels, do not show."""
+    backbone = SmallBackbone(width=8, image_dim=12, colour_dim=4)
+    assert backbone.train().stage_dims() == (4, 8, 16, 16)
+    assert backbone.training
+    fusion = LanguageAwareFusion(backbone.dims, 5, 3, stages=[3, 1])
+    fusion.initialize_from(backbone)
+    assert fusion.sites == (1, 3)
+    assert [layer.normalized_shape for layer in fusion.normalization.values()] == [(8,), (16,)]
+    assert [*fusion.gate] == ["1"]
 
 
 def test_heads_of_each_stage() -> None:
