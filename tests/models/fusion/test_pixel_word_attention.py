@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.backbones import SmallBackbone
-from refseg.models.backbones.swin import swin_stages, swin_stem
+from refseg.models.backbones.swin import SwinWalk
 from refseg.models.fusion.pixel_word_attention import LanguageAwareFusion, PixelWordAttention
 from refseg.models.original.swin import swin_state
 from refseg.types import TextFeatures
@@ -167,9 +167,10 @@ def test_the_backbone_of_rela(shared: Path) -> None:
 
     words = fixture["in/lang"].transpose(1, 2)
     text = TextFeatures(words, words.new_zeros(2, 3), fixture["in/lang_mask"][:, :, 0] > 0)
-    shown = swin_stem(trunk, fixture["in/image"])
+    walk = SwinWalk(trunk)
+    shown = walk.stem(fixture["in/image"])
     total = []
-    for number, stage in enumerate(swin_stages(trunk)):
+    for number, stage in enumerate(walk.stages):
         kept, shown = fusion.at_stage(number, stage(shown), text)
         name = f"res{number + 2}"
         assert_close(kept, fixture[f"out/{name}"], atol=1e-4, rtol=1e-4)
