@@ -15,11 +15,12 @@ from refseg.cli.trainer.prepared import prepare_run
 
 from ...data.fake_grefcoco import grefs, write_grefs
 from ...data.fake_refer import annotations, write_annotations, write_images
-from .modern import cris, lavt, sam
+from .modern import cris, lavt, rela, sam
 
 SYSTEMS = {
     "cris": cris.SYSTEM,
     "lavt": lavt.SYSTEM,
+    "rela": rela.SYSTEM,
     "sam": sam.SYSTEM,
 }
 CONFIGS = sorted(path.stem for path in (PACKAGE_CONFIGS / "modern").glob("*.yaml"))
