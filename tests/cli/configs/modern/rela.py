@@ -1,5 +1,6 @@
 """ReLA: LAVT's backbone and BERT, a grid of regions over Mask2Former's pixel decoder."""
 
+from itertools import pairwise
 from pathlib import Path
 
 from . import lavt
@@ -26,7 +27,7 @@ def small(folder: Path) -> list[str]:
 
 
 def _mlp(*dims: int) -> int:
-    return sum(inputs * outputs + outputs for inputs, outputs in zip(dims, dims[1:], strict=False))
+    return sum(inputs * outputs + outputs for inputs, outputs in pairwise(dims))
 
 
 def _pixel_decoder() -> int:
