@@ -7,12 +7,13 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
+from PIL import Image
 from torch import Tensor
 
 from refseg.precision import full_precision
 
 Fit = Literal["letterbox", "squash"]
-Resampling = Literal["antialiased", "original"]
+Resampling = Literal["antialiased", "original", "pillow"]
 _Arrays = TypeVar("_Arrays", np.ndarray, Tensor)
 
 
@@ -35,7 +36,9 @@ class Geometry(NamedTuple):
         size: side of the square, pixels.
         resampling: `antialiased` as is good practice today, or `original`, as the papers' code:
             bilinear without antialiasing, black beyond the border, and every touched pixel of a
-            mask is foreground, in network size and back in the image's own size.
+            mask is foreground, in network size and back in the image's own size. `pillow` is what
+            the codes of LAVT and ReLA do, in whole numbers: images weighted by triangles, masks by
+            the nearest pixel.
         fit: `letterbox`, or `squash`.
     """
 
@@ -108,6 +111,8 @@ class Geometry(NamedTuple):
         canvas = np.full((self.size, self.size, 3), fill, dtype=np.uint8)
         if self.resampling == "original":
             canvas[self._inside] = self._resize_as_original(image)
+        elif self.resampling == "pillow":
+            canvas[self._inside] = self._resize_by_pillow(image, Image.Resampling.BILINEAR)
         else:
             canvas[self._inside] = self._resize(image)
         return canvas
@@ -118,13 +123,16 @@ class Geometry(NamedTuple):
         """Scale masks into the square; a pixel belongs to the mask where at least half of it does.
 
         Unlike the papers' code, which calls every touched pixel foreground and so dilates masks;
-        `original` resampling does so, too.
+        `original` resampling does so, too. With `pillow` the pixel in the middle decides.
         """
         canvas = np.zeros((len(masks), self.size, self.size), dtype=np.bool_)
         for target, mask in zip(canvas, masks, strict=True):
             values = mask.astype(np.float32)
             if self.resampling == "original":
                 target[self._inside] = resize(values, self.scaled_height, self.scaled_width) > 0
+            elif self.resampling == "pillow":
+                nearest = self._resize_by_pillow(mask.view(np.uint8), Image.Resampling.NEAREST)
+                target[self._inside] = nearest > 0
             else:
                 target[self._inside] = self._resize(values) >= 0.5
         return canvas
@@ -171,6 +179,12 @@ class Geometry(NamedTuple):
         if smaller != fitted:
             values = cv2.resize(values, fitted, interpolation=cv2.INTER_LINEAR)
         return values
+
+    def _resize_by_pillow(
+        self, values: UInt8[np.ndarray, " height width *channels"], how: Image.Resampling
+    ) -> UInt8[np.ndarray, " scaled_height scaled_width *channels"]:
+        fitted = self.scaled_width, self.scaled_height
+        return np.asarray(Image.fromarray(values).resize(fitted, how))
 
     def _resize_as_original(
         self, image: UInt8[np.ndarray, " height width 3"]

@@ -182,8 +182,10 @@ class Segmenter(nn.Module):
         output = self.decoder(self.fusion(maps, text, rows), text, batch.size)
         if self.words is None or not self.training:
             return output
-        unspoken, rows = (seen, image_index) if self.fusion.sites else (maps, rows)
-        words = in_full_precision(self.words, unspoken[-1]).index_select(0, rows)
+        unspoken = maps[-1]
+        if self.fusion.sites:
+            unspoken, rows = self.backbone.cells(seen[-1]), image_index
+        words = in_full_precision(self.words, unspoken).index_select(0, rows)
         return replace(output, auxiliary={**output.auxiliary, WORDS: words})
 
     @property

@@ -160,7 +160,8 @@ def test_lavt(
     assert main(lavt(lavt_file, tmp_path / "model.ckpt")) == 0
     assert "30 pieces of words\nLeft out: the gate" in capsys.readouterr().out
     pipeline = refseg.load(tmp_path / "model.ckpt")
-    assert (pipeline.image_size, pipeline.geometry) == (64, "squash")
+    prepared = (pipeline.image_size, pipeline.geometry, pipeline.resampling)
+    assert prepared == (64, "squash", "pillow")
     expected = from_original("lavt", read_torch_file(lavt_file)).state_dict()
     for name, weight in pipeline.segmenter.state_dict().items():
         assert torch.equal(weight, expected[name]), name

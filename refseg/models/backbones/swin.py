@@ -74,6 +74,28 @@ class Swinv2Walk(SwinWalk):
         return ()
 
 
+def drop_paths_of_mlps(trunk: Any) -> None:  # noqa: ANN401 - the transformers library has no types
+    """Drop the path of a block's MLP, too, as Swin's own code does; the library's drops attention.
+
+    Args:
+        trunk: a `SwinBackbone` of the transformers library; changed in place.
+    """
+    for layer in trunk.swin.encoder.layers:
+        for block in layer.blocks:
+            last = block.mlp if hasattr(block, "mlp") else block.output  # before release 5
+            last.register_forward_hook(_Dropped(block.drop_path))
+
+
+class _Dropped:
+    """A hook, an object so that a copy of a network has that of its own path."""
+
+    def __init__(self, drop: nn.Module) -> None:
+        self.drop = drop
+
+    def __call__(self, module: nn.Module, given: tuple[Tensor, ...], result: Tensor) -> Tensor:
+        return self.drop(result)
+
+
 class _Stage:
     def __init__(
         self, before: nn.Module | None, blocks: Iterable[nn.Module], options: dict[str, Any]

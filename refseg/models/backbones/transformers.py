@@ -17,6 +17,7 @@ from refseg.models.backbones.probing import (
     unused_parameters,
 )
 from refseg.models.backbones.pyramid import FeaturePyramid
+from refseg.models.backbones.swin import drop_paths_of_mlps
 from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.backbones.walk import Walk
 from refseg.models.weights.huggingface import (
@@ -109,6 +110,8 @@ class TransformersBackbone(TrunkBackbone):
         self.is_walked = network.is_tower or (every_stage and config.model_type in WALKS)
         if self.is_walked:
             self.taps = tuple(range(len(chosen))) if network.is_uniform else self.levels
+        if drop_path and config.model_type == "swin":
+            drop_paths_of_mlps(trunk)
         self.hold(trunk, frozen)
         made = network.kind
         for unused in unused_parameters(lambda: made(config), self._compute, probe(config)):

@@ -71,6 +71,7 @@ def translate_lavt(content: Mapping[str, Any]) -> OriginalModel:
     }
     state = {n: w.float() if w.is_floating_point() else w for n, w in state.items()}
     transform = {"image_size": int(options.get("img_size", 480)), "geometry": "squash"}
+    transform["resampling"] = "pillow"
     return OriginalModel(parts, bert["vocab_size"], state, transform, notes=_NOTES)
 
 
@@ -103,13 +104,14 @@ def _heads(option: object) -> list[int]:
 
 
 def _backbone_arguments(swin: Mapping[str, Any]) -> dict[str, Any]:
-    config = {**swin, "model_type": "swin", "drop_path_rate": 0.3}
+    config = {**swin, "model_type": "swin"}
     config["image_size"] = 384  # which Swin-B was trained with; it decides nothing here
     statistics = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     return {
         "name": "microsoft/swin-base-patch4-window12-384-in22k",
         "every_stage": True,
         "frozen": False,
+        "drop_path": 0.3,
         "architecture": {"config": config, **statistics},
     }
 

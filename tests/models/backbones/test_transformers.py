@@ -1,5 +1,6 @@
 """Backbones of the transformers library against the library's own models."""
 
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,20 @@ def test_paths_are_dropped_in_training_alone(transformers_models: Path) -> None:
     visits = [backbone.train()(IMAGES[:1])[-1] for _ in range(8)]
     assert not all(torch.equal(visit, visits[0]) for visit in visits)
     assert torch.equal(whole.train()(IMAGES)[-1], whole(IMAGES)[-1])
+
+
+def test_both_paths_of_a_block_are_dropped(transformers_models: Path) -> None:
+    """Of attention and MLP: where both always are, a block leaves its map as it is."""
+    folder = str(transformers_models / "swin")
+    backbone = TransformersBackbone(folder, every_stage=True, frozen=False, drop_path=0.5)
+    copied = deepcopy(backbone).train()
+    (block,) = copied.trunk.swin.encoder.layers[3].blocks
+    seen = torch.randn(2, 6, 64)
+    assert not torch.equal(block.eval()(seen, (2, 3), always_partition=True)[0], seen)
+    block.train().drop_path.drop_prob = 1 - 1e-6
+    assert torch.equal(block(seen, (2, 3), always_partition=True)[0], seen)
+    (other,) = backbone.trunk.swin.encoder.layers[3].blocks
+    assert other.drop_path.drop_prob == 0.5
 
 
 def test_statistics_come_from_the_image_processor(transformers_models: Path) -> None:

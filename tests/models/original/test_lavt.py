@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from refseg.errors import ConfigError
+from refseg.geometry import Geometry
 from refseg.losses import WeightedLogisticLoss
+from refseg.models.backbones.base import Normalization
 from refseg.models.original.lavt import translate_lavt
 from refseg.models.original.pretrained import from_original
 from refseg.models.original.swin import swin_state
@@ -178,7 +180,7 @@ def test_names_and_shapes_of_the_published_files(is_one: bool, shared: Path) -> 
     assert {name: weight.shape for name, weight in model.state.items()} == {
         name: weight.shape for name, weight in expected.items()
     }
-    assert model.transform == {"image_size": 480, "geometry": "squash"}
+    assert model.transform == {"image_size": 480, "geometry": "squash", "resampling": "pillow"}
 
 
 def network(config: dict[str, Any], vocab_size: int) -> Segmenter:
@@ -189,6 +191,19 @@ def network(config: dict[str, Any], vocab_size: int) -> Segmenter:
     import_parts()
     checked = check_arguments(Segmenter, {**config, "vocab_size": vocab_size}, "the test")
     return Segmenter(**{name: made(value) for name, value in checked.items()})
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_images_and_masks_are_prepared_as_in_the_original(number: int, shared: Path) -> None:
+    """Squashed by Pillow: to the last bit."""
+    fixture, _ = read(shared / "parity" / "modern" / "lavt_prep.npz")
+    image, mask = (fixture[f"in/{kind}{number}"].numpy() for kind in ("image", "mask"))
+    geometry = Geometry.squash(*mask.shape, 40, "pillow")
+    pixels = torch.from_numpy(geometry.apply_image(image)).movedim(2, 0)
+    expected = fixture[f"out/image{number}"]
+    assert_close(Normalization("imagenet")(pixels[None])[0], expected, atol=1e-6, rtol=1e-6)
+    squashed = torch.from_numpy(geometry.apply_masks(mask[None] > 0)[0])
+    assert torch.equal(squashed, fixture[f"out/mask{number}"] > 0)
 
 
 def test_bert(shared: Path) -> None:

@@ -41,7 +41,7 @@ def translated(weights: dict[str, dict[str, Tensor]]) -> OriginalModel:
     """The model of the run, whose BERT has more heads than one of its width usually has."""
     model = translate_lavt(weights)
     model.parts["text_encoder"][1]["architecture"]["num_attention_heads"] = 2
-    model.parts["backbone"][1]["architecture"]["config"]["drop_path_rate"] = 0.0
+    model.parts["backbone"][1]["drop_path"] = 0.0
     return model
 
 
