@@ -69,7 +69,9 @@ class MyFusion(Fusion):
 class MyDecoder(Decoder):
     """Two layers for each cell."""
 
-    def __init__(self, dims: Sequence[int], sentence_dim: int, width: int = 4) -> None:
+    def __init__(
+        self, dims: Sequence[int], word_dim: int, sentence_dim: int, width: int = 4
+    ) -> None:
         super().__init__()
         self.inner, self.classifier = nn.Conv2d(dims[-1], width, 1), nn.Conv2d(width, 1, 1)
 

@@ -1,6 +1,6 @@
 """Batches of random images and words, and tiny transformers models in a folder."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,55 +16,17 @@ VOCAB_SIZE = 50
 @pytest.fixture
 def make_batch() -> Callable[..., "Batch"]:
     """Random images, and expressions of the given lengths that look at the given images."""
+    from refseg.models.contracts.samples import make_batch
 
-    def make(
-        lengths: Sequence[int] = (3, 5, 1),
-        image_index: Sequence[int] = (0, 1, 0),
-        size: tuple[int, int] = (64, 64),
-        seed: int = 0,
-    ) -> "Batch":
-        from refseg.geometry import Geometry
-        from refseg.types import Batch, RunLengths
-
-        generator = torch.Generator().manual_seed(seed)
-        images, words = max(image_index) + 1, max(lengths)
-        tokens = torch.randint(3, VOCAB_SIZE, (len(lengths), words), generator=generator)
-        token_mask = torch.arange(words) < torch.tensor(lengths)[:, None]
-        pixels = torch.randint(0, 256, (images, 3, *size), generator=generator, dtype=torch.uint8)
-        return Batch(
-            images=pixels,
-            tokens=tokens * token_mask,
-            token_mask=token_mask,
-            image_index=torch.tensor(image_index),
-            masks=torch.zeros(len(lengths), *size, dtype=torch.bool),
-            expressions=tuple("a" for _ in lengths),
-            expression_ids=tuple(range(len(lengths))),
-            truths=tuple(RunLengths(*size, b"") for _ in lengths),
-            geometries=tuple(Geometry.letterbox(*size, max(size)) for _ in range(images)),
-            image_paths=tuple(f"{image}.jpg" for image in range(images)),
-        )
-
-    return make
+    return make_batch
 
 
 @pytest.fixture
 def make_text() -> Callable[..., "TextFeatures"]:
     """Random text features of expressions of the given lengths."""
+    from refseg.models.contracts.samples import make_text
 
-    def make(
-        lengths: Sequence[int], word_dim: int = 7, sentence_dim: int = 5, seed: int = 0
-    ) -> "TextFeatures":
-        from refseg.types import TextFeatures
-
-        generator = torch.Generator().manual_seed(seed)
-        words = max(lengths)
-        return TextFeatures(
-            words=torch.randn(len(lengths), words, word_dim, generator=generator),
-            sentence=torch.randn(len(lengths), sentence_dim, generator=generator),
-            token_mask=torch.arange(words) < torch.tensor(lengths)[:, None],
-        )
-
-    return make
+    return make_text
 
 
 @pytest.fixture(scope="session")

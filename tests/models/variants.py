@@ -4,8 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from refseg.models.backbones import (
     AtrousResNet,
     ClipResNet,
@@ -163,13 +161,6 @@ DECODERS = {
 # Decoders that need several maps: checked in a whole network.
 OF_SEVERAL_MAPS = {
     "sam-dense": partial(SamDecoder, name="sam", dense=True, architecture=_SAM),
-}
-PRECISIONS = {
-    "bf16-mixed": (torch.bfloat16, True),
-    "16-mixed": (torch.float16, True),
-    "bf16-true": (torch.bfloat16, False),
-    "16-true": (torch.float16, False),
-    "64-true": (torch.float64, False),
 }
 LOOK_AROUND = (
     MaskEmbeddingDecoder,
