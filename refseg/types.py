@@ -190,9 +190,14 @@ class Output:
     no_target: Float[Tensor, " expressions"] | None = None
     auxiliary: Mapping[str, Tensor] = field(default_factory=dict)
 
+    @property
+    def nothing(self) -> Bool[Tensor, " expressions"] | None:
+        """Where nothing in the image is meant; None: the network does not say."""
+        return None if self.no_target is None else self.no_target > 0
+
     def segmentation(self) -> Float[Tensor, " expressions height width"]:
         """The logits in float32, far below 0 everywhere for an expression that means nothing."""
         logits = self.logits.float()
-        if self.no_target is None:
+        if self.nothing is None:
             return logits
-        return torch.where((self.no_target > 0)[:, None, None], _NOWHERE, logits)
+        return torch.where(self.nothing[:, None, None], _NOWHERE, logits)

@@ -8,12 +8,11 @@ the type that is asked for. No name is looked up by importing it.
 """
 
 import inspect
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple, cast, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -134,10 +133,6 @@ class _Checker:
             if not isinstance(value, dict):
                 raise NotOfTypeError
             return {simple(str, name): simple(float, number) for name, number in value.items()}
-        if get_origin(annotation) in (dict, Mapping) and get_args(annotation) == (int, int):
-            if not isinstance(value, dict):
-                raise NotOfTypeError
-            return {_whole(key): simple(int, number) for key, number in value.items()}
         if isinstance(annotation, type) and issubclass(annotation, dict):
             return annotation(plain(value)) if isinstance(value, dict) else simple(None, value)
         bases = _roles(annotation)
@@ -273,12 +268,6 @@ def _subclasses(kind: type) -> Iterator[type]:
     subclasses: list[type] = type.__subclasses__(kind)
     for subclass in subclasses:
         yield from _subclasses(subclass)
-
-
-def _whole(key: object) -> int:
-    """A whole number as a key, which configs write as a text."""
-    number = int(key) if isinstance(key, str) and re.fullmatch("[0-9]{1,9}", key) else key
-    return cast("int", simple(int, number))
 
 
 def _is_sequence(annotation: Any) -> bool:  # noqa: ANN401 - any type

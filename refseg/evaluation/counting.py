@@ -41,6 +41,7 @@ def count_pixels(
     predictions: Sequence[Bool[Tensor, " _ _"]],
     protocol: Protocol = STANDARD,
     truths: Truths | None = None,
+    nothing: Bool[Tensor, " expressions"] | None = None,
 ) -> PixelCounts:
     """Compare the predictions of a batch with the truth.
 
@@ -50,6 +51,9 @@ def count_pixels(
             standard one in each image's own size, which may differ within a batch.
         protocol: how masks are brought to the size in which they are compared.
         truths: those of the batch, where they are decoded already.
+        nothing: where the model says that nothing is meant, and withdraws its mask. By a
+            `generalized` protocol such a mask hits nothing, and goes on counting in the union if
+            something is named: then the area is the union, too, so that nothing is predicted.
 
     Raises:
         PredictionError: there is not one mask for each expression, or a mask has another size than
@@ -70,7 +74,13 @@ def count_pixels(
             raise PredictionError(_wrong_size(batch, number, mask.shape, predicted.shape))
         intersection = int(np.count_nonzero(predicted & mask))
         union = int(np.count_nonzero(predicted)) + areas[truth] - intersection
-        rows.append((intersection, union, areas[truth]))
+        area = areas[truth]
+        if protocol.generalized:
+            is_named = bool(decoded[truth].any())
+            if nothing is not None and nothing[number]:
+                intersection, union, area = 0, union * is_named, union
+            area = max(area, 1) * is_named  # an object that is squashed to nothing is named as well
+        rows.append((intersection, union, area))
     return PixelCounts(*torch.tensor(rows, dtype=torch.int64).reshape(-1, 3).unbind(dim=1))
 
 

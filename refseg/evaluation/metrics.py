@@ -219,9 +219,11 @@ class ReferringMetrics(CountingMetric):
         if self.chosen_ids is not None:
             chosen = torch.isin(rows.expression_ids, self.chosen_ids)
             rows = Counts(*(column[chosen] for column in rows))
-        figures = self.protocol.figures(rows.intersections, rows.unions, self.thresholds)
+        columns = rows.intersections, rows.unions
+        figures = self.protocol.figures(*columns, self.thresholds, rows.areas)
         # An object that is squashed to nothing is none that the expression does not name.
-        if self.protocol.side is None and (rows.areas == 0).any():
+        tells_apart = self.protocol.side is None or self.protocol.generalized
+        if tells_apart and (rows.areas == 0).any():
             areas = rows.areas, rows.intersections + rows.unions - rows.areas
             figures["no_target_accuracy"] = no_target_accuracy(*areas)
             figures["target_accuracy"] = target_accuracy(*areas)

@@ -28,7 +28,7 @@ from refseg.geometry import Geometry
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
-ProtocolName = Literal["standard", "rmi", "text_objseg", "lavt", "cris", "mmdet"]
+ProtocolName = Literal["standard", "rmi", "text_objseg", "lavt", "cris", "rela", "mmdet"]
 
 _OVERALL, _MEAN = "overall_iou", "mean_iou"
 _PRECISIONS = tuple(f"precision@{threshold}" for threshold in THRESHOLDS)
@@ -51,6 +51,8 @@ class Protocol:
         epsilon: added to every union in mean IoU and precision@X, pixels.
         float32_thresholds: the X of precision@X are float32: 0.7 is a little less there, 0.6 more.
         sentences: `all`, or the `first` one of each object.
+        generalized: a mask that the model withdraws, because it says that nothing is meant, goes on
+            counting in the union; and precision@X is over expressions that name something.
     """
 
     name: ProtocolName
@@ -63,6 +65,7 @@ class Protocol:
     epsilon: float = 0.0
     float32_thresholds: bool = False
     sentences: Literal["all", "first"] = "all"
+    generalized: bool = False
 
     def truth(self, mask: Bool[np.ndarray, " height width"]) -> Bool[np.ndarray, " rows columns"]:
         """The true mask as the predictions are compared with it.
@@ -82,6 +85,7 @@ class Protocol:
         intersections: Int64[Tensor, " expressions"],
         unions: Int64[Tensor, " expressions"],
         thresholds: Sequence[float] = THRESHOLDS,
+        areas: Int64[Tensor, " expressions"] | None = None,
     ) -> dict[str, Float[Tensor, ""]]:
         """Overall IoU, mean IoU and precision@X by the rules of the protocol.
 
@@ -91,6 +95,7 @@ class Protocol:
             intersections: pixels.
             unions: pixels.
             thresholds: the X of precision@X, IoU in [0, 1].
+            areas: pixels of the true masks, for what is about expressions that name something.
 
         Example:
             >>> lavt = PROTOCOLS["lavt"].figures(torch.tensor([1, 0]), torch.tensor([2, 0]), (0.5,))
@@ -100,12 +105,14 @@ class Protocol:
             >>> cris["precision@0.5"].item()
             0.0
         """
-        is_defined = self.empty == 1 or bool((unions > 0).any())
+        is_defined = bool((unions > 0).any()) or (self.empty == 1 and not self.generalized)
         overall = overall_iou(intersections, unions)
         found = {
             _OVERALL: overall if is_defined else torch.full_like(overall, math.nan),
             _MEAN: mean_iou(intersections, unions, self.empty, self.epsilon),
         }
+        if self.generalized and areas is not None:
+            intersections, unions = intersections[areas > 0], unions[areas > 0]
         for threshold in thresholds:
             found[f"precision@{threshold}"] = precision_at(
                 intersections,
@@ -197,6 +204,14 @@ _PROTOCOLS = (
         float32_thresholds=True,
     ),
     Protocol(
+        name="rela",
+        summary="squashed to 480 × 480 (nearest), logit > 0, withdrawn masks stay in the union",
+        rule=above_half_squashed,
+        reported=(_OVERALL, _MEAN, *_PRECISIONS[2:], *_ACCURACIES),
+        side=_LAVT_SIDE,
+        generalized=True,
+    ),
+    Protocol(
         name="mmdet",
         summary="own size, logit > 0, the first expression of each object, empty union 0",
         rule=above_half,
@@ -218,6 +233,10 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({p.name: p for p in _PROTOC
   which reads every sentence. (Its validation in training reads the first.) Its thresholds are
   `torch.arange(0.5, 1.0, 0.1)`, float32, and its quotients float64: an IoU of exactly 0.7 or 0.9
   is a hit unless the union is tiny, one of 0.5, 0.6 or 0.8 is none.
+* `rela`: Liu et al., CVPR 2023; `ReferEvaluator` of henghuiding/ReLA. Its cIoU is overall IoU, its
+  gIoU mean IoU. Where a model wrongly says that nothing is meant, the mask that it withdraws still
+  enlarges the union of cIoU. (It draws polygons at 480 × 480, which differ from a squashed mask at
+  their outline; and what it calls recognised is said beside the mask, here by an empty one, too.)
 * `mmdet`: `RefSegMetric` and `RefCOCODataset(text_mode="select_first")` of open-mmlab/mmdetection:
   the first sentence of the last reference to each object. (Its `concat` glues the sentences
   together, which is another input to the network.)

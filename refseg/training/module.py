@@ -357,16 +357,18 @@ class ReferringSegmentation(LightningModule):
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
     ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
         """Count pixels; returns predictions, counts and scores in own size for the callbacks."""
-        logits = self._logits(batch)
-        predictions, scores = predict(batch, logits, STANDARD.rule)
+        output = self._answer(batch)
+        assert self.logits is not None
+        predictions, scores = predict(batch, self.logits, STANDARD.rule)
         truths = decoded_truths(batch)
         standard = count_pixels(batch, predictions, STANDARD, truths)
         for protocol in self.protocols:
             counts = standard
             if protocol is not STANDARD:
-                is_same = protocol.rule is STANDARD.rule
+                logits = output.logits.float() if protocol.generalized else self.logits
+                is_same = protocol.rule is STANDARD.rule and not protocol.generalized
                 masks = predictions if is_same else predict_masks(batch, logits, protocol.rule)
-                counts = count_pixels(batch, masks, protocol, truths)
+                counts = count_pixels(batch, masks, protocol, truths, output.nothing)
             self._metrics[protocol.name].add(dataloader_idx, batch, counts)
         return {"predictions": predictions, "counts": standard, "scores": scores}
 
@@ -384,13 +386,16 @@ class ReferringSegmentation(LightningModule):
         Foreground is where the logit, brought to the own size, is above 0: probability above 0.5;
         with `original` resampling, what the papers' rule says (`evaluation.predictions.dilated`).
         """
-        return predict(batch, self._logits(batch)).masks
+        self._answer(batch)
+        assert self.logits is not None
+        return predict(batch, self.logits).masks
 
-    def _logits(self, batch: Batch) -> Float[Tensor, " expressions height width"]:
+    def _answer(self, batch: Batch) -> Output:
         segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
-        self.logits = segment(batch).segmentation()
+        output = segment(batch)
+        self.logits = output.segmentation()
         check_logits(batch, self.logits)
-        return self.logits
+        return output
 
     def _start_evaluation(self) -> None:
         splits = self.evaluated_splits()

@@ -123,18 +123,6 @@ def test_what_fit_writes_is_made() -> None:
     assert again == checked, "a checked config is one, too"
 
 
-def test_whole_numbers_as_keys_are_written_as_texts_by_configs() -> None:
-    early = "refseg.models.fusion.LanguageAwareFusion"
-
-    def described(widths: dict[Any, Any]) -> dict[str, Any]:
-        return {"fusion": {"class_path": early, "init_args": {"stage_dims": widths}}}
-
-    checked = check_arguments(ReferringSegmentation, described({"1": 8, 2: 16}), "x.ckpt")
-    assert checked["fusion"].arguments["stage_dims"] == {1: 8, 2: 16}
-    for widths in ({"os.system": 8}, {"-1": 8}, {"1": "8"}, {True: 8}):
-        assert "stage_dims" in refusal(ReferringSegmentation, described(widths))
-
-
 def test_a_module_is_not_imported_to_see_what_is_in_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,10 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*FIT, "--model.fusion.hidden_dimm=3"], "Did you mean hidden_dim?"),
         ([*FIT, "--data.batch_size=many"], "data.batch_size to be a whole number, got many."),
         ([*FIT, "--trainer.max_epochs=x"], "max_epochs to be a whole number or null, got x."),
-        ([*FIT, "--data.expressions_per_image=x"], "to be a whole number or all, got x."),
+        (
+            [*FIT, "--data.expressions_per_image=x"],
+            "to be a whole number, all or one_per_reference, got x.",
+        ),
         ([*FIT, "--data.val_splits=3"], "data.val_splits to be a list, got 3."),
         ([*FIT, "--model.optimizer=Nope"], "Unknown class 'Nope' for model.optimizer; name it"),
         ([*FIT, *TINY, "--trainer.devices=-7"], "Lightning refuses an option: `devices`"),
@@ -48,7 +51,7 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*FIT, *TINY, "--model.optimizer.lr=-1"], "optimizer refuses an option: Invalid learning"),
         (
             ["test", "--evaluation.protocol=x"],
-            "to be standard, rmi, text_objseg, lavt, cris, mmdet",
+            "to be standard, rmi, text_objseg, lavt, cris, rela, mmdet",
         ),
         ([*FIT, "--nonsense=3"], "Unknown option --nonsense. `--help all` lists all options"),
         ([*FIT, "--data.batch_sie", "4"], "--data.batch_sie. Did you mean --data.batch_size?"),

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,20 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from refseg.evaluation import PROTOCOLS, STANDARD, Protocol, intersection_and_union
+from refseg.benchmarks.synthetic_batch import synthetic_batch
+from refseg.evaluation import (
+    PROTOCOLS,
+    STANDARD,
+    Protocol,
+    ReferringMetrics,
+    intersection_and_union,
+)
+from refseg.evaluation.counting import count_pixels
 from refseg.evaluation.predictions import dilated
 from refseg.geometry import Geometry
+from refseg.masks import encode
+
+from ..parity import read
 
 OWN = ["standard", "rmi", "text_objseg", "cris", "mmdet"]
 
@@ -32,7 +44,7 @@ def _block() -> Tensor:
 
 
 def test_names() -> None:
-    assert list(PROTOCOLS) == ["standard", "rmi", "text_objseg", "lavt", "cris", "mmdet"]
+    assert list(PROTOCOLS) == ["standard", "rmi", "text_objseg", "lavt", "cris", "rela", "mmdet"]
     assert all(protocol.name == name for name, protocol in PROTOCOLS.items())
 
 
@@ -273,3 +285,43 @@ def test_cris_figures_are_those_of_its_code(shared: Path) -> None:
         assert figures["mean_iou"].item() == pytest.approx(float(fixture["out/mean_iou"]))
         found = [figures[f"precision@0.{tenths}"].item() for tenths in range(5, 10)]
         assert found == pytest.approx(fixture["out/precision"].tolist())
+
+
+@pytest.mark.parametrize("source", ["refcoco", "grefcoco", "full"])
+def test_rela_counts_as_its_code_does(source: str, shared: Path) -> None:
+    """Twelve predictions, of which seven are withdrawn, with ReLA's own figures."""
+    fixture, facts = read(shared / "parity" / "modern" / "rela_eval.npz")
+    chosen = torch.ones(12, dtype=torch.bool)
+    if source != "full":
+        chosen = fixture["in/is_grefcoco"].bool() == (source == "grefcoco")
+    scores, masks = fixture["in/scores"][chosen], fixture["in/masks"][chosen].bool()
+    logits = (scores[:, 1].sigmoid() > scores[:, 0].sigmoid()).float() - 0.5
+    protocol = replace(PROTOCOLS["rela"], side=None)  # the masks are in one size already
+    batch, _ = synthetic_batch(len(masks), *masks.shape[1:], side=8)
+    batch.truths = tuple(encode(mask.numpy()) for mask in masks)
+    nothing = fixture["in/nt"][chosen].argmax(1).bool()
+    counts = count_pixels(batch, [mask > 0 for mask in logits], protocol, nothing=nothing)
+    metric = ReferringMetrics(protocol=protocol)
+    metric.update(counts.intersections, counts.unions, range(len(masks)), counts.areas)
+    found = {name: value.item() for name, value in metric.compute().items()}
+    expected = facts["results"][source]
+    assert found["mean_iou"] == pytest.approx(expected["gIoU"] / 100, rel=1e-12)
+    assert found["overall_iou"] == pytest.approx(expected["cIoU"] / 100, rel=1e-12)
+    for threshold in (0.7, 0.8, 0.9):
+        share = expected[f"Pr@{threshold}"] / 100
+        assert found[f"precision@{threshold}"] == pytest.approx(share, rel=1e-12)
+    if source == "grefcoco":
+        assert found["target_accuracy"] == pytest.approx(expected["T_acc"], rel=1e-12)
+        assert found["no_target_accuracy"] == expected["N_acc"]
+
+
+def test_rela_keeps_objects_that_vanish_in_the_square_apart_from_nothing() -> None:
+    """An object of one pixel of a picture larger than the square, and one that is not there."""
+    small, none = np.zeros((2, 960, 961), np.bool_)
+    small[0, 0] = True
+    batch, _ = synthetic_batch(2, 960, 961, side=8)
+    batch.truths = (encode(small), encode(none))
+    predictions = [torch.zeros(480, 480, dtype=torch.bool)] * 2
+    counts = count_pixels(batch, predictions, PROTOCOLS["rela"])
+    assert counts.areas.tolist() == [1, 0]
+    assert not PROTOCOLS["rela"].truth(small).any()

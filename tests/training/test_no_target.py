@@ -25,7 +25,7 @@ MODEL = {
     },
     "fusion": {
         "class_path": "LanguageAwareFusion",
-        "init_args": {"stage_dims": {1: 16, 2: 32}},
+        "init_args": {"stages": [1, 2]},
     },
     "decoder": {
         "class_path": "RegionDecoder",
@@ -113,11 +113,11 @@ def fit(root: Path, folder: Path, steps: int, *words: str) -> Path:
     return run
 
 
-def figures_of(run: Path, root: Path, folder: Path, split: str) -> dict[str, float]:
+def figures_of(run: Path, root: Path, folder: Path, split: str, *options: str) -> dict[str, float]:
     """The figures of a test of its checkpoint."""
     words = ["test", "--checkpoint", str(run / "checkpoints" / "last.ckpt")]
     words += [f"--data.root={root}", f"--data.test_splits=[{split}]", "--output", str(folder)]
-    assert main(words) == 0
+    assert main([*words, *options]) == 0
     return json.loads((folder / "metrics.json").read_text())["metrics"][split]
 
 
@@ -131,6 +131,8 @@ def test_a_few_steps_from_the_recipe_to_the_figures(
     printed = capsys.readouterr().out
     assert "N-acc" in printed
     assert "T-acc" in printed
+    counted = figures_of(run, root, tmp_path / "rela", "val", "--evaluation.protocol=rela")
+    assert counted.keys() == figures.keys()
     model = refseg.load(run / "checkpoints" / "last.ckpt")
     photo = min((root / "images" / "train2014").glob("*.jpg"))
     assert model.segment(photo, "the red box").mask.ndim == 2
