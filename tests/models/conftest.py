@@ -85,6 +85,24 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "iou_head_hidden_dim": 16,
             },
         ),
+        "sam2": transformers.Sam2Config(
+            vision_config={
+                "backbone_config": {
+                    **{"model_type": "sam2_hiera_det_model", "hidden_size": 8},
+                    **{"image_size": [64, 64], "blocks_per_stage": [1, 1, 2, 1]},
+                    **{"embed_dim_per_stage": [8, 12, 16, 20], "global_attention_blocks": [3]},
+                    **{"num_attention_heads_per_stage": [1, 1, 2, 2]},
+                    **{"window_size_per_stage": [4, 2, 4, 2], "mlp_ratio": 1.0},
+                },
+                **{"backbone_channel_list": [20, 16, 12, 8], "fpn_hidden_size": 16},
+                "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+            },
+            prompt_encoder_config={"hidden_size": 16, "image_size": 64},
+            mask_decoder_config={
+                **{"hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2},
+                "iou_head_hidden_dim": 16,
+            },
+        ),
         "swinv2": transformers.Swinv2Config(
             embed_dim=8, depths=[1, 1, 2, 1], num_heads=[1, 1, 2, 2], image_size=64, window_size=4
         ),

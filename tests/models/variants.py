@@ -7,6 +7,7 @@ from pathlib import Path
 from refseg.models.backbones import (
     AtrousResNet,
     ClipResNet,
+    Sam2Backbone,
     SamBackbone,
     SmallBackbone,
     TimmBackbone,
@@ -89,6 +90,8 @@ BACKBONES = {
     "convnext-8": _transformers(TransformersBackbone, "convnext", stride=8),
     "sam": _transformers(SamBackbone, "sam"),
     "sam-twice": _transformers(SamBackbone, "sam", for_dense_prompt=True),
+    "sam2": _transformers(Sam2Backbone, "sam2"),
+    "sam2-twice": _transformers(Sam2Backbone, "sam2", for_dense_prompt=True),
     "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
     "clip-resnet": _plain(ClipResNet, **TINY_CLIP),
     "clip-resnet-16": _plain(ClipResNet, stride=16, **TINY_CLIP),
@@ -144,6 +147,7 @@ _SAM = Architecture(
     num_attention_heads=2,
     iou_head_hidden_dim=16,
 )
+_SAM2 = Architecture(_SAM, model_type="sam2_mask_decoder")
 DECODERS = {
     "bilinear": BilinearDecoder,
     "legacy": partial(BilinearDecoder, grid="legacy"),
@@ -161,6 +165,8 @@ DECODERS = {
 # Decoders that need several maps: checked in a whole network.
 OF_SEVERAL_MAPS = {
     "sam-dense": partial(SamDecoder, name="sam", dense=True, architecture=_SAM),
+    "sam2": partial(SamDecoder, name="sam2", architecture=_SAM2),
+    "sam2-dense": partial(SamDecoder, name="sam2", dense=True, architecture=_SAM2),
 }
 LOOK_AROUND = (
     MaskEmbeddingDecoder,
@@ -193,6 +199,8 @@ NETWORKS = {
     "cris": ("clip-resnet", "clip-by-sizes", "cross-modal-3", "text-kernel"),
     "sam": ("sam", "bert", "none", "sam"),
     "sam-dense": ("sam-twice", "clip-projection", "mlstm", "sam-dense"),
+    "sam2": ("sam2", "siglip-projection", "none", "sam2"),
+    "sam2-dense": ("sam2-twice", "lstm", "cross-attention", "sam2-dense"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),
     "rela": ("swin-stages", "bert", "language-aware-all", "region"),
     "regions": ("small-fine-4", "lstm", "concat", "region-pyramid"),

@@ -11,7 +11,7 @@ import refseg
 from refseg.__main__ import main
 from refseg.geometry import Geometry
 from refseg.losses import DiceLoss, WeightedLogisticLoss, WeightedSum
-from refseg.models.backbones import SamBackbone
+from refseg.models.backbones import Sam2Backbone, SamBackbone, TrunkBackbone
 from refseg.models.decoders import SamDecoder
 from refseg.models.fusion import CrossAttention, NoFusion
 from refseg.models.segmenter import Segmenter
@@ -44,10 +44,36 @@ def sam(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def options(sam: Path, *more: str) -> list[str]:
+@pytest.fixture(scope="module")
+def sam2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of SAM 2."""
+    folder = tmp_path_factory.mktemp("sam2") / "weights"
+    torch.manual_seed(0)
+    config = transformers.Sam2Config(
+        vision_config={
+            "backbone_config": {
+                **{"model_type": "sam2_hiera_det_model", "hidden_size": 8, "mlp_ratio": 1.0},
+                **{"image_size": [64, 64], "blocks_per_stage": [1, 1, 2, 1]},
+                **{"embed_dim_per_stage": [8, 12, 16, 20], "global_attention_blocks": [3]},
+                **{"num_attention_heads_per_stage": [1, 1, 2, 2]},
+                "window_size_per_stage": [4, 2, 4, 2],
+            },
+            **{"backbone_channel_list": [20, 16, 12, 8], "fpn_hidden_size": 16},
+        },
+        prompt_encoder_config={"hidden_size": 16, "image_size": 64},
+        mask_decoder_config={
+            **{"hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2},
+            "iou_head_hidden_dim": 16,
+        },
+    )
+    transformers.Sam2Model(config).save_pretrained(folder)
+    return folder
+
+
+def options(sam: Path, *more: str, backbone: str = "SamBackbone") -> list[str]:
     return [
         *("--config", "rmi.yaml", *TINY_DATA, "--data.augmentation=null"),
-        *("--model.backbone=SamBackbone", f"--model.backbone.name={sam}"),
+        *(f"--model.backbone={backbone}", f"--model.backbone.name={sam}"),
         *("--model.text_encoder.embedding_dim=8", "--model.text_encoder.hidden_dim=8"),
         *("--model.decoder=SamDecoder", f"--model.decoder.name={sam}"),
         *("--trainer.callbacks=null", *more),
@@ -55,12 +81,18 @@ def options(sam: Path, *more: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", [SamBackbone, Sam2Backbone])
 def test_features_training_and_a_mask_without_the_folder(
-    sam: Path, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[TrunkBackbone],
+    sam: Path,
+    sam2: Path,
+    photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "weights"
-    shutil.copytree(sam, folder)
-    given = options(folder, "--model.fusion=NoFusion")
+    shutil.copytree(sam2 if kind is Sam2Backbone else sam, folder)
+    given = options(folder, "--model.fusion=NoFusion", backbone=kind.__name__)
     features = tmp_path / "features"
     assert main(["data", "features", *given, "--output", str(features)]) == 0
 
@@ -69,7 +101,7 @@ def test_features_training_and_a_mask_without_the_folder(
 
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr(SamBackbone, "stem", refuse)
+        patch.setattr(kind, "maps", refuse)
         assert main(["fit", *given, f"--data.features={features}", "--output", str(run)]) == 0
     checkpoint = str(run / "checkpoints" / "best.ckpt")
     going_on = ["fit", *given, f"--ckpt_path={checkpoint}", "--trainer.max_epochs=2"]

@@ -5,6 +5,7 @@ from .clip_resnet import ClipResNet as ClipResNet
 from .precomputed import PrecomputedFeatures as PrecomputedFeatures
 from .pyramid import FeaturePyramid as FeaturePyramid
 from .sam import SamBackbone as SamBackbone
+from .sam2 import Sam2Backbone as Sam2Backbone
 from .small import SmallBackbone as SmallBackbone
 from .timm import TimmBackbone as TimmBackbone
 from .torchvision import TorchvisionBackbone as TorchvisionBackbone

@@ -1,4 +1,4 @@
-"""The mask decoder of SAM, prompted with an expression instead of clicks."""
+"""The mask decoder of SAM or SAM 2, prompted with an expression instead of clicks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ class SamDecoder(Pretrained, Decoder):
     Without `dense` the coarsest map is what SAM's decoder looks at: that of `SamBackbone` with
     `NoFusion`. With `dense` it is the finest, which the fusion lets pass by: `SamBackbone` with
     `for_dense_prompt` and a fusion of one map. A map of another width than SAM's goes through a
-    1×1 convolution first.
+    1×1 convolution first. The mask decoder of SAM 2 also takes the finer maps of `Sam2Backbone`.
 
     Unlike in SAM, there is no token for a click, and the heads that are not asked (those of the
     other masks and of their quality) are loaded and not trained.
@@ -38,8 +38,9 @@ class SamDecoder(Pretrained, Decoder):
         dims: channels of the fused maps, from fine to coarse; supplied by the fusion.
         word_dim: length of the vector of a word; supplied by the text encoder.
         sentence_dim: length of the sentence vector; supplied by the text encoder.
-        name: of SAM on the Hugging Face hub, `facebook/sam-vit-base` say, or a folder that
-            `save_pretrained` wrote: the same as the backbone's.
+        name: of SAM on the Hugging Face hub, `facebook/sam-vit-base` or
+            `facebook/sam2.1-hiera-base-plus` say, or a folder that `save_pretrained` wrote: the
+            same as the backbone's.
         words: give the words as prompt tokens, beside the sentence; EVF-SAM has the sentence alone.
         dense: prompt with the coarsest map as well, which a fusion has made of image and words.
         frozen: leave the mask decoder as it is, and train what comes before it only.
@@ -70,16 +71,12 @@ class SamDecoder(Pretrained, Decoder):
         architecture: Architecture | None = None,
     ) -> None:
         super().__init__()
-        if dense and len(dims) < 2:
-            raise ConfigError(
-                "Expected two maps for a dense prompt, that of the image and the fused one, got "
-                "one; set for_dense_prompt of SamBackbone, and take a fusion that fuses the "
-                "coarsest map and lets the others pass by, such as MultimodalLSTM."
-            )
         masks = SamMasks.load(name, architecture, pretrained=pretrained)
+        _check_maps(dims, masks.finer_dims, dense)
         self.hold(masks, frozen)
         masks.keep_unused()
-        hidden, image_dim = masks.dim, dims[0] if dense else dims[-1]
+        hidden, self.finer = masks.dim, len(masks.finer_dims)
+        image_dim = dims[self.finer] if dense else dims[-1]
         self.image = nn.Conv2d(image_dim, hidden, 1) if image_dim != hidden else nn.Identity()
         self.sentence = nn.Sequential(
             nn.Linear(sentence_dim, sentence_dim),
@@ -92,12 +89,13 @@ class SamDecoder(Pretrained, Decoder):
     def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:
         """Decode to `size`, (height, width) in pixels."""
         masks, dtype = self._masks, self._masks.no_mask_embed.weight.dtype
-        seen = self.image(fused[-1 if self.dense is None else 0].to(dtype))
+        seen = self.image(fused[-1 if self.dense is None else self.finer].to(dtype))
         h, w = seen.shape[-2:]
         prompt = masks.no_mask_embed.weight[0][:, None, None]
         if self.dense is not None:
             prompt = prompt + self.enlarge(self.dense(fused[-1].to(dtype)), (h, w))
-        logits = masks(seen + prompt, *self._tokens(text, dtype))
+        tokens, token_mask = self._tokens(text, dtype)
+        logits = masks(seen + prompt, tokens, token_mask, fused[: self.finer])
         return Output(self.enlarge(logits[:, None], size)[:, 0])
 
     @property
@@ -124,3 +122,20 @@ class SamDecoder(Pretrained, Decoder):
     def portable_arguments(self) -> dict[str, Any]:
         """The architecture in place of the files behind `name`."""
         return {"architecture": plain_config(self._masks.config)}
+
+
+def _check_maps(dims: Sequence[int], finer_dims: tuple[int, ...], dense: bool) -> None:
+    """Make sure that the maps are those of SAM's own image side, as far as it matters."""
+    count = len(finer_dims) + (2 if dense else 1)
+    if len(dims) < count and dense:
+        raise ConfigError(
+            f"Expected {count} maps for a dense prompt, those of the image and the fused one, got "
+            f"{len(dims)}; set for_dense_prompt of SamBackbone or Sam2Backbone, and take a fusion "
+            "that fuses the coarsest map and lets the others pass by, such as MultimodalLSTM."
+        )
+    if tuple(dims[: len(finer_dims)]) != finer_dims or len(dims) < count:
+        raise ConfigError(
+            f"Expected maps of {', '.join(map(str, finer_dims))} channels before the coarsest for "
+            f"the mask decoder of SAM 2, got maps of {', '.join(map(str, dims))}; take "
+            "Sam2Backbone, and a fusion that lets finer maps pass by."
+        )

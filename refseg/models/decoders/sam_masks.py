@@ -1,26 +1,62 @@
-"""SAM's mask decoder, walked by hand so that prompts of different lengths go together."""
+"""The mask decoders of SAM and SAM 2, walked so that prompts of different lengths go together."""
 
 from collections.abc import Callable
 from importlib import import_module
 from math import tau
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from refseg.errors import ConfigError
 from refseg.models.weights.huggingface import (
     Architecture,
     PreTrainedConfig,
+    check_architecture,
     import_transformers,
-    load_config,
     load_pretrained,
 )
+from refseg.models.weights.sam import load_sam_config
 from refseg.precision import full_precision
+from refseg.types import Maps
 
 _HALVES = (torch.float16, torch.bfloat16)
+
+
+class _Kind(NamedTuple):
+    """Names of the transformers library, and what differs between SAM and SAM 2.
+
+    Args:
+        module: where the mask decoder is.
+        decoder: its class.
+        config: class of its configuration.
+        whole: class of the whole model.
+        finer: channels of the finer maps that the decoder adds, as shares of its own.
+    """
+
+    module: str
+    decoder: str
+    config: str
+    whole: str
+    finer: tuple[int, ...]
+
+
+_KINDS = {
+    "sam_mask_decoder": _Kind(
+        "transformers.models.sam.modeling_sam",
+        "SamMaskDecoder",
+        "SamMaskDecoderConfig",
+        "SamModel",
+        (),
+    ),
+    "sam2_mask_decoder": _Kind(
+        "transformers.models.sam2.modeling_sam2",
+        *("Sam2MaskDecoder", "Sam2MaskDecoderConfig", "Sam2Model"),
+        finer=(8, 4),
+    ),
+}
+"""By the kind of the mask decoder's configuration."""
 
 
 class SamMasks(nn.Module):
@@ -30,15 +66,17 @@ class SamMasks(nn.Module):
     of the prompt tokens: with it, the padding of a batch of prompts is attended by nobody.
 
     Args:
-        config: of the mask decoder, a `SamMaskDecoderConfig` of the transformers library.
+        config: of the mask decoder, a `SamMaskDecoderConfig` or `Sam2MaskDecoderConfig` of the
+            transformers library.
     """
 
     def __init__(self, config: PreTrainedConfig) -> None:
         super().__init__()
+        kind = _KINDS[config.model_type]
         config._attn_implementation = "sdpa"  # which takes masks of True and False
-        kind = import_module("transformers.models.sam.modeling_sam").SamMaskDecoder
         self.config, self.dim = config, config.hidden_size
-        self.mask_decoder = kind(config)
+        self.finer_dims = tuple(self.dim // share for share in kind.finer)
+        self.mask_decoder = getattr(import_module(kind.module), kind.decoder)(config)
         self.no_mask_embed = nn.Embedding(1, self.dim)
         self.shared_image_embedding = GridPositions(self.dim)
 
@@ -54,18 +92,22 @@ class SamMasks(nn.Module):
         Raises:
             ConfigError: there is no such model, or it is not of SAM's kind.
         """
+        transformers = import_transformers()
         if architecture is not None:
-            return cls(load_config(name, architecture))
-        config = load_config(name, None)
-        if config.model_type != "sam":
-            raise ConfigError(
-                f"Expected a model of SAM's kind, facebook/sam-vit-base say, got '{name}' "
-                f"({config.model_type})."
-            )
+            check_architecture(architecture)
+            options = {key: value for key, value in architecture.items() if key != "model_type"}
+            kind = _KINDS[str(architecture["model_type"])]
+            return cls(getattr(transformers, kind.config)(**options))
+        config = load_sam_config(name)
+        kind = _KINDS[config.mask_decoder_config.model_type]
         masks = cls(config.mask_decoder_config)
         if pretrained:
-            config.vision_config.num_hidden_layers = 0  # the image side is the backbone's
-            model = load_pretrained(import_transformers().SamModel, name, config, is_part=True)
+            model = load_pretrained(
+                getattr(transformers, kind.whole),
+                name,
+                _without_image(config),
+                is_part=True,
+            )
             masks.mask_decoder.load_state_dict(model.mask_decoder.state_dict())
             masks.no_mask_embed.load_state_dict(model.prompt_encoder.no_mask_embed.state_dict())
             positions = model.shared_image_embedding.state_dict()
@@ -75,8 +117,11 @@ class SamMasks(nn.Module):
     def keep_unused(self) -> None:
         """Train nothing that the first mask does not depend on, nor the prompt encoder."""
         self.no_mask_embed.requires_grad_(False)
-        self.mask_decoder.iou_prediction_head.requires_grad_(False)
-        for other in self.mask_decoder.output_hypernetworks_mlps[1:]:
+        decoder = self.mask_decoder
+        unused = [decoder.iou_prediction_head, *decoder.output_hypernetworks_mlps[1:]]
+        for name in ("pred_obj_score_head", "conv_s0", "conv_s1"):  # the latter: of the backbone
+            unused += [getattr(decoder, name)] if hasattr(decoder, name) else []
+        for other in unused:
             other.requires_grad_(False)
 
     def forward(
@@ -84,6 +129,7 @@ class SamMasks(nn.Module):
         seen: Float[Tensor, " expressions dim h w"],
         prompt: Float[Tensor, " expressions tokens dim"],
         token_mask: Bool[Tensor, " expressions tokens"],
+        finer: Maps = (),
     ) -> Float[Tensor, " expressions fine_h fine_w"]:
         """The first mask as logits, four times as fine as the map.
 
@@ -91,10 +137,17 @@ class SamMasks(nn.Module):
             seen: of the image, plus the dense prompt.
             prompt: the sparse one.
             token_mask: False at padding.
+            finer: maps of four and of two times as many rows, which SAM 2 adds on the way.
         """
         decoder: Any = self.mask_decoder
         h, w = seen.shape[-2:]
-        own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+        first = 2 if finer else 1
+        own = torch.cat(
+            [
+                *([decoder.obj_score_token.weight] if finer else []),
+                *(decoder.iou_token.weight, decoder.mask_tokens.weight),
+            ]
+        )
         tokens = torch.cat([own.to(prompt.dtype).expand(prompt.shape[0], -1, -1), prompt], dim=1)
         tokens = tokens[:, None]  # [expressions 1 tokens dim]: the library has several prompts
         heard = functional.pad(token_mask, (len(own), 0), value=True)[:, None, None]
@@ -107,13 +160,30 @@ class SamMasks(nn.Module):
         attended, _ = last.final_attn_token_to_image(
             query=queries + tokens, key=cells + where, value=cells
         )
-        first_mask = last.layer_norm_final_attn(queries + attended)[:, 0, 1]
+        first_mask = last.layer_norm_final_attn(queries + attended)[:, 0, first]
         kernel = decoder.output_hypernetworks_mlps[0](first_mask)
         fine = decoder.upscale_conv1(cells[:, 0].transpose(1, 2).unflatten(2, (h, w)))
-        fine = decoder.activation(decoder.upscale_layer_norm(fine))
-        fine = decoder.activation(decoder.upscale_conv2(fine))
+        fine = decoder.activation(decoder.upscale_layer_norm(_added(fine, finer[1:])))
+        fine = decoder.activation(_added(decoder.upscale_conv2(fine), finer[:1]))
         with torch.autocast(fine.device.type, enabled=False):
             return torch.einsum("ed,edhw->ehw", full_precision(kernel), full_precision(fine))
+
+
+def _without_image(config: PreTrainedConfig) -> PreTrainedConfig:
+    """The same model without the layers of its image side, which is the backbone's."""
+    if config.model_type == "sam":
+        config.vision_config.num_hidden_layers = 0
+    else:
+        hiera = config.vision_config.backbone_config
+        hiera.blocks_per_stage = [0] * len(hiera.blocks_per_stage)
+    return config
+
+
+def _added(fine: Tensor, finer: Maps) -> Tensor:
+    """What SAM 2 adds of a finer map; where an image does not fill its cells, there are fewer."""
+    for each in finer:
+        fine = fine[..., : each.shape[-2], : each.shape[-1]] + each.to(fine.dtype)
+    return fine
 
 
 def _attend(

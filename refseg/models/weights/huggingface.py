@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,8 @@ _IMAGES = (
     "beit", "bit", "clip_vision_model", "convnext", "convnextv2", "dinov2",
     "dinov2_with_registers", "dinov3_convnext", "dinov3_vit", "focalnet", "hgnet_v2", "hiera",
     "maskformer-swin", "metaclip_2_vision_model", "pvt_v2", "resnet", "rt_detr_resnet",
-    "sam_mask_decoder", "sam_vision_model", "siglip_vision_model", "siglip2_vision_model", "swin",
-    "swinv2", "textnet", "vitdet",
+    "sam2_mask_decoder", "sam2_vision_model", "sam_mask_decoder", "sam_vision_model",
+    "siglip_vision_model", "siglip2_vision_model", "swin", "swinv2", "textnet", "vitdet",
     "vitpose_backbone",
 )  # fmt: skip
 SAM = "sam_vision_model"
@@ -161,7 +161,7 @@ def load_pretrained(
     Raises:
         ConfigError: there are no such weights, or they are of another network.
     """
-    with explained(name), _unreported(is_part):
+    with explained(name), unreported() if is_part else nullcontext():
         network, found = kind.from_pretrained(
             name, config=config, dtype=torch.float32, output_loading_info=True
         )
@@ -175,12 +175,11 @@ def load_pretrained(
 
 
 @contextmanager
-def _unreported(is_part: bool) -> Iterator[None]:
+def unreported() -> Iterator[None]:
     """Keep the library's report of an expected difference from the user's screen."""
     logging = import_transformers().logging
     before = logging.get_verbosity()
-    if is_part:
-        logging.set_verbosity_error()
+    logging.set_verbosity_error()
     try:
         yield
     finally:

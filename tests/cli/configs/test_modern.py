@@ -105,3 +105,17 @@ def test_a_fused_map_prompts_sam_where_it_is_asked_for(root: Path, tmp_path: Pat
     network = run.module.segmenter
     assert network.backbone.dims == network.fusion.dims == (256, 256)
     assert network.decoder.dense.weight.shape == (256, 256, 1, 1)
+
+
+def test_sam_2_takes_the_place_of_sam(root: Path, tmp_path: Path) -> None:
+    """So does the file of SAM 2; its smallest model, which its configuration is by default."""
+    from transformers import Sam2Config
+
+    words = ["--config", "modern/sam_prompt_refcoco.yaml", "--config", "modern/parts/sam2.yaml"]
+    options = sam.full(tmp_path)
+    Sam2Config().save_pretrained(tmp_path / "sam")
+    with torch.device("meta"):
+        run = prepare_run([*words, *SMALL, *options, f"--data.root={root}"])
+    network = run.module.segmenter
+    assert network.backbone.dims == network.fusion.dims == (32, 64, 256)
+    assert network.decoder.finer == 2

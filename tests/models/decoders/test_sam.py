@@ -54,6 +54,36 @@ def test_mask_is_that_of_the_model_for_the_same_prompt(
         assert_close(logits[[row]], expected[0], rtol=1e-4, atol=1e-5)
 
 
+def test_mask_of_sam2_is_that_of_the_model_for_the_same_prompt(
+    transformers_models: Path, make_text: MakeText
+) -> None:
+    """It adds the finer maps on the way; it would choose among its masks, which is turned off."""
+    torch.manual_seed(0)
+    folder = str(transformers_models / "sam2")
+    decoder = SamDecoder((2, 4, 16), 7, 5, folder).eval()
+    model = transformers.Sam2Model.from_pretrained(folder).eval()
+    model.mask_decoder.dynamic_multimask_via_stability = False
+    text = make_text((2, 4, 1))
+    maps = torch.randn(3, 2, 16, 16), torch.randn(3, 4, 8, 8), torch.randn(3, 16, 4, 4)
+    logits = decoder(maps, text, (64, 64)).logits
+    assert decoder.word is not None
+    for row, length in enumerate((2, 4, 1)):
+        prompt = [
+            decoder.sentence(text.sentence[[row]].clone()),
+            decoder.word(text.words[row, :length]),
+        ]
+        low, *_ = model.mask_decoder(
+            image_embeddings=maps[2][[row]],
+            image_positional_embeddings=model.get_image_wide_positional_embeddings(),
+            sparse_prompt_embeddings=torch.cat(prompt)[None, None],
+            dense_prompt_embeddings=model.prompt_encoder.no_mask_embed.weight[:, :, None, None],
+            multimask_output=False,
+            high_resolution_features=[maps[0][[row]], maps[1][[row]]],
+        )
+        expected = functional.interpolate(low[0], size=(64, 64), mode="bilinear")
+        assert_close(logits[[row]], expected[0], rtol=1e-4, atol=1e-5)
+
+
 def test_words_and_sentence_are_heard(folder: str, make_text: MakeText) -> None:
     torch.manual_seed(0)
     decoder, text, other = SamDecoder((16,), 7, 5, folder).eval(), make_text((3,)), make_text((3,))
@@ -133,7 +163,11 @@ def test_full_size_has_the_published_number_of_weights() -> None:
 def test_bad_options_name_the_remedy(folder: str, transformers_models: Path) -> None:
     with pytest.raises(ConfigError, match="set for_dense_prompt of SamBackbone"):
         SamDecoder((16,), 7, 5, folder, dense=True)
-    with pytest.raises(ConfigError, match=r"SAM's kind, facebook/sam-vit-base say, got .*\(clip\)"):
+    with pytest.raises(
+        ConfigError, match=r"before the coarsest for the mask decoder of SAM 2, got"
+    ):
+        SamDecoder((16,), 7, 5, str(transformers_models / "sam2"))
+    with pytest.raises(ConfigError, match=r"facebook/sam-vit-base or .* of the kind clip\."):
         SamDecoder((16,), 7, 5, str(transformers_models / "clip"))
 
 
