@@ -10,6 +10,7 @@ from refseg.cli.configs.files import PACKAGE_CONFIGS
 from refseg.sweeps import plan, read_sweep
 
 from ...conftest import TINY, TINY_DATA
+from .modern.system import write_tokenizer
 
 STEP = "--trainer.fast_dev_run=true"
 
@@ -20,7 +21,7 @@ def names(folder: str) -> list[str]:
 
 
 def test_no_folder_of_configs_is_forgotten() -> None:
-    parts = {"backbone", "decoder", "fusion"}
+    parts = {"backbone", "decoder", "fusion", "text_encoder"}
     known = {*parts, "data", "logger", "modern", "paper", "sweeps", "trainer"}
     assert {path.name for path in PACKAGE_CONFIGS.iterdir() if path.is_dir()} == known
     assert sorted(path.name for path in PACKAGE_CONFIGS.glob("*.yaml")) == [
@@ -57,6 +58,23 @@ def test_backbones(name: str, tmp_path: Path) -> None:
     elif "small" not in name:
         words.append("--model.backbone.weights=null")
     assert main([*words, "--output", str(tmp_path / "run")]) == 0
+
+
+def test_text_encoders(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "max_position_embeddings": 24}
+    layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    folder = write_tokenizer(tmp_path / "bert", vocab_size=60)
+    BertModel(BertConfig(vocab_size=60, **sizes, **layers)).save_pretrained(folder)
+    assert names("text_encoder") == ["text_encoder/lstm.yaml", "text_encoder/transformers.yaml"]
+    for name in names("text_encoder"):
+        words = ["fit", "--config", "rmi.yaml", f"--model.text_encoder={name}", *TINY, STEP]
+        if "transformers" in name:
+            # as the config says, and with a folder for the hub's name
+            words += [f"--model.text_encoder.name={folder}", "--data.tokenizer"]
+            words += ["TransformersTokenizer", f"--data.tokenizer.name={folder}"]
+        assert main([*words, "--output", str(tmp_path / "run")]) == 0
 
 
 def test_data(shapes_root: Path, tmp_path: Path) -> None:
