@@ -47,6 +47,7 @@ LIGHTNING = [Path("data/splits.py"), Path("data/datamodule.py"), Path("data/load
 AT_HOME = {
     "wandb": {Path("training/loggers.py")},
     "pydensecrf": {Path("inference/crf.py")},
+    "peft": {Path("models/lora.py")},
     "timm": {Path("models/backbones/timm.py")},
     "webdataset": {Path("data/streaming/writer.py")},
 }

@@ -183,6 +183,7 @@ _PARTS = {
     "model.fusion": ("refseg.models.fusion", "Fusion"),
     "model.decoder": ("refseg.models.decoders", "Decoder"),
     "model.segmenter": ("refseg.models.segmenter", "Segmenter"),
+    "model.lora": ("refseg.models.lora", "LoRA"),
     "model.loss": ("refseg.losses", "Loss"),
     "model.lr_scheduler": ("refseg.training.schedules", "Schedule"),
     "data.tokenizer": ("refseg.data.tokenizers", "Tokenizer"),

@@ -11,6 +11,7 @@ from refseg.checkpoint.allowed_classes import check_arguments, made
 from refseg.checkpoint.values import NotOfTypeError, plain
 from refseg.errors import CheckpointError
 from refseg.models.comparison import PARTS
+from refseg.models.lora import LoRAFactory
 from refseg.models.parts import import_named_parts, import_parts
 from refseg.models.rehearsal import rehearse
 from refseg.models.segmenter import Segmenter, SegmenterFactory
@@ -18,7 +19,7 @@ from refseg.models.segmenter import Segmenter, SegmenterFactory
 OF_LIGHTNING = "_instantiator"
 """How Lightning would make the model, from any class that stands there: nobody here does."""
 
-_NETWORK = (*PARTS, "vocab_size", "name_words", "segmenter")
+_NETWORK = (*PARTS, "vocab_size", "name_words", "segmenter", "lora")
 _PREFIX = "segmenter."
 _SCHEDULES = "refseg.training.schedules."
 
@@ -46,7 +47,7 @@ def described_network(
         others = {k: v for k, v in described.items() if k not in {*_NETWORK, OF_LIGHTNING}}
         check_arguments(_training, _without_schedule_of_ours(others), source, known)
         network = {name: described[name] for name in _NETWORK if name in described}
-    kind = {name: network[name] for name in ("segmenter",) if name in network}
+    kind = {name: network[name] for name in ("segmenter", "lora") if name in network}
     parts = {name: value for name, value in network.items() if name not in kind}
     import_named_parts(parts)
     whole = check_arguments(_whole, kind, source, known)
@@ -63,8 +64,8 @@ def described_network(
     return arguments
 
 
-def _whole(segmenter: SegmenterFactory) -> None:
-    """What a description calls the class of the network itself, for its type."""
+def _whole(segmenter: SegmenterFactory, lora: LoRAFactory | None) -> None:
+    """What a description says of the network as a whole, for the types."""
 
 
 def _training(
@@ -111,7 +112,11 @@ def build_segmenter(checkpoint: Mapping[str, Any], path: str | Path) -> Segmente
 def _segmenter(arguments: Mapping[str, Any]) -> Segmenter:
     arguments = {name: made(value) for name, value in arguments.items()}
     make: Callable[..., Segmenter] = arguments.pop("segmenter", Segmenter)
-    return make(**arguments)
+    lora: LoRAFactory | None = arguments.pop("lora", None)
+    segmenter = make(**arguments)
+    if lora is not None:
+        lora(segmenter)
+    return segmenter
 
 
 def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def check_description(there: Mapping[str, Any], here: Mapping[str, Any], source:
     """
     parts = {
         part: (_described(there[part]), _described(here[part]))
-        for part in (*PARTS, "segmenter")
+        for part in (*PARTS, "segmenter", "lora")
         if there.get(part) is not None and here.get(part) is not None
     }
     found = [

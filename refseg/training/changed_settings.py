@@ -17,7 +17,9 @@ from refseg.training.schedules import Schedule
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]
 
 # Which is checked by itself.
-_NETWORK = tuple(f"model.{part}" for part in (*PARTS, "vocab_size", "name_words", "segmenter"))
+_NETWORK = tuple(
+    f"model.{part}" for part in (*PARTS, "vocab_size", "name_words", "segmenter", "lora")
+)
 _KEPT = ("data.tokenizer", "data.image_size", "data.fill", "data.resampling", "data.geometry")
 _NOT_NEEDED = ("model.start_from", "data.vocabulary_from")
 _LONGEST = 60  # characters of a value

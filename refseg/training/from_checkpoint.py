@@ -50,7 +50,7 @@ def build_module(
         CheckpointError: it names classes that are not refseg's, or the weights do not fit.
     """
     arguments = described_model(checkpoint, path)
-    for name in (*PARTS, "vocab_size", "name_words", "segmenter"):
+    for name in (*PARTS, "vocab_size", "name_words", "segmenter", "lora"):
         if name in arguments:
             others[name] = made(arguments[name])
     module = ReferringSegmentation(**others)

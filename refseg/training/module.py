@@ -27,6 +27,7 @@ from refseg.evaluation.predictions import check_logits, predict, predict_masks
 from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss, WordLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
+from refseg.models.lora import LoRAFactory
 from refseg.models.parameters import parameter_groups, scale_learning_rates
 from refseg.models.parts import import_parts
 from refseg.models.region_training import RegionTraining
@@ -84,6 +85,7 @@ class ReferringSegmentation(LightningModule):
             which `WordLoss` learns from.
         segmenter: makes the network of its parts: a subclass of `Segmenter` does what no part can
             express.
+        lora: puts low-rank adapters into the frozen parts, which are trained with the rest.
 
     Raises:
         ConfigError: there is a `WordLoss` and no `name_words`.
@@ -106,6 +108,7 @@ class ReferringSegmentation(LightningModule):
         start_from: str | None = None,
         name_words: bool = False,
         segmenter: SegmenterFactory = Segmenter,
+        lora: LoRAFactory | None = None,
     ) -> None:
         super().__init__()
         if _has_word_loss(loss) and not name_words:
@@ -116,6 +119,8 @@ class ReferringSegmentation(LightningModule):
         self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
         self._describe_parts()
         self.segmenter = segmenter(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
+        if lora is not None:
+            lora(self.segmenter)
         self.backbone_weights: Origin | None = self.segmenter.backbone.origin
         """What they started as, wherever they went since; None where a checkpoint does not say."""
         self.loss = loss

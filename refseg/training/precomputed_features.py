@@ -30,6 +30,12 @@ def feature_key(
             f"{type(backbone).__name__} is trained; choose another backbone, or do without "
             "data.features."
         )
+    if backbone.adapters:
+        raise ConfigError(
+            f"Features can be kept of a frozen backbone only, but the {type(backbone).__name__} "
+            "has adapters (model.lora) that are trained; leave them out of the backbone with "
+            "--model.lora.targets '[text_encoder*query]', say, or do without data.features."
+        )
     if not backbone.frozen:
         raise ConfigError(
             f"Features can be kept of a frozen backbone only, but the {type(backbone).__name__} is "

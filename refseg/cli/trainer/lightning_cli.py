@@ -124,7 +124,7 @@ class RefsegCLI(LightningCLI):
         model = model_config(described_model(content, checkpoint, known))
         check_description(model, asked, checkpoint)
         if self.config.subcommand == "fit":  # how to train is said anew
-            network = (*PARTS, "vocab_size", "segmenter")
+            network = (*PARTS, "vocab_size", "segmenter", "lora")
             model = {name: model[name] for name in network if name in model}
             self.before = config_in(content, checkpoint)
         described = {self.config.subcommand: {"model": model}}

@@ -92,8 +92,9 @@ class TimmBackbone(TrunkBackbone):
             trunk = _loaded(name, options, found, published)
             self.origin = of_file(weights)
         self.hold(trunk, frozen)
-        for unused in unused_parameters(make, self._compute, _probe(self.whole)):
-            trunk.get_parameter(unused).requires_grad_(False)
+        self.unused = frozenset(unused_parameters(make, self._compute, _probe(self.whole)))
+        for parameter in self.unused:
+            trunk.get_parameter(parameter).requires_grad_(False)
         dims = trunk.feature_info.channels()
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
         self.dims, self.strides = (pyramid_dim or dims[-1],), (stride,)

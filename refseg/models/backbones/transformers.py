@@ -114,8 +114,11 @@ class TransformersBackbone(TrunkBackbone):
             drop_paths_of_mlps(trunk)
         self.hold(trunk, frozen)
         made = network.kind
-        for unused in unused_parameters(lambda: made(config), self._compute, probe(config)):
-            trunk.get_parameter(unused).requires_grad_(False)
+        self.unused = frozenset(
+            unused_parameters(lambda: made(config), self._compute, probe(config))
+        )
+        for parameter in self.unused:
+            trunk.get_parameter(parameter).requires_grad_(False)
         dims = [config.hidden_size] * len(chosen) if network.is_tower else list(trunk.channels)
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
         self.stride = chosen[0].stride

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 
 import refseg
 from refseg.__main__ import main
@@ -115,3 +116,34 @@ def test_a_run_its_checkpoint_and_kept_features(
     assert kept["metrics"]["val"] == computed["metrics"]["val"]
     assert kept["backbone_weights"] == computed["backbone_weights"]
     assert kept["backbone_weights"]["name"] == "source"
+
+
+def test_a_run_with_adapters(
+    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, run = tmp_path / "source", tmp_path / "run"
+    adapters = {"class_path": "LoRA", "init_args": {"rank": 2, "targets": ["backbone*_proj"]}}
+    words = write(tmp_path / "config.yaml", {**siglip(source), "lora": adapters})
+    features = ("--output", str(tmp_path / "features"))
+    assert main(["data", "features", *words, *features]) == 2
+    assert "has adapters (model.lora) that are trained" in capsys.readouterr().err
+    assert main(["fit", *words, "--output", str(run)]) == 0
+    longer = ["--checkpoint", str(run / "checkpoints" / "last.ckpt"), "--trainer.max_epochs=2"]
+    assert main(["fit", *words, *longer, "--output", str(tmp_path / "longer")]) == 0
+    other = ["--model.lora.rank=3", *longer, "--output", str(tmp_path / "other")]
+    capsys.readouterr()
+    assert main(["fit", *words, *other]) == 2
+    assert "lora.rank is 2 there and 3 here" in capsys.readouterr().err
+    weights = source / "model.safetensors"
+    before = {name: tensor.clone() for name, tensor in load_file(weights).items()}
+    shutil.rmtree(source)
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    trunk = refseg.load(checkpoint).segmenter.backbone.trunk.state_dict()
+    name = "encoder.layers.0.self_attn.k_proj"
+    assert trunk[f"{name}.base_layer.weight"].equal(before[f"vision_model.{name}.weight"])
+    assert trunk[f"{name}.lora_B.default.weight"].any(), "it starts at 0"
+    assert main(["validate", "--checkpoint", str(checkpoint), "--output", str(tmp_path / "x")]) == 0
+    trained, again = (
+        json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "x")
+    )
+    assert trained["metrics"]["val"] == again["metrics"]["val"]
