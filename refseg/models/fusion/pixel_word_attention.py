@@ -74,6 +74,9 @@ class PixelWordAttention(nn.Module):
 class LanguageGate(nn.Module):
     """How much of what the words say goes on to the next stage, per cell and channel.
 
+    It starts nearly closed, with weights around 0 as those of the Swin, so that pretrained stages
+    are first shown what they know.
+
     Args:
         dim: channels of the map.
     """
@@ -81,6 +84,8 @@ class LanguageGate(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.hidden, self.gate = nn.Linear(dim, dim, bias=False), nn.Linear(dim, dim, bias=False)
+        for layer in (self.hidden, self.gate):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
 
     def forward(self, fused: Float[Tensor, " *rows dim"]) -> Float[Tensor, " *rows dim"]:
         """The part of fused cells that is added to those of the backbone."""

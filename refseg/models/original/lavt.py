@@ -1,5 +1,6 @@
 """LAVT, from the files that its own code writes: Swin, pixel-word attention, decoder and BERT."""
 
+from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
 
@@ -70,8 +71,11 @@ def translate_lavt(content: Mapping[str, Any]) -> OriginalModel:
         "decoder": ("SkipConnectionDecoder", {}),
     }
     state = {n: w.float() if w.is_floating_point() else w for n, w in state.items()}
-    transform = {"image_size": int(options.get("img_size", 480)), "geometry": "squash"}
-    transform["resampling"] = "pillow"
+    transform = {
+        "image_size": _image_size(options.get("img_size", 480)),
+        "geometry": "squash",
+        "resampling": "pillow",
+    }
     return OriginalModel(parts, bert["vocab_size"], state, transform, notes=_NOTES)
 
 
@@ -93,14 +97,28 @@ def _weights(content: Mapping[str, Any], entry: str) -> dict[str, Tensor]:
 
 def _options(content: Mapping[str, Any]) -> dict[str, Any]:
     """What the original was trained with; empty where the file does not say."""
-    return dict(vars(content["args"])) if "args" in content else {}
+    options = content.get("args")
+    return dict(vars(options)) if isinstance(options, Namespace) else {}
 
 
 def _heads(option: object) -> list[int]:
     """The heads of the pixel-word attention of each stage, written as `4-4-4-4`."""
-    if not isinstance(option, str) or not option:
+    if option in (None, ""):
         return [1] * STAGES
-    return [int(count) for count in option.split("-")]
+    counts = str(option).split("-")
+    if len(counts) != STAGES or not all(count.isdecimal() for count in counts):
+        raise ConfigError(
+            f"Expected the option `mha` in LAVT's file as {'-'.join('1' * STAGES)}, got {option!r}."
+        )
+    return [int(count) for count in counts]
+
+
+def _image_size(option: object) -> int:
+    if not isinstance(option, int) or option < 1:
+        raise ConfigError(
+            f"Expected the option `img_size` in LAVT's file in pixels, got {option!r}."
+        )
+    return option
 
 
 def _backbone_arguments(swin: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ SMALL = (
     "--trainer.sync_batchnorm=false",
     "--trainer.precision=32-true",
     "--trainer.max_epochs=1",
-    "--trainer.limit_train_batches=1",
+    "--trainer.limit_train_batches=0.5",  # a step, or three
     "--trainer.enable_progress_bar=false",
 )
 
@@ -70,7 +70,7 @@ def test_every_recipe_is_of_a_system_and_names_its_data() -> None:
 def test_a_step_and_an_evaluation(
     config: str, small: dict[str, list[str]], root: Path, tmp_path: Path
 ) -> None:
-    """Trained for a step, validated, saved; the checkpoint alone is enough for a test."""
+    """Trained for some steps, validated, saved; the checkpoint alone is enough for a test."""
     options = (*SMALL, *small[system_of(config)], f"--data.root={root}")
     run = tmp_path / "run"
     assert main(["fit", "--config", f"modern/{config}.yaml", *options, "--output", str(run)]) == 0
@@ -78,6 +78,25 @@ def test_a_step_and_an_evaluation(
     words += ["--data.test_splits=[val]", "--output", str(tmp_path / "test")]
     assert main(words) == 0
     assert (tmp_path / "test" / "results.parquet").is_file()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_training_goes_on(
+    system: str, small: dict[str, list[str]], root: Path, tmp_path: Path
+) -> None:
+    """From its checkpoint, with its optimiser and schedule."""
+    config = next(config for config in CONFIGS if system_of(config) == system)
+    words = ["fit", "--config", f"modern/{config}.yaml", *SMALL, *small[system]]
+    words += [f"--data.root={root}", "--output"]
+    assert main([*words, str(tmp_path / "first")]) == 0
+    last = tmp_path / "first" / "checkpoints" / "last.ckpt"
+    words += [str(tmp_path / "second"), "--trainer.max_epochs=2", "--checkpoint", str(last)]
+    assert main(words) == 0
+    before, after = (
+        torch.load(tmp_path / run / "checkpoints" / "last.ckpt", weights_only=True)
+        for run in ("first", "second")
+    )
+    assert after["global_step"] == 2 * before["global_step"] > 0
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

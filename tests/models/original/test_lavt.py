@@ -222,6 +222,9 @@ def test_options_in_the_file_count(fixture: Fixture) -> None:
     model = translate_lavt({**content, "args": Namespace(mha="2-2-4-4", img_size=384)})
     assert model.parts["fusion"][1]["heads"] == [2, 2, 4, 4]
     assert model.transform["image_size"] == 384
+    for name, value in (("mha", "4-4"), ("mha", "a-b-c-d"), ("img_size", "large")):
+        with pytest.raises(ConfigError, match=f"the option `{name}` in LAVT's file .*{value}"):
+            translate_lavt({**content, "args": Namespace(**{name: value})})
 
 
 def test_what_is_wrong_is_named(fixture: Fixture) -> None:

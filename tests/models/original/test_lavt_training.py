@@ -86,6 +86,22 @@ def origins(weights: dict[str, dict[str, Tensor]]) -> dict[str, str]:
     }
 
 
+def test_the_recipe_says_what_was_published() -> None:
+    path = PACKAGE_CONFIGS / "modern" / "lavt_refcoco.yaml"
+    config = with_bases(read_yaml(path), path.parent)
+    trainer, data, model = config["trainer"], config["data"], config["model"]
+    assert (trainer["max_epochs"], trainer["devices"], data["batch_size"]) == (40, 4, 8)
+    assert trainer.get("gradient_clip_val") is None
+    assert (data["image_size"], data["geometry"], data["resampling"]) == (480, "squash", "pillow")
+    assert data["tokenizer"]["init_args"]["max_words"] == 20
+    assert "augmentation" not in data
+    assert model["optimizer"]["init_args"] == {"lr": 5e-5, "weight_decay": 0.01}
+    assert model["lr_scheduler"] == {"class_path": "Polynomial", "init_args": {"power": 0.9}}
+    assert model["backbone"]["init_args"]["drop_path"] == 0.3
+    weights = model["loss"]["init_args"]
+    assert (weights["positive_weight"], weights["negative_weight"]) == (1.1, 0.9)
+
+
 def test_who_decays_and_who_is_trained(
     run: tuple[Fixture, Facts], weights: dict[str, dict[str, Tensor]], recipe: dict[str, Any]
 ) -> None:
