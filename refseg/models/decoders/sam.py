@@ -121,7 +121,8 @@ class SamDecoder(Pretrained, Decoder):
 
     def portable_arguments(self) -> dict[str, Any]:
         """The architecture in place of the files behind `name`."""
-        return {"architecture": plain_config(self._masks.config)}
+        plain = plain_config(self._masks.config)
+        return {"architecture": {**plain, "model_type": self._masks.model_type}}
 
 
 def _check_maps(dims: Sequence[int], finer_dims: tuple[int, ...], dense: bool) -> None:

@@ -66,13 +66,14 @@ class SamMasks(nn.Module):
     of the prompt tokens: with it, the padding of a batch of prompts is attended by nobody.
 
     Args:
+        model_type: `sam_mask_decoder` or `sam2_mask_decoder`; older configurations do not say.
         config: of the mask decoder, a `SamMaskDecoderConfig` or `Sam2MaskDecoderConfig` of the
             transformers library.
     """
 
-    def __init__(self, config: PreTrainedConfig) -> None:
+    def __init__(self, model_type: str, config: PreTrainedConfig) -> None:
         super().__init__()
-        kind = _KINDS[config.model_type]
+        self.model_type, kind = model_type, _KINDS[model_type]
         config._attn_implementation = "sdpa"  # which takes masks of True and False
         self.config, self.dim = config, config.hidden_size
         self.finer_dims = tuple(self.dim // share for share in kind.finer)
@@ -96,14 +97,14 @@ class SamMasks(nn.Module):
         if architecture is not None:
             check_architecture(architecture)
             options = {key: value for key, value in architecture.items() if key != "model_type"}
-            kind = _KINDS[str(architecture["model_type"])]
-            return cls(getattr(transformers, kind.config)(**options))
+            model_type = str(architecture["model_type"])
+            return cls(model_type, getattr(transformers, _KINDS[model_type].config)(**options))
         config = load_sam_config(name)
-        kind = _KINDS[config.mask_decoder_config.model_type]
-        masks = cls(config.mask_decoder_config)
+        model_type = f"{config.model_type}_mask_decoder"
+        masks = cls(model_type, config.mask_decoder_config)
         if pretrained:
             model = load_pretrained(
-                getattr(transformers, kind.whole),
+                getattr(transformers, _KINDS[model_type].whole),
                 name,
                 _without_image(config),
                 is_part=True,

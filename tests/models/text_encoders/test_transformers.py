@@ -83,6 +83,8 @@ def test_other_models_with_the_same_tower(
     whole = transformers.AutoModel.from_pretrained(transformers_models / name)
     config = whole.config.text_config if kind.endswith("WithProjection") else whole.config
     config.projection_dim = 12
+    if config.model_type not in transformers.CONFIG_MAPPING:
+        pytest.skip(f"this version of transformers does not find {config.model_type} by itself")
     other = getattr(transformers, kind)(config)
     inner = getattr(other, {"CLIPSeg": "clip", "Owlv2": "owlv2"}.get(WHOLE[name], ""), other)
     inner.text_model.load_state_dict(whole.text_model.state_dict())
