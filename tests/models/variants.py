@@ -139,7 +139,7 @@ EARLY = {
     "language-aware": partial(LanguageAwareFusion, stages=[1, 2], heads=2),
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
-REGION = {"hidden_dim": 16, "layers": 3, "heads": 2, "feedforward_dim": 8, "grid": 3}
+REGION = {"hidden_dim": 32, "layers": 2, "heads": 2, "feedforward_dim": 8, "grid": 3}
 _SAM = Architecture(
     model_type="sam_mask_decoder",
     hidden_size=16,

@@ -45,7 +45,10 @@ class RegionDecoder(Decoder):
     * padding is never attended. There, regions attend to it like words;
     * the minimap's target is a share, not one pixel (`MinimapLoss`);
     * the answer that nothing is meant starts at 0: untrained, it withdraws no mask;
-    * with `PyramidPixelDecoder`, there is a choice without deformable attention.
+    * with `pixel_decoder: pyramid`, there is a choice without deformable attention.
+
+    Which cells a region looks at is decided by a threshold: in reduced precision single cells tip
+    over, and logits follow them.
 
     Args:
         dims: channels of the fused maps, from fine to coarse; supplied by the fusion. Of one map

@@ -107,8 +107,8 @@ class LanguageAwareFusion(Fusion):
     * the last stage has no gate, which would feed nothing and never learn.
 
     ReLA has the same fusion, but both layers of its gates start at 0 and have no bias, so that
-    their gradients are 0 for ever: no words ever reach the next stage there. Here gates start as
-    other layers do and learn, in ReLA, too.
+    their gradients are 0 for ever: no words ever reach the next stage there. Here gates start
+    near 0 and learn, in ReLA, too.
 
     Args:
         dims: channels of the neck's maps; supplied by the backbone.
