@@ -138,3 +138,12 @@ def test_sam_2_takes_the_place_of_sam(root: Path, tmp_path: Path) -> None:
     network = run.module.segmenter
     assert network.backbone.dims == network.fusion.dims == (32, 64, 256)
     assert network.decoder.finer == 2
+
+
+def test_cris_on_rn101_is_the_published_one(root: Path, tmp_path: Path) -> None:
+    """Its config goes over that of RN50; `logit_scale` is left out here, too."""
+    words = ["--config", "modern/cris_refcoco.yaml", "--config", "modern/parts/cris_rn101.yaml"]
+    with torch.device("meta"):
+        run = prepare_run([*words, *SMALL, *cris.full(tmp_path), f"--data.root={root}"])
+    count = sum(parameter.numel() for parameter in run.module.segmenter.parameters())
+    assert count == 161_251_682 - 1
