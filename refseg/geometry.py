@@ -6,14 +6,14 @@ from typing import Literal, NamedTuple, TypeVar
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Float64, UInt8
 from PIL import Image
 from torch import Tensor
 
 from refseg.precision import full_precision
 
 Fit = Literal["letterbox", "squash"]
-Resampling = Literal["antialiased", "original", "pillow"]
+Resampling = Literal["antialiased", "original", "pillow", "cubic"]
 _Arrays = TypeVar("_Arrays", np.ndarray, Tensor)
 
 
@@ -38,7 +38,9 @@ class Geometry(NamedTuple):
             bilinear without antialiasing, black beyond the border, and every touched pixel of a
             mask is foreground, in network size and back in the image's own size. `pillow` is what
             the codes of LAVT and ReLA do, in whole numbers: images weighted by triangles, masks by
-            the nearest pixel.
+            the nearest pixel. `cubic` is what that of CRIS does: one affine map, which puts the
+            first pixel where the first one was instead of centres on centres; images cubic and
+            masks linear, neither antialiased.
         fit: `letterbox`, or `squash`.
     """
 
@@ -108,6 +110,8 @@ class Geometry(NamedTuple):
             image: RGB, in its own size.
             fill: value of the border, 0–255.
         """
+        if self.resampling == "cubic":
+            return self._warped(image, cv2.INTER_CUBIC, (fill, fill, fill))
         canvas = np.full((self.size, self.size, 3), fill, dtype=np.uint8)
         if self.resampling == "original":
             canvas[self._inside] = self._resize_as_original(image)
@@ -130,6 +134,8 @@ class Geometry(NamedTuple):
             values = mask.astype(np.float32)
             if self.resampling == "original":
                 target[self._inside] = resize(values, self.scaled_height, self.scaled_width) > 0
+            elif self.resampling == "cubic":
+                target[:] = self._warped(values, cv2.INTER_LINEAR) >= 0.5
             elif self.resampling == "pillow":
                 nearest = self._resize_by_pillow(mask.view(np.uint8), Image.Resampling.NEAREST)
                 target[self._inside] = nearest > 0
@@ -144,11 +150,20 @@ class Geometry(NamedTuple):
 
         The border is cut off and the rest is resized bilinearly, pixel centres on pixel centres.
         By OpenCV, on the CPU: in a tenth of the time of torch's `interpolate`, closer to the exact
-        values, and the same to the last bit whatever device the network ran on.
+        values, and the same to the last bit whatever device the network ran on. (With `cubic`
+        resampling, by the inverse of its map.)
 
         Args:
             values: float32 or float64.
         """
+        if self.resampling == "cubic":
+            return cv2.warpAffine(
+                values,
+                self.affine,
+                (self.width, self.height),
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
         return cv2.resize(
             values[self._inside], (self.width, self.height), interpolation=cv2.INTER_LINEAR
         )
@@ -167,6 +182,25 @@ class Geometry(NamedTuple):
         for value, target in zip(values.numpy(), own.numpy(), strict=True):
             target[:] = self.to_own_size(value)
         return own
+
+    @property
+    def affine(self) -> Float64[np.ndarray, "2 3"]:
+        """The map of `cubic` resampling: from a pixel (x, y) of the image to one of the square.
+
+        The scale is not rounded to whole rows and columns, as `scaled_height` and `scaled_width`
+        are.
+        """
+        x, y = self.size / self.width, self.size / self.height
+        if self.fit == "letterbox":
+            x = y = min(x, y)
+        left, top = (self.size - x * self.width) / 2, (self.size - y * self.height) / 2
+        return np.array([[x, 0, left], [0, y, top]])
+
+    def _warped(
+        self, values: np.ndarray, interpolation: int, border: tuple[int, ...] = (0,)
+    ) -> np.ndarray:
+        side = (self.size, self.size)
+        return cv2.warpAffine(values, self.affine, side, flags=interpolation, borderValue=border)
 
     def _resize(self, values: np.ndarray) -> np.ndarray:
         """Area averaging where it shrinks, bilinear where it grows."""

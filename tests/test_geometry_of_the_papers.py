@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,11 +13,12 @@ from torch import nn
 from torch.nn import functional
 from torch.testing import assert_close
 
-from refseg.evaluation import intersection_and_union
+from refseg.evaluation import PROTOCOLS, intersection_and_union
 from refseg.evaluation.functional import overall_iou, precision_at
 from refseg.evaluation.predictions import dilated
 from refseg.geometry import Geometry, resize
 from refseg.losses import any_foreground, subsampled
+from refseg.models.backbones import Normalization
 from refseg.models.decoders import DeconvolutionDecoder, legacy_upsample
 from refseg.types import TextFeatures
 
@@ -126,3 +128,50 @@ def test_targets_of_rmi(shared: Path) -> None:
         fixture, _ = read(shared / "parity" / f"{name}.npz")
         masks = unpacked_flat(fixture["in/mask_packed"], fixture["in/mask_shape"].tolist())
         assert torch.equal(subsampled(masks[..., 0], 8), fixture["out/target"][..., 0] > 0)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_cris_fits_images_as_its_code_does(shared: Path, number: int) -> None:
+    """OpenCV 4 made the fixture; version 5 differs in `warpAffine` by up to 8 grey levels."""
+    fixture, _ = read(shared / "parity" / "modern" / "cris_prep.npz")
+    image, mask = fixture[f"in/image{number}"].numpy(), fixture[f"in/mask{number}"].numpy() > 0
+    geometry = Geometry.letterbox(*mask.shape, 64, "cubic")
+    assert_close(torch.from_numpy(geometry.affine), fixture[f"out/matrix{number}"])
+    normalization = Normalization("clip")
+    expected = 255 * (fixture[f"out/image{number}"] * normalization.std + normalization.mean)
+    found = torch.from_numpy(geometry.apply_image(image, fill=115)).permute(2, 0, 1)
+    # The border has one grey here and the mean colour there, and interpolation mixes it in.
+    rows, columns = geometry._inside
+    inside = slice(rows.start + 2, rows.stop - 2), slice(columns.start + 2, columns.stop - 2)
+    difference = (found - expected)[:, *inside].abs()
+    assert difference.max() < 9
+    assert difference.mean() < 1
+    assert (found - expected)[:, 0, 0].abs().max() < 12
+    found_mask = geometry.apply_masks(mask[None])[0]
+    assert (found_mask != (fixture[f"out/mask{number}"].numpy() >= 0.5)).mean() < 1e-3
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_cris_brings_probabilities_back_as_its_code_does(shared: Path, number: int) -> None:
+    """Beyond 0 and 1, which cubic interpolation leaves, a logit cannot follow it."""
+    fixture, _ = read(shared / "parity" / "modern" / "cris_eval.npz")
+    small, mask = fixture[f"in/logits{number}"].sigmoid(), fixture[f"in/mask{number}"] > 0
+    probability = functional.interpolate(
+        small[:, None], size=(64, 64), mode="bicubic", align_corners=True
+    )[:, 0]
+    geometry = Geometry.letterbox(*mask.shape, 64, "cubic")
+    expected = fixture["out/iou_each"][2 * number : 2 * number + 2]
+    for one, theirs in zip(probability, expected, strict=True):
+        predicted = PROTOCOLS["cris"].rule(one.clamp(1e-6, 1 - 1e-6).logit(), geometry)
+        intersection, union = (predicted & mask).sum(), (predicted | mask).sum()
+        assert abs(intersection / (union + 1e-6) - theirs) < 0.01
+
+
+def test_cubic_there_and_back() -> None:
+    """The way back is the inverse of the way there: a slope stays one, but for its edges."""
+    slope = np.add.outer(np.arange(30.0), 2 * np.arange(47.0)).astype(np.float32)
+    for fit in (Geometry.letterbox, Geometry.squash):
+        geometry = fit(30, 47, 96, "cubic")
+        there = geometry._warped(slope, cv2.INTER_LINEAR)
+        back = geometry.to_own_size(there)
+        assert_close(back[1:-1, 1:-1], slope[1:-1, 1:-1], atol=0.1, rtol=0)

@@ -75,8 +75,8 @@ class ReferringDataModule(LightningDataModule):
         augmentation: random changes in training; none by default.
         fill: value of the border around images that are not square, 0–255.
         resampling: how images and masks are scaled, there and back: `antialiased`, or, for parity
-            with published models, `original` as in the code of RMI and LSTM-CNN, or `pillow` as in
-            that of LAVT and ReLA.
+            with published models, `original` as in the code of RMI and LSTM-CNN, `pillow` as in
+            that of LAVT and ReLA, or `cubic` as in that of CRIS.
         geometry: how an image that is not square gets into the network's square: `letterbox` keeps
             the shape of things and leaves a border, `squash` fills the square and scales height and
             width by factors of their own, as LAVT, ReLA and others do. Masks are evaluated in the

@@ -148,6 +148,8 @@ def above_cubic(
             [0, y, (0.5 - geometry.top) * y - 0.5],
         ]
     )
+    if geometry.resampling == "cubic":  # CRIS's own way into the square has its own way back
+        forward = cv2.invertAffineTransform(geometry.affine)
     probability = cv2.warpAffine(
         logits.sigmoid().cpu().numpy(),
         forward,

@@ -199,7 +199,7 @@ def test_cris(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert main([*words, str(tmp_path / "30")]) == 0
     assert "30 pieces of words\nLeft out: CLIP's logit_scale" in capsys.readouterr().out
     pipeline = refseg.load(output)
-    assert (pipeline.image_size, pipeline.fill) == (416, 115)
+    assert (pipeline.image_size, pipeline.resampling, pipeline.fill) == (416, "cubic", 115)
     expected = from_original("cris", read_torch_file(file)).state_dict()
     for name, weight in pipeline.segmenter.state_dict().items():
         assert torch.equal(weight, expected[name]), name

@@ -75,7 +75,8 @@ def translate_cris(content: Mapping[str, Any], heads: int = 8) -> OriginalModel:
         "fusion": ("CrossModalTransformer", {**sizes.fusion, "heads": heads}),
         "decoder": ("TextKernelDecoder", {"hidden_dim": sizes.kernel_dim}),
     }
-    transform = {"image_size": 416, "fill": 115}  # about the mean colour, which theirs is
+    # The border is about the mean colour, which theirs is.
+    transform = {"image_size": 416, "fill": 115, "resampling": "cubic"}
     state = cris_state(weights)
     return OriginalModel(parts, sizes.vocab_size, state, transform, max_words=22, notes=_NOTES)
 
