@@ -113,9 +113,12 @@ class Backbone(nn.Module, ABC):
 
     And of the way there:
 
-    * `stages`: map -> map, in the order of the data; none, if it can only be computed as a whole
-      (then `maps` is overridden);
+    * `stem`: 8-bit RGB images -> what the first stage is given;
+    * `stages`: map -> map, in the order of the data;
     * `taps`: the stages whose maps the neck is given, `STEM` for that of the stem.
+
+    A backbone that can only be computed as a whole has no stem, no stages and no taps: it overrides
+    `maps`, and no fusion can speak before its neck.
 
     Beside these, it says what its weights started as: `origin`, and `classifier`, the linear layer
     over its last map that came with them, if one did.
@@ -125,6 +128,7 @@ class Backbone(nn.Module, ABC):
 
     dims: tuple[int, ...]
     strides: tuple[int, ...]
+    stem: Callable[[UInt8[Tensor, " images 3 height width"]], Tensor]
     taps: tuple[int, ...] = ()
     origin: Origin = RANDOM
     classifier: Classifier | None = None
@@ -133,12 +137,6 @@ class Backbone(nn.Module, ABC):
     def stages(self) -> Sequence[Stage]:
         """What follows the stem, map -> map."""
         return ()
-
-    def stem(
-        self, images: UInt8[Tensor, " images 3 height width"]
-    ) -> Float[Tensor, " images _ _ _"]:
-        """Make the map that the first stage is given of 8-bit RGB images."""
-        raise NotImplementedError(f"{type(self).__name__} is computed as a whole, by `maps`.")
 
     def cells(self, state: Float[Tensor, " n dim _ w"]) -> Float[Tensor, " n dim _ w"]:
         """The map in what a stage gives, which a fusion sees and the neck is given.

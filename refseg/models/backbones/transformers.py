@@ -103,7 +103,7 @@ class TransformersBackbone(TrunkBackbone):
         if not network.is_tower:
             config.out_features = [level.name for level in chosen]
         if pretrained and architecture is None:
-            trunk = load_pretrained(network.kind, name, config)
+            trunk = load_pretrained(network.kind, name, config, is_part=network.is_tower)
             self.origin = of_hub(name, getattr(config, "_commit_hash", None))
         else:
             trunk = network.kind(config)
@@ -139,7 +139,7 @@ class TransformersBackbone(TrunkBackbone):
     def stem(
         self, images: UInt8[Tensor, " images 3 height width"]
     ) -> Float[Tensor, " images _ _ _"]:
-        """What the first stage is given: embedded patches, of most networks."""
+        """What the first stage is given: embedded patches, of most networks that have stages."""
         walk, pixels = self._walk(self.trunk), self.normalization(images)
         return walk.stem(self._pad(pixels) if walk.pads else pixels)
 

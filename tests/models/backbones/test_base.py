@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from refseg.models.backbones import Normalization
+from refseg.models.backbones import Normalization, PrecomputedFeatures, SmallBackbone
 from refseg.models.backbones.base import NormalizationName
 
 PIXEL = torch.tensor([255, 51, 0], dtype=torch.uint8)[None, :, None, None]  # red, some green
@@ -39,3 +39,11 @@ def test_statistics_stay_exact_in_any_precision(dtype: torch.dtype) -> None:
     assert_close(found, torch.tensor([-103.939, 51 - 116.779, 255 - 123.68]).to(dtype))
     assert_close(normalization.mean.flatten(), torch.tensor([103.939, 116.779, 123.68]))
     assert normalization.to(torch.float32)(PIXEL).equal(Normalization("caffe_bgr")(PIXEL))
+
+
+def test_a_backbone_without_stages_has_no_stem() -> None:
+    """It is computed as a whole; asking for a stem is a mistake that python names."""
+    backbone = PrecomputedFeatures(image_dim=4, stride=8)
+    assert backbone.stages == ()
+    assert not hasattr(backbone, "stem")
+    assert hasattr(SmallBackbone(), "stem")

@@ -166,3 +166,10 @@ def test_features_of_a_walk_are_not_taken_for_those_of_the_whole(transformers_mo
     merged = TransformersBackbone(folder, stride=4, pyramid_dim=8)
     assert apart.trunk_settings() != merged.trunk_settings()
     assert not torch.allclose(apart.maps(images(64, 32))[0], merged.maps(images(64, 32))[0])
+
+
+def test_the_text_tower_that_is_not_needed_is_no_news(
+    transformers_models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    TransformersBackbone(str(transformers_models / "clip"))
+    assert "LOAD REPORT" not in caplog.text
