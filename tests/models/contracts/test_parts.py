@@ -101,7 +101,7 @@ def test_parts_of_refseg_keep_their_promises() -> None:
     check_text_encoder(LSTM)
     check_fusion(partial(FilmFusion, hidden_dim=6))
     check_fusion(partial(EarlyToy, stage_dims={1: 8, 2: 16}))
-    check_fusion(partial(LanguageAwareFusion, stage_dims={1: 8}, heads=2), backbone=SMALL)
+    check_fusion(partial(LanguageAwareFusion, stages=[1], heads=2), backbone=SMALL)
     check_decoder(QueryToy)
     check_network(lambda: Segmenter(SMALL, LSTM, ConcatFusion, BilinearDecoder, VOCAB_SIZE))
 
