@@ -63,6 +63,8 @@ def refusal(owner: type, described: object) -> str:
             "name": "x", "architecture": {"z": [{"class_path": "os.system"}]}}}}, "architecture"),
         ({"backbone": {"class_path": "refseg.models.backbones.TransformersBackbone", "init_args": {
             "name": "x"}}}, "wants files or a download for its backbone"),
+        ({"decoder": {"class_path": "refseg.models.decoders.SamDecoder", "init_args": {
+            "name": "x"}}}, "wants files or a download for its decoder"),
         ({"backbone": {"class_path": "refseg.models.backbones.AtrousResNet", "init_args": {
             "weights": "/etc/passwd"}}}, "wants files or a download"),
         ({"_class_path": "os.system"}, "'_class_path'"),

@@ -137,6 +137,7 @@ EARLY = {
     "none": NoFusion,
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
     "language-aware": partial(LanguageAwareFusion, stages=[1, 2], heads=2),
+    "language-aware-last": partial(LanguageAwareFusion, stages=(0, 1), heads=2),
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
 REGION = {"hidden_dim": 32, "layers": 2, "heads": 2, "feedforward_dim": 8, "grid": 3}
@@ -199,6 +200,7 @@ NETWORKS = {
     "cris": ("clip-resnet", "clip-by-sizes", "cross-modal-3", "text-kernel"),
     "sam": ("sam", "bert", "none", "sam"),
     "sam-dense": ("sam-twice", "clip-projection", "mlstm", "sam-dense"),
+    "sam-early": ("sam", "bert", "language-aware-last", "sam"),
     "sam2": ("sam2", "siglip-projection", "none", "sam2"),
     "sam2-dense": ("sam2-twice", "lstm", "cross-attention", "sam2-dense"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),

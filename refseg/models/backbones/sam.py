@@ -36,9 +36,9 @@ class SamBackbone(TrunkBackbone):
     `SamDecoder` has them.
 
     Pixels are normalised by the statistics of ImageNet, as SAM does. SAM was trained on squares of
-    1024 pixels, which is `data.image_size` for its published results; for images of another size
-    its positions are interpolated, and 512 pixels take a quarter of the time. Images are padded
-    with the mean colour to whole cells, and the cells beyond the image are cut off.
+    1024 pixels (`data.image_size`); for images of another size its positions are interpolated, and
+    one of 512 pixels has a quarter of the cells. Images are padded with the mean colour to whole
+    cells, and the cells beyond the image are cut off.
 
     Args:
         name: on the Hugging Face hub, `facebook/sam-vit-base` say, or a folder that
