@@ -196,7 +196,7 @@ NETWORKS = {
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),
     "filters": ("small-4", "lstm", "filters", "bilinear"),
     "dmn": ("small-fine-4", "lstm", "filters", "upsampling"),
-    "language-aware-clip": ("clip-resnet", "lstm", "language-aware", "bilinear"),
+    "language-aware-clip": ("clip-resnet", "lstm", "language-aware", "pyramid"),
     "cris": ("clip-resnet", "clip-by-sizes", "cross-modal-3", "text-kernel"),
     "sam": ("sam", "bert", "none", "sam"),
     "sam-dense": ("sam-twice", "clip-projection", "mlstm", "sam-dense"),
