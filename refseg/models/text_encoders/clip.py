@@ -20,7 +20,8 @@ class ClipTextEncoder(TransformersEncoder):
     The vector of a word is the last hidden state after the final normalisation, that of a sentence
     the state of the token that ends it, projected to where images are compared with it. As in
     CLIP's code, the token with the highest id is taken for the end. The data has to use CLIP's
-    tokenizer: `TransformersTokenizer` with a name such as `openai/clip-vit-base-patch32`.
+    tokenizer: `TransformersTokenizer` with a name such as `openai/clip-vit-base-patch32`. (CLIP's
+    code first mends signs of HTML and makes curly quotes straight, the library does not.)
 
     Args:
         vocab_size: number of token ids; supplied by the data, 49408 in CLIP.
