@@ -57,16 +57,14 @@ def test_only_adapters_and_heads_are_trained(segmenter: Segmenter, make_batch: M
     """Two matrices for each query and value; the last two of four layers are not even needed."""
     heads = trained(segmenter)
     lora = LoRA(segmenter, rank=2)
-    assert lora.layers == (
-        "backbone.trunk.encoder.layer.0.attention.q_proj",
-        "backbone.trunk.encoder.layer.0.attention.v_proj",
-        "backbone.trunk.encoder.layer.1.attention.q_proj",
-        "backbone.trunk.encoder.layer.1.attention.v_proj",
-        "text_encoder.trunk.encoder.layer.0.attention.self.query",
-        "text_encoder.trunk.encoder.layer.0.attention.self.value",
-        "text_encoder.trunk.encoder.layer.1.attention.self.query",
-        "text_encoder.trunk.encoder.layer.1.attention.self.value",
-    )
+    places = [
+        *(f"backbone.trunk.encoder.layer.{layer}.attention" for layer in (0, 1)),
+        *(f"text_encoder.trunk.encoder.layer.{layer}.attention" for layer in (0, 1)),
+    ]
+    assert len(lora.layers) == 8
+    for place in places:  # the names behind it differ between releases of transformers
+        endings = sorted(n.rpartition(".")[2] for n in lora.layers if n.startswith(f"{place}."))
+        assert endings in (["query", "value"], ["q_proj", "v_proj"])
     matrices = {f"{n}.lora_{m}.default.weight" for n in lora.layers for m in "AB"}
     assert trained(segmenter) == heads | matrices
     assert sum(segmenter.get_parameter(name).numel() for name in matrices) == 8 * 2 * 2 * 16
@@ -112,7 +110,7 @@ def test_merged_weights_answer_the_same(segmenter: Segmenter, make_batch: MakeBa
 
 def test_dropout_is_on_while_training_only(segmenter: Segmenter, make_batch: MakeBatch) -> None:
     """The rest of a frozen trunk stays in evaluation mode."""
-    LoRA(segmenter, dropout=0.5, targets=["backbone*q_proj"])
+    LoRA(segmenter, dropout=0.5, targets=["backbone*fc1"])
     backbone, images = moved(segmenter).backbone, make_batch().images
     backbone.train()
     assert not torch.equal(backbone(images)[-1], backbone(images)[-1])
@@ -164,8 +162,8 @@ def test_precisions(segmenter: Segmenter, make_batch: MakeBatch, precision: torc
     [
         ({"targets": ["*quer"]}, r"'\*quer' of lora\.targets .*There are .*self\.query"),
         (
-            {"targets": ["backbone*q_pro"]},
-            r"There are backbone\.trunk\.encoder\.layer\.\*\.attention\.[qkvo]_proj",
+            {"targets": ["backbone*fc3"]},
+            r"There are .*backbone\.trunk\.encoder\.layer\.\*\.mlp\.fc[12]",
         ),
         ({"rank": 0}, r"rank of at least 1 .*got 0 and 0\.0"),
         ({"dropout": 1.0}, r"got 8 and 1\.0"),

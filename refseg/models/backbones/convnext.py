@@ -46,4 +46,4 @@ class Dinov3ConvNextWalk(Walk):
     @property
     def stages(self) -> Sequence[Stage]:
         """The network's own."""
-        return [*self.trunk.model.stages]
+        return [*getattr(self.trunk, "model", self.trunk).stages]  # without `model` in release 5.0

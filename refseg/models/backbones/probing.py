@@ -1,6 +1,6 @@
 """What a network of the transformers library gives, found out without memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +17,13 @@ from refseg.models.backbones.vision_transformer import (
     VisionTransformerWalk,
 )
 from refseg.models.backbones.walk import Walk
-from refseg.models.weights.huggingface import PreTrainedConfig, explained, import_transformers
+from refseg.models.weights.huggingface import (
+    PreTrainedConfig,
+    check_architecture,
+    explained,
+    import_transformers,
+    load_config,
+)
 from refseg.types import Maps
 
 WALKS: dict[str, type[Walk]] = {
@@ -74,6 +80,25 @@ class Network(NamedTuple):
     levels: tuple[Level, ...]
     is_uniform: bool
     is_tower: bool
+
+
+def image_config(name: str, architecture: Mapping[str, Any] | None) -> PreTrainedConfig:
+    """The configuration of a backbone, or of the image tower of a model of images and texts.
+
+    Args:
+        name: on the Hugging Face hub, or a folder.
+        architecture: a checkpoint's copy, in place of the files behind `name`.
+
+    Raises:
+        ConfigError: there is no such model, no network to get it, or the copy is none.
+    """
+    kind = None if architecture is None else architecture.get("model_type")
+    if architecture is not None and kind in _TOWERS:
+        check_architecture(architecture)
+        tower = getattr(import_transformers(), _TOWERS[kind])
+        return tower.config_class(**architecture)  # AutoConfig does not know all of them
+    config = load_config(name, architecture)
+    return getattr(config, "vision_config", None) or config
 
 
 def known_network(config: PreTrainedConfig, name: str) -> Network:

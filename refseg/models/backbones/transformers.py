@@ -12,6 +12,7 @@ from refseg.models.backbones.base import Normalization, NormalizationName, Stage
 from refseg.models.backbones.probing import (
     WALKS,
     choose_levels,
+    image_config,
     known_network,
     probe,
     unused_parameters,
@@ -24,7 +25,6 @@ from refseg.models.weights.huggingface import (
     Architecture,
     PreTrainedConfig,
     import_transformers,
-    load_config,
     load_pretrained,
     plain_config,
 )
@@ -87,8 +87,7 @@ class TransformersBackbone(TrunkBackbone):
         layers: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        config = load_config(name, architecture and architecture["config"])
-        self.config = config = getattr(config, "vision_config", None) or config
+        self.config = config = image_config(name, architecture and architecture["config"])
         if drop_path is not None:
             _set_drop_path(config, drop_path, name)
         network = known_network(config, name)

@@ -21,12 +21,12 @@ FILM = {"class_path": "FilmFusion", "init_args": {"hidden_dim": 8, "blocks": 1}}
 PICTURE = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16}
 
 
-def dinov3(folder: Path) -> dict[str, Any]:
+def dinov2(folder: Path) -> dict[str, Any]:
     """Spoken to between its layers."""
-    from transformers import DINOv3ViTConfig, DINOv3ViTModel
+    from transformers import Dinov2WithRegistersConfig, Dinov2WithRegistersModel
 
-    config = DINOv3ViTConfig(**PICTURE, intermediate_size=16, image_size=32, num_register_tokens=4)
-    DINOv3ViTModel(config).save_pretrained(folder)
+    config = Dinov2WithRegistersConfig(**PICTURE, image_size=32, num_register_tokens=4)
+    Dinov2WithRegistersModel(config).save_pretrained(folder)
     return {
         "backbone": {
             "class_path": "TransformersBackbone",
@@ -93,7 +93,7 @@ def write(path: Path, parts: dict[str, Any]) -> list[str]:
     return ["--config", str(path), *TINY_DATA]
 
 
-@pytest.mark.parametrize("make", [dinov3, siglip, of_timm])
+@pytest.mark.parametrize("make", [dinov2, siglip, of_timm])
 def test_a_run_its_checkpoint_and_kept_features(
     make: Callable[[Path], dict[str, Any]], photo: Path, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """Networks computed stage by stage against the library's own forward pass."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from refseg.models.backbones import TransformersBackbone
 
 transformers = pytest.importorskip("transformers")
 HIERARCHICAL = ("swin", "swinv2", "convnext", "convnextv2", "dinov3_convnext")
-TRANSFORMERS = ("dinov2", "dinov2_with_registers", "dinov3_vit")
+IS_OLD = transformers.__version__.startswith("5.0.")
+DINOV3 = pytest.param(
+    "dinov3_vit",
+    marks=pytest.mark.skipif(IS_OLD, reason="release 5.0 cannot make it without memory"),
+)
 TOWERS = {
     "clip": "CLIPVisionModel",
     "metaclip_2": "MetaClip2VisionModel",
@@ -35,7 +40,7 @@ def images(height: int, width: int) -> Tensor:
 
 
 @pytest.mark.parametrize("size", [(64, 96), (61, 83)])
-@pytest.mark.parametrize("name", [*HIERARCHICAL, *TRANSFORMERS])
+@pytest.mark.parametrize("name", [*HIERARCHICAL, "dinov2", "dinov2_with_registers", DINOV3])
 def test_stages_end_where_the_library_does(
     name: str, size: tuple[int, int], transformers_models: Path
 ) -> None:
@@ -81,7 +86,7 @@ def test_maps_of_siglip2_are_its_hidden_states(transformers_models: Path) -> Non
     tower = transformers.Siglip2VisionModel.from_pretrained(folder).eval()
     tower.load_state_dict(backbone.trunk.state_dict())
     pixels = functional.pad(backbone.normalization(images(61, 83)), (0, 13, 0, 3))
-    cut = [convert_image_to_patches(image, 16) for image in pixels]
+    cut = [_cut(convert_image_to_patches, image) for image in pixels]
     shapes, mask = torch.tensor([[4, 6]] * 2), torch.ones(2, 24, dtype=torch.long)
     found = tower(torch.stack(cut), mask, shapes, output_hidden_states=True)
     expected = [found.hidden_states[1], found.last_hidden_state]
@@ -89,12 +94,23 @@ def test_maps_of_siglip2_are_its_hidden_states(transformers_models: Path) -> Non
         assert_close(ours.flatten(2).transpose(1, 2), theirs, rtol=1e-5, atol=1e-5)
 
 
+def _cut(convert: Callable[..., Tensor], image: Tensor) -> Tensor:
+    """Patches of 16 pixels; release 5.0 of the library takes channels last, and NumPy's arrays."""
+    try:
+        return convert(image, 16)
+    except RuntimeError:
+        return torch.as_tensor(convert(image.movedim(0, -1).numpy(), 16))
+
+
 @pytest.mark.parametrize(
     ("name", "layer"),
     [
         ("dinov2", "encoder.layer.1"),
         ("dinov2_with_registers", "encoder.layer.0"),
-        ("dinov3_vit", "model.layer.0"),
+        pytest.param(
+            *("dinov3_vit", "model.layer.0"),
+            marks=pytest.mark.skipif(IS_OLD, reason="release 5.0 cannot make it without memory"),
+        ),
     ],
 )
 def test_what_is_said_to_the_cells_goes_on_as_if_a_layer_had_said_it(
@@ -150,6 +166,7 @@ def test_layers_are_chosen(transformers_models: Path) -> None:
     assert not torch.allclose(maps[0], maps[1], atol=0.1)
 
 
+@pytest.mark.skipif(IS_OLD, reason="release 5.0 cannot make it without memory")
 def test_positions_of_dinov3_stand_still_while_training(transformers_models: Path) -> None:
     """The library moves them at random, in each stage otherwise."""
     backbone = TransformersBackbone(
