@@ -46,7 +46,7 @@ class SwinWalk(Walk):
     @property
     def model(self) -> Any:  # noqa: ANN401 - the transformers library has no types
         """The network with the embeddings and the encoder."""
-        return self.trunk.swin
+        return _network(self.trunk)
 
     @property
     def norms(self) -> Iterable[nn.Module]:
@@ -74,15 +74,20 @@ class Swinv2Walk(SwinWalk):
         return ()
 
 
+def _network(trunk: Any) -> Any:  # noqa: ANN401 - the transformers library has no types
+    """What a `SwinBackbone` is made around; in release 5.0 of the library it is that itself."""
+    return getattr(trunk, "swin", trunk)
+
+
 def drop_paths_of_mlps(trunk: Any) -> None:  # noqa: ANN401 - the transformers library has no types
     """Drop the path of a block's MLP, too, as Swin's own code does; the library's drops attention.
 
     Args:
         trunk: a `SwinBackbone` of the transformers library; changed in place.
     """
-    for layer in trunk.swin.encoder.layers:
+    for layer in _network(trunk).encoder.layers:
         for block in layer.blocks:
-            last = block.mlp if hasattr(block, "mlp") else block.output  # before release 5
+            last = block.mlp if hasattr(block, "mlp") else block.output  # in its release 5.0
             last.register_forward_hook(_Dropped(block.drop_path))
 
 

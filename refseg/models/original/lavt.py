@@ -1,5 +1,6 @@
 """LAVT, from the files that its own code writes: Swin, pixel-word attention, decoder and BERT."""
 
+import re
 from argparse import Namespace
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,7 @@ from refseg.models.original.swin import swin_state
 
 _IN_MODEL = "text_encoder."  # of `lavt_one`, whose text encoder is part of the model
 _BATCHES = "num_batches_tracked"
+_DISTANCES = "relative_position_index"
 _NOTES = (
     "Left out: the gate of the last stage, which feeds nothing.",
     "Of the logits of background and foreground, the difference is kept.",
@@ -58,8 +60,7 @@ def translate_lavt(content: Mapping[str, Any]) -> OriginalModel:
     patterns = swin_patterns(swin) | fusion_patterns(swin, bert["hidden_size"])
     patterns |= decoder_patterns(swin)
     patterns |= {_IN_MODEL + name: shape for name, shape in bert_patterns(bert).items()}
-    optional = [name for name in patterns if name.endswith("relative_position_index")]
-    infer_widths(patterns, {**weights, **{_IN_MODEL + n: w for n, w in text.items()}}, optional)
+    infer_widths(patterns, {**weights, **{_IN_MODEL + n: w for n, w in text.items()}})
     state = _backbone_state(weights, swin) | _fusion_state(weights) | _decoder_state(weights)
     state |= prefixed("text_encoder.trunk", text)
     options = _options(content)
@@ -160,10 +161,15 @@ def _backbone_state(weights: Mapping[str, Tensor], swin: Mapping[str, Any]) -> d
     }
     names = {name.removeprefix("trunk.") for name in expected}
     state = prefixed("trunk", swin_state(of_swin, names))
-    # Norms that transformers has, and that nothing uses once a fusion gives the maps.
+    # What transformers has besides: norms that nothing uses once a fusion gives the maps, and, in
+    # its release 5.0, which two places of a window have which distance.
     for name in set(expected) - set(state):
-        fill = torch.ones if name.endswith("weight") else torch.zeros
-        state[name] = fill(expected[name].shape)
+        if name.endswith(_DISTANCES):
+            layer, block = re.findall(r"\d+", name)
+            state[name] = weights[f"backbone.layers.{layer}.blocks.{block}.attn.{_DISTANCES}"]
+        else:
+            fill = torch.ones if name.endswith("weight") else torch.zeros
+            state[name] = fill(expected[name].shape)
     return prefixed("backbone", state)
 
 

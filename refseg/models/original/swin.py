@@ -20,7 +20,7 @@ _EMBEDDINGS = {
     "patch_embed.proj": "swin.embeddings.patch_embeddings.projection",
     "patch_embed.norm": "swin.embeddings.norm",
 }
-# Names that releases of transformers before 5 had.
+# Names that release 5.0 of transformers has.
 _OLDER = {
     "attention.q_proj": "attention.self.query",
     "attention.k_proj": "attention.self.key",
@@ -50,6 +50,8 @@ def swin_state(weights: Mapping[str, Tensor], known: Collection[str]) -> dict[st
     for name, weight in weights.items():
         if not name.endswith(("relative_position_index", "attn_mask")):
             state |= _renamed(name, weight)
+    if not any(name.startswith(_ENCODER) for name in known):
+        state = {name.removeprefix("swin."): weight for name, weight in state.items()}
     if not set(state) <= set(known):
         state = {_older(name): weight for name, weight in state.items()}
     foreign = sorted(set(state) - set(known))

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from refseg.errors import ConfigError
 from refseg.models.backbones import TransformersBackbone
+from refseg.models.backbones.swin import SwinWalk
 from refseg.models.weights.huggingface import Architecture
 
 transformers = pytest.importorskip("transformers")
@@ -81,12 +82,12 @@ def test_both_paths_of_a_block_are_dropped(transformers_models: Path) -> None:
     folder = str(transformers_models / "swin")
     backbone = TransformersBackbone(folder, every_stage=True, frozen=False, drop_path=0.5)
     copied = deepcopy(backbone).train()
-    (block,) = copied.trunk.swin.encoder.layers[3].blocks
+    (block,) = SwinWalk(copied.trunk).model.encoder.layers[3].blocks
     seen = torch.randn(2, 6, 64)
     assert not torch.equal(block.eval()(seen, (2, 3), always_partition=True)[0], seen)
     block.train().drop_path.drop_prob = 1 - 1e-6
     assert torch.equal(block(seen, (2, 3), always_partition=True)[0], seen)
-    (other,) = backbone.trunk.swin.encoder.layers[3].blocks
+    (other,) = SwinWalk(backbone.trunk).model.encoder.layers[3].blocks
     assert other.drop_path.drop_prob == 0.5
 
 

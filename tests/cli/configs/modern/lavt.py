@@ -6,6 +6,8 @@ from .system import System, write_tokenizer
 
 _PIECES = 30522
 _SWIN = (128, 256, 512, 1024)  # channels of the stages
+# Norms of the stages' maps, in whose place are those of the fusion, and of the last map.
+UNUSED = ("backbone.*.hidden_states_norms.*", "backbone.trunk.swin.layernorm.*")
 
 
 def _options(swin: Path, bert: Path) -> list[str]:
@@ -61,7 +63,6 @@ SYSTEM = System(
     differences={
         "no gate of the last stage, which feeds nothing": -2 * _SWIN[-1] ** 2,
         "one logit instead of two classes, a weight per channel and a bias": -(512 + 1),
-        "norms of the stages that transformers has and that the fusion's replace": 2 * sum(_SWIN),
-        "a norm of the last map that transformers has and nothing uses": 2 * _SWIN[-1],
     },
+    unused=UNUSED,
 )

@@ -17,12 +17,14 @@ class System(NamedTuple):
             that put it in place of the names on the hub.
         published: parameters of the published system, by part.
         differences: why ours has more of them (or fewer, if negative), and how many.
+        unused: names of parameters, with `*`, that transformers has and nothing uses: not counted.
     """
 
     small: Callable[[Path], list[str]]
     full: Callable[[Path], list[str]]
     published: Mapping[str, int]
     differences: Mapping[str, int]
+    unused: tuple[str, ...] = ()
 
 
 def write_tokenizer(folder: Path, vocab_size: int) -> Path:
