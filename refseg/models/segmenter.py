@@ -211,8 +211,12 @@ class Segmenter(nn.Module):
             raise TypeError(f"{type(self.fusion).__name__} reads the sentence at once, not by word")
         text = self._listen(batch)
         maps, rows = self._meet(self.see(batch), text, batch.image_index, batch.size)
-        for step in self.fusion.steps(maps, text, rows):
-            logits = self.decoder(step.maps, text, batch.size).logits
+        places = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)
+        for read, step in enumerate(self.fusion.steps(maps, text, rows), start=1):
+            heard = text
+            if self.decoder.listens:
+                heard = self._listen(replace(batch, token_mask=batch.token_mask & (places < read)))
+            logits = self.decoder(step.maps, heard, batch.size).logits
             activations = self.decoder.enlarge(step.activation[:, None], batch.size)[:, 0]
             yield Step(logits, activations)
 

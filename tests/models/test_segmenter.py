@@ -12,7 +12,7 @@ from refseg.errors import ConfigError
 from refseg.models import BilinearDecoder, Segmenter
 from refseg.models.backbones import Backbone, SmallBackbone
 from refseg.models.fusion import ConcatFusion, Fusion, LanguageAwareFusion, MultimodalLSTM
-from refseg.models.segmenter import BackboneFactory, FusionFactory
+from refseg.models.segmenter import BackboneFactory, DecoderFactory, FusionFactory
 from refseg.models.text_encoders import LSTMEncoder
 from refseg.types import WORDS, Batch, Maps, Output
 
@@ -31,13 +31,13 @@ class WholeBackbone(Backbone):
         return (torch.zeros(len(images), 12, 1, 1),)
 
 
-def _segmenter(fusion: FusionFactory) -> Segmenter:
+def _segmenter(fusion: FusionFactory, decoder: DecoderFactory = BilinearDecoder) -> Segmenter:
     torch.manual_seed(0)
     return Segmenter(
         SMALL,
         partial(LSTMEncoder, embedding_dim=8, hidden_dim=6),
         fusion,
-        BilinearDecoder,
+        decoder,
         vocab_size=50,
     ).eval()
 
@@ -68,8 +68,10 @@ def test_image_is_encoded_once_for_all_its_expressions(make_batch: MakeBatch) ->
     assert projected == [1]
 
 
-def test_steps_end_with_the_forward_pass(make_batch: MakeBatch) -> None:
-    segmenter, batch = _segmenter(partial(MultimodalLSTM, hidden_dim=6)), make_batch()
+@pytest.mark.parametrize("decoder", [BilinearDecoder, QueryToy])
+def test_steps_end_with_the_forward_pass(make_batch: MakeBatch, decoder: DecoderFactory) -> None:
+    """A decoder that listens hears no word before its turn."""
+    segmenter, batch = _segmenter(partial(MultimodalLSTM, hidden_dim=6), decoder), make_batch()
     assert segmenter.reads_word_by_word
     steps = segmenter.steps(batch)
     assert steps.shape == (5, 3, 64, 64)

@@ -49,6 +49,8 @@ class QueryToy(Decoder):
         sentence_dim: of the sentence.
     """
 
+    listens = True
+
     def __init__(self, dims: Sequence[int], word_dim: int, sentence_dim: int) -> None:
         super().__init__()
         self.classifier = nn.Linear(sentence_dim, dims[-1])

@@ -42,8 +42,20 @@ def gradients_reach_every_trained_parameter(decoder: Decoder) -> None:
         require(is_heard, "no gradient reaches the map, or that of some expression")
 
 
+def a_decoder_that_hears_the_text_says_so(decoder: Decoder) -> None:
+    """Where words are read one by one, it is then given those that have been read."""
+    maps, size = _maps(), (12, 16)
+    decoder.eval()
+    one, other = (decoder(maps, make_text(_LENGTHS, seed=seed), size).logits for seed in (0, 1))
+    require(
+        decoder.listens or torch.equal(one, other),
+        "the logits depend on the text; set `listens = True` in the class",
+    )
+
+
 CHECKS = (
     the_size_is_as_asked,
     cells_have_one_logit_each,
     gradients_reach_every_trained_parameter,
+    a_decoder_that_hears_the_text_says_so,
 )

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,7 +19,13 @@ class Decoder(nn.Module, ABC):
     The logits are float32 (float64, if the weights are) in any precision of the trainer, and so is
     what is between the classifier and them: loss, prediction and score depend on their last bits.
     What is fused may be float32 where weights are not; `in_full_precision` takes both.
+
+    A decoder that uses the text says so:
+
+    * `listens`: reading word by word, it is given the words so far, read again at each of them.
     """
+
+    listens: ClassVar[bool] = False
 
     @abstractmethod
     def forward(self, fused: Maps, text: TextFeatures, size: tuple[int, int]) -> Output:

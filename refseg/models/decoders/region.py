@@ -85,6 +85,8 @@ class RegionDecoder(Decoder):
         (torch.Size([2, 32, 32]), torch.Size([2, 10, 10]))
     """
 
+    listens = True
+
     def __init__(
         self,
         dims: Sequence[int],

@@ -58,6 +58,8 @@ class SamDecoder(Pretrained, Decoder):
         Segment Anything Model*, 2024, https://arxiv.org/abs/2406.20076, section 3.
     """
 
+    listens = True
+
     def __init__(
         self,
         dims: Sequence[int],

@@ -45,6 +45,8 @@ class TextKernelDecoder(Decoder):
         (torch.Size([2, 64, 64]), torch.Size([2, 16, 16]))
     """
 
+    listens = True
+
     def __init__(
         self, dims: Sequence[int], word_dim: int, sentence_dim: int, hidden_dim: int | None = None
     ) -> None:

@@ -72,6 +72,12 @@ class Half(BilinearDecoder):
         return replace(output, logits=output.logits.to(self.classifier.weight.dtype))
 
 
+class Silent(QueryToy):
+    """Does not say that it listens."""
+
+    listens = False
+
+
 class Padded(LSTMEncoder):
     """Reads padding."""
 
@@ -114,6 +120,7 @@ def test_parts_of_refseg_keep_their_promises() -> None:
         (check_fusion, Idle, "no gradient reaches idle.weight, idle.bias"),
         (check_fusion, partial(Deaf, stage_dims={1: 8}), "A network with Deaf .* same logits"),
         (check_decoder, Half, "A network with Half .* in bf16-true, got torch.bfloat16"),
+        (check_decoder, Silent, "hears the text says so: .* set `listens = True` in the class"),
         (check_text_encoder, partial(Padded, 8, 6), "Padded breaks"),
         (check_backbone, Strided, r"`dims` and `strides` promise maps of .*8, 12.*, got .*16, 24"),
         (
