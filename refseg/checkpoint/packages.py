@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from refseg.errors import ConfigError
@@ -39,6 +40,17 @@ def import_packages(names: Iterable[str], named_by: str = OPTION) -> None:
                 f"{error}); name one that Python finds, in {here} or among the installed ones."
             ) from error
         _named.add(name)
+
+
+@contextmanager
+def naming(packages: Iterable[str]) -> Iterator[None]:
+    """Count packages that are imported already as named, for a while."""
+    added = set(packages) - _named
+    _named.update(added)
+    try:
+        yield
+    finally:
+        _named.difference_update(added)
 
 
 def named_packages() -> list[str]:

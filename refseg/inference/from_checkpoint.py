@@ -41,7 +41,26 @@ def described_network(
         CheckpointError: it names classes that are not refseg's or the user's, values that are not
             of their types, files, or a network that its weights do not fit.
     """
-    described = checkpoint["hyper_parameters"]
+    arguments = checked_network(checkpoint["hyper_parameters"], source, known)
+    rehearse(lambda: _segmenter(arguments), _weights(checkpoint), source)
+    return arguments
+
+
+def checked_network(
+    described: Any,  # noqa: ANN401 - of unknown origin
+    source: object,
+    known: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """As `described_network`, without a look at weights.
+
+    Args:
+        described: the hyper-parameters in a checkpoint.
+        source: of them, for messages.
+        known: paths of classes that the user has named already.
+
+    Raises:
+        CheckpointError: as `described_network`, but for the weights.
+    """
     network = described
     if isinstance(described, Mapping):
         others = {k: v for k, v in described.items() if k not in {*_NETWORK, OF_LIGHTNING}}
@@ -60,7 +79,6 @@ def described_network(
     missing = [name for name in (*PARTS, "vocab_size") if name not in arguments]
     if missing:
         raise CheckpointError(f"{source} does not describe its model: it lacks {missing[0]}.")
-    rehearse(lambda: _segmenter(arguments), _weights(checkpoint), source)
     return arguments
 
 

@@ -1,6 +1,6 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
@@ -19,11 +19,13 @@ from torch.optim.lr_scheduler import LRScheduler
 from refseg import __version__
 from refseg.checkpoint import read_checkpoint
 from refseg.checkpoint.description import described
+from refseg.checkpoint.packages import naming
 from refseg.data import ReferringDataModule
-from refseg.errors import ConfigError, TrainingError
+from refseg.errors import CheckpointError, ConfigError, TrainingError
 from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
 from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths
 from refseg.evaluation.predictions import check_logits, predict, predict_masks
+from refseg.inference.from_checkpoint import checked_network
 from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss, WordLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
@@ -47,6 +49,8 @@ from refseg.training.precomputed_features import check_features
 from refseg.training.schedules import Schedule
 from refseg.training.word_vectors import take_words
 from refseg.types import Batch, Output
+
+_LIBRARIES = {"refseg", "torch", "lightning", "transformers"}
 
 import_parts()  # a config may name any of them: jsonargparse looks among the classes that exist
 
@@ -144,6 +148,23 @@ class ReferringSegmentation(LightningModule):
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
         self._metrics: dict[str, SplitMetrics] = {}
+
+    def _check_description(self) -> None:
+        """See that the checkpoints of this module will be opened, by whoever trusts its classes."""
+        checkpoint: dict[str, Any] = {"hyper_parameters": dict(self.hparams)}
+        self.on_save_checkpoint(checkpoint)
+        description = checkpoint["hyper_parameters"]
+        paths = frozenset(_classes(description))
+        packages = {path.partition(".")[0] for path in paths if "." in path} - _LIBRARIES
+        try:
+            with naming(packages):
+                checked_network(description, "A checkpoint of this model", paths)
+        except CheckpointError as error:
+            raise ConfigError(
+                f"Checkpoints of this model would not be opened. {error} Give parts numbers, "
+                "texts, and classes for which their constructors ask by a class of yours or of "
+                "refseg."
+            ) from error
 
     def _describe_parts(self) -> None:
         """Note the classes and arguments of parts that were made in Python, for checkpoints.
@@ -264,12 +285,13 @@ class ReferringSegmentation(LightningModule):
         """As before a test; and see that checkpoints can be written, before the first step.
 
         Raises:
-            ConfigError: a part is no class and no partial of one, and checkpoints are wanted.
+            ConfigError: a part is no class and no partial of one, or has an argument that no
+                checkpoint is believed, and checkpoints are wanted.
         """
         is_trial: object = self.trainer.fast_dev_run  # type: ignore[attr-defined]  # set when made
         is_saved = self.trainer.checkpoint_callbacks and not is_trial
-        if self._not_described is not None and is_saved:
-            raise self._not_described
+        if is_saved:
+            self._check_description()
         self._check_weights()
 
     def on_validation_start(self) -> None:
@@ -467,6 +489,18 @@ class ReferringSegmentation(LightningModule):
     on_validation_epoch_end = _finish_evaluation
     on_test_epoch_start = _start_evaluation
     on_test_epoch_end = _finish_evaluation
+
+
+def _classes(described: object) -> Iterator[str]:
+    """The paths of the classes in a description of parts."""
+    if isinstance(described, dict):
+        if isinstance(described.get("class_path"), str):
+            yield described["class_path"]
+        for value in described.values():
+            yield from _classes(value)
+    elif isinstance(described, list | tuple):
+        for value in described:
+            yield from _classes(value)
 
 
 def _has_word_loss(loss: Loss) -> bool:

@@ -125,6 +125,23 @@ def test_classes_of_ones_own(
     assert loaded.segmenter.fusion.dims == (4,)
 
 
+def test_what_would_not_be_opened_is_refused_before_the_first_step(
+    data: ReferringDataModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class for which no constructor asks by a class of refseg or of one's own."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    (tmp_path / "package_of_activations.py").write_text(
+        "from torch import nn\nfrom refseg.models.fusion import ConcatFusion\n\n\n"
+        "class Active(ConcatFusion):\n"
+        "    def __init__(self, dims, word_dim, sentence_dim, act: type[nn.Module]):\n"
+        "        super().__init__(dims, word_dim, sentence_dim, hidden_dim=8)\n"
+    )
+    mine = import_module("package_of_activations")
+    trained = module(data, fusion=partial(mine.Active, act=nn.ReLU))
+    with pytest.raises(ConfigError, match=r"would not be opened.*fusion.act, got the class"):
+        trainer(tmp_path).fit(trained, data)
+
+
 def small() -> SmallBackbone:
     return SMALL()
 

@@ -184,7 +184,7 @@ def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:
     if "data" not in content and not given and "--data" not in names:
         raise CheckpointError(
             f"{checkpoint} was made in Python, and does not say on which data; name them, as in "
-            "`--data data/shapes.yaml` or `--data data/refer.yaml --data.root DIR`."
+            "`--data.root DIR --data.dataset refcoco`, or `--data.dataset shapes`."
         )
     return [f"--config={_temporary_config(Path(checkpoint).stem + '.yaml', content)}", *words]
 

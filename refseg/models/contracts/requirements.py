@@ -1,7 +1,9 @@
 """What checks have in common: how a promise is put, and how all of them are gone through."""
 
+import traceback
 from collections.abc import Callable, Iterable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -61,9 +63,20 @@ def broken(checks: Iterable[Check], part: nn.Module) -> list[str]:
             check(deepcopy(part))
         except Exception as error:  # of code that is not ours, and may fail in any way
             reason = " ".join(str(error).split())[:400]
-            kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
-            found.append(f"{sentence(check)}: {kind}{reason}")
+            if not isinstance(error, AssertionError):
+                reason = f"{type(error).__name__}: {reason}{_place(error)}"
+            found.append(f"{sentence(check)}: {reason}")
     return found
+
+
+def _place(error: Exception) -> str:
+    """Where in the code of a part an error came up; empty where that is not known."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not {"torch", "contracts"} & set(Path(frame.filename).parts)
+    ]
+    return f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
 
 
 def sentence(check: Check) -> str:
