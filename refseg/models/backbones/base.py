@@ -13,11 +13,14 @@ from refseg.types import Maps
 
 NormalizationName = Literal["imagenet", "caffe_bgr", "ilsvrc_bgr", "vgg_rgb", "half", "clip"]
 
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's pixels: RGB, where white is (1, 1, 1)."""
+
 # name -> (channels are BGR, value that becomes 1, mean, standard deviation)
 _STATISTICS: dict[
     NormalizationName, tuple[bool, float, tuple[float, float, float], tuple[float, float, float]]
 ] = {
-    "imagenet": (False, 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": (False, 255.0, *IMAGENET),
     "caffe_bgr": (True, 1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0)),
     "ilsvrc_bgr": (True, 1.0, (104.00698793, 116.66876762, 122.67891434), (1.0, 1.0, 1.0)),
     "vgg_rgb": (False, 1.0, (123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),

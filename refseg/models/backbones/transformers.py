@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.backbones.base import Normalization, NormalizationName, Stage
+from refseg.models.backbones.base import IMAGENET, Normalization, NormalizationName, Stage
 from refseg.models.backbones.probing import (
     WALKS,
     choose_levels,
@@ -259,7 +259,5 @@ def _statistics(name: str, architecture: dict[str, Any] | None) -> tuple[list[fl
         found = {}
     if not found.get("do_normalize", True):
         return [0.0] * 3, [1.0] * 3
-    imagenet = Normalization("imagenet")
-    mean = found.get("image_mean") or imagenet.mean.flatten().tolist()
-    std = found.get("image_std") or imagenet.std.flatten().tolist()
-    return mean, std
+    mean, std = IMAGENET
+    return list(found.get("image_mean") or mean), list(found.get("image_std") or std)

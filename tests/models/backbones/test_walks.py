@@ -190,3 +190,20 @@ def test_the_text_tower_that_is_not_needed_is_no_news(
 ) -> None:
     TransformersBackbone(str(transformers_models / "clip"))
     assert "LOAD REPORT" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters"),
+    [
+        (transformers.Dinov2Config(image_size=518), 86_580_480),
+        (transformers.CLIPVisionConfig(patch_size=16), 86_192_640 - 768 * 512),  # the projection
+    ],
+)
+def test_full_size_is_made_without_memory(config: object, parameters: int, tmp_path: Path) -> None:
+    """DINOv2-B as its authors count it (86.6 M), and the image side of CLIP's ViT-B/16 (86.2 M)."""
+    config.save_pretrained(tmp_path)
+    with torch.device("meta"):
+        backbone = TransformersBackbone(str(tmp_path), every_stage=True, pretrained=False)
+    assert backbone.levels == (3, 6, 9, 12)
+    assert backbone.dims == (768,) * 4
+    assert sum(parameter.numel() for parameter in backbone.parameters()) == parameters
