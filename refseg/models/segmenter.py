@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -20,6 +21,9 @@ BackboneFactory = Callable[[], Backbone]
 TextEncoderFactory = Callable[[int], TextEncoder]  # vocab_size
 FusionFactory = Callable[[tuple[int, ...], int, int], Fusion]  # dims, word_dim, sentence_dim
 DecoderFactory = Callable[[tuple[int, ...], int, int], Decoder]  # dims, word_dim, sentence_dim
+
+
+_COMPILED = ("see", "_speak")
 
 
 class Step(NamedTuple):
@@ -76,6 +80,33 @@ class Segmenter(nn.Module):
         self.backbone.classifier = None  # it has served
         self.decoder = decoder(self.fusion.dims, *text_dims)
         self.words = nn.Conv2d(self._unspoken_dim, vocab_size, 1) if name_words else None
+
+    def compile(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as torch.compile
+        """Compile, in place, what costs most: the image side, the fusion and the decoder.
+
+        Weights keep their names, so that checkpoints are the same. Not compiled are the text
+        encoder and fusions that read word by word, whose loops follow the lengths of the
+        sentences, and what single steps of the reading need (`read`). A copy is not compiled.
+
+        Args:
+            arguments: of `torch.compile`.
+            options: of `torch.compile`.
+        """
+        compiled = partial(torch.compile, *arguments, **options)
+        for name in _COMPILED:
+            self.__dict__[name] = compiled(getattr(self, name))
+        for part in (self.decoder, *(() if self.reads_word_by_word else (self.fusion,))):
+            part.compile(*arguments, **options)
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return _COMPILED[0] in self.__dict__
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but what is compiled, which belongs to this very object."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name not in _COMPILED}
 
     def forward(self, batch: Batch) -> Output:
         """Answer a batch; each image is encoded once, however many expressions look at it."""

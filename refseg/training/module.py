@@ -45,6 +45,7 @@ from refseg.models.weights.files import load_weights
 from refseg.models.weights.provenance import Origin
 from refseg.precision import check_optimizer, check_weights
 from refseg.training.changed_settings import adapt, check_length
+from refseg.training.compilation import compile_network
 from refseg.training.precomputed_features import check_features
 from refseg.training.schedules import Schedule
 from refseg.training.word_vectors import take_words
@@ -53,6 +54,8 @@ from refseg.types import Batch, Output
 _LIBRARIES = {"refseg", "torch", "lightning", "transformers"}
 
 import_parts()  # a config may name any of them: jsonargparse looks among the classes that exist
+
+_NOT_OF_THE_MODEL = ("loss", "exact_evaluation", "regions", "start_from", "compile")
 
 
 class ReferringSegmentation(LightningModule):
@@ -90,6 +93,9 @@ class ReferringSegmentation(LightningModule):
         segmenter: makes the network of its parts: a subclass of `Segmenter` does what no part can
             express.
         lora: puts low-rank adapters into the frozen parts, which are trained with the rest.
+        compile: let `torch.compile` make the network faster (`Segmenter.compile` says what of it).
+            The first batches take minutes; figures are the same but for rounding, and so are
+            checkpoints.
 
     Raises:
         ConfigError: there is a `WordLoss` and no `name_words`.
@@ -113,6 +119,7 @@ class ReferringSegmentation(LightningModule):
         name_words: bool = False,
         segmenter: SegmenterFactory = Segmenter,
         lora: LoRAFactory | None = None,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         if _has_word_loss(loss) and not name_words:
@@ -120,7 +127,7 @@ class ReferringSegmentation(LightningModule):
                 "WordLoss learns from the words that a network names; set model.name_words true, "
                 "or leave the loss out."
             )
-        self.save_hyperparameters(ignore=["loss", "exact_evaluation", "regions", "start_from"])
+        self.save_hyperparameters(ignore=_NOT_OF_THE_MODEL)
         self._describe_parts()
         self.segmenter = segmenter(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
         if lora is not None:
@@ -137,6 +144,7 @@ class ReferringSegmentation(LightningModule):
         self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
         self.decayed, self.learning_rate_factors = decayed, learning_rate_factors
         self.regions, self.start_from = regions, start_from
+        self.compiles = compile
         self.results: dict[str, dict[str, float]] = {}
         self.evaluated_step = -1
         self.empty_splits: dict[str, int] = {}
@@ -200,8 +208,11 @@ class ReferringSegmentation(LightningModule):
         """Take the weights to start from, unless they come from a checkpoint of the run.
 
         Raises:
-            ConfigError: they are of another network, or of another vocabulary.
+            ConfigError: they are of another network, or of another vocabulary; or the network is
+                to be compiled, and there is nothing to do that with.
         """
+        if self.compiles:
+            compile_network(self.segmenter, self.trainer.strategy.root_device)
         if self.trainer.ckpt_path is not None:
             return
         if stage != "fit" or self.start_from is None:
