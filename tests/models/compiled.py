@@ -25,7 +25,7 @@ BACKBONE = partial(SmallBackbone, width=8, image_dim=12, colour_dim=4)
 TEXT = partial(LSTMEncoder, embedding_dim=8, hidden_dim=6)
 NETWORKS = {
     "late": (partial(ConcatFusion, hidden_dim=6), BilinearDecoder),
-    "early": (partial(LanguageAwareFusion, stage_dims={1: 8, 2: 16}, heads=2), BilinearDecoder),
+    "early": (partial(LanguageAwareFusion, stages=[1, 2], heads=2), BilinearDecoder),
     "word by word": (
         partial(MultimodalLSTM, hidden_dim=6),
         partial(MaskEmbeddingDecoder, hidden_dim=8),
