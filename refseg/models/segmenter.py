@@ -105,7 +105,7 @@ class Segmenter(nn.Module):
 
     def __getstate__(self) -> dict[str, Any]:
         """All but what is compiled, which belongs to this very object."""
-        state: dict[str, Any] = super().__getstate__()
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[no-untyped-call]  # of torch
         return {name: value for name, value in state.items() if name not in _COMPILED}
 
     def forward(self, batch: Batch) -> Output:
