@@ -50,11 +50,11 @@ def test_weights_keep_their_names_and_copies_are_not_compiled(
 
 @pytest.mark.slow
 def test_batches_of_all_shapes_are_compiled_a_few_times() -> None:
-    """Once for the first shape, once for all others; evaluation one by one is one shape more."""
+    """Once for the first shape, a few times for others; evaluation one by one is one shape more."""
     script = Path(__file__).with_name("compiled.py")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name, (counts, error) in json.loads(done.stdout.splitlines()[-1]).items():
         assert error == 0, name
-        assert 0 < counts[-1] <= 16, f"{name}: {counts}"
+        assert 0 < counts[-1] <= 20, f"{name}: {counts}"
         assert counts[-8] == counts[-1], f"{name} is compiled for new shapes: {counts}"
