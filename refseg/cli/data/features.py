@@ -32,7 +32,7 @@ def features(
         output: folder of the features
         splits: of which the images are taken; default: all that the config trains and evaluates on
         options: --config CONFIG, --checkpoint FILE (its weights and, without --config, its config)
-            and all options of `refseg fit`, such as --data.root DIR
+            and all options of `refseg fit`, such as --data.root DIR or --import PACKAGE
 
     Examples:
         refseg data features --config paper/rmi_r_refcoco.yaml --data.root DIR --output features

@@ -64,7 +64,7 @@ _SCREENS = {
             "--data.root DIR": "folder of the data",
             "--data.dataset NAME": "folder in it, as refcoco",
             "--data.batch_size N": "images in a batch, each with its expressions",
-            "--model.fusion CONFIG": "fusion/mlstm.yaml (RMI), fusion/concat.yaml (LSTM-CNN)",
+            "--model.fusion CONFIG": "fusion/mlstm.yaml (RMI), fusion/concat.yaml, mypackage.Mine",
             "--model.optimizer.lr X": "learning rate",
             "--trainer.max_epochs N": "length of the training; or --trainer.max_steps N",
             **_TRAINER,
