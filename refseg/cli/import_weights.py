@@ -125,7 +125,7 @@ def _of_pytorch(kind: str, file: Path, name: str) -> "tuple[OriginalModel, Token
     from refseg.models.original.torch_files import read_torch_file
 
     model = translate(kind, read_torch_file(file))
-    tokenizer = TransformersTokenizer(name, model.max_words)
+    tokenizer = TransformersTokenizer(name, model.max_words, model.clean)
     if tokenizer.vocab_size != model.vocab_size:
         raise ConfigError(
             f"Expected a tokenizer of {model.vocab_size:,} pieces for the embeddings in {file}, "

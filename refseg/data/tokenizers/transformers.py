@@ -1,5 +1,6 @@
 """Tokenizers of pretrained text encoders."""
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _AT_ONCE = 1000  # sentences, so that little memory is needed
-
-
+_STRAIGHT = str.maketrans("‘’‚‛“”„‟", "''''" + '"' * 4)  # noqa: RUF001 - curly on purpose
 _SPECIAL = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
 
 
@@ -30,14 +30,16 @@ class TransformersTokenizer(Tokenizer):
         name: a name on the Hugging Face hub or a local folder, the same as the text encoder's.
         max_words: sentences are cut after so many tokens, pieces of words and special tokens
             included.
+        clean: mend first what web pages leave in captions, as CLIP's own code does and the library
+            does not: HTML's signs (`&#39;`) become letters, and curly quotes straight.
     """
 
     needs_building = False
     unit = "pieces of words"
 
-    def __init__(self, name: str, max_words: int = 20) -> None:
+    def __init__(self, name: str, max_words: int = 20, clean: bool = False) -> None:
         super().__init__(max_words)
-        self.name = name
+        self.name, self.clean = name, clean
         self._loaded: PreTrainedTokenizerFast | None = None
 
     @property
@@ -63,7 +65,7 @@ class TransformersTokenizer(Tokenizer):
         if not expressions:
             return np.zeros((0, 0), np.int64), np.zeros((0, 0), np.bool_)
         encoded = self._tokenizer(
-            list(expressions),
+            [self._mended(expression) for expression in expressions],
             padding=True,
             truncation=True,
             max_length=self.max_words,
@@ -79,6 +81,7 @@ class TransformersTokenizer(Tokenizer):
 
     def unknown_words(self, expression: str) -> list[str]:
         """The words that become the model's unknown token; most models have pieces for any word."""
+        expression = self._mended(expression)
         encoded = self._tokenizer(expression, truncation=True, max_length=self.max_words)
         pieces = zip(encoded.word_ids(), encoded["input_ids"], strict=True)
         unknown = {number: None for number, token in pieces if token == self._unknown}
@@ -88,7 +91,10 @@ class TransformersTokenizer(Tokenizer):
     def knows_any_word(self, expression: str) -> bool:
         """Whether any of the pieces that are read has an id of its own."""
         encoded = self._tokenizer(
-            expression, truncation=True, max_length=self.max_words, return_special_tokens_mask=True
+            self._mended(expression),
+            truncation=True,
+            max_length=self.max_words,
+            return_special_tokens_mask=True,
         )
         pieces = zip(encoded["special_tokens_mask"], encoded["input_ids"], strict=True)
         return any(not special and token != self._unknown for special, token in pieces)
@@ -102,9 +108,17 @@ class TransformersTokenizer(Tokenizer):
         counts = [
             len(pieces)
             for start in range(0, len(expressions), _AT_ONCE)
-            for pieces in backend.encode_batch_fast([*expressions[start : start + _AT_ONCE]])
+            for pieces in backend.encode_batch_fast(
+                [self._mended(expression) for expression in expressions[start : start + _AT_ONCE]]
+            )
         ]
         return np.array(counts, np.int64)
+
+    def _mended(self, expression: str) -> str:
+        """The sentence without what web pages leave in it, where that is asked for."""
+        if not self.clean:
+            return expression
+        return html.unescape(html.unescape(expression.translate(_STRAIGHT))).strip()
 
     @property
     def _unknown(self) -> int | None:
@@ -121,6 +135,7 @@ class TransformersTokenizer(Tokenizer):
             "class": type(self).__name__,
             "name": self.name,
             "max_words": self.max_words,
+            "clean": self.clean,
             "serialised": self._tokenizer.backend_tokenizer.to_str(),
             "special_tokens": special,
         }
@@ -134,7 +149,10 @@ class TransformersTokenizer(Tokenizer):
         special = state["special_tokens"]
         if not set(special) <= _SPECIAL or not all(isinstance(v, str) for v in special.values()):
             raise TypeError(f"expected texts as {', '.join(sorted(_SPECIAL))}")
-        tokenizer = cls(str(state["name"]), counted(state, "max_words"))
+        clean = state.get("clean", False)  # older ones did not
+        if not isinstance(clean, bool):
+            raise TypeError(f"expected true or false as clean, got {clean!r}")
+        tokenizer = cls(str(state["name"]), counted(state, "max_words"), clean)
         tokenizer._loaded = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # theirs
             tokenizer_object=Backend.from_str(state["serialised"]),
             padding_side="right",

@@ -78,7 +78,7 @@ def translate_cris(content: Mapping[str, Any], heads: int = 8) -> OriginalModel:
     # The border is about the mean colour, which theirs is.
     transform = {"image_size": 416, "fill": 115, "resampling": "cubic"}
     state = cris_state(weights)
-    return OriginalModel(parts, sizes.vocab_size, state, transform, max_words=22, notes=_NOTES)
+    return OriginalModel(parts, sizes.vocab_size, state, transform, 22, clean=True, notes=_NOTES)
 
 
 def cris_state(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

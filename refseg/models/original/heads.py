@@ -27,6 +27,7 @@ class OriginalModel(NamedTuple):
         state: the weights of a `Segmenter` of these parts.
         transform: options of the `Transform` that its images want; none where the kind says it.
         max_words: sentences were cut after so many tokens.
+        clean: sentences were mended first, as CLIP's code does (`TransformersTokenizer`).
         notes: what a user has to know of the translation, a line each.
     """
 
@@ -35,6 +36,7 @@ class OriginalModel(NamedTuple):
     state: dict[str, Tensor]
     transform: Mapping[str, Any] = MappingProxyType({})
     max_words: int = 20
+    clean: bool = False
     notes: tuple[str, ...] = ()
 
     @property
