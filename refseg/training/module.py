@@ -1,31 +1,22 @@
 """The LightningModule: a segmenter with its loss, optimiser, schedule and metrics."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from jaxtyping import Bool, Float
-from lightning.pytorch import LightningModule
+from jaxtyping import Float
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from numpy import ndarray
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from refseg import __version__
 from refseg.checkpoint import read_checkpoint
-from refseg.checkpoint.description import described
-from refseg.checkpoint.packages import naming
-from refseg.data import ReferringDataModule
-from refseg.errors import CheckpointError, ConfigError, TrainingError
-from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
-from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths
-from refseg.evaluation.predictions import check_logits, predict, predict_masks
-from refseg.inference.from_checkpoint import checked_network
+from refseg.errors import ConfigError, TrainingError
 from refseg.losses import Loss, MaskLoss, WeightedLogisticLoss, WordLoss
 from refseg.models.comparison import check_model
 from refseg.models.decoders import BilinearDecoder
@@ -46,19 +37,20 @@ from refseg.models.weights.provenance import Origin
 from refseg.precision import check_optimizer, check_weights
 from refseg.training.changed_settings import adapt, check_length
 from refseg.training.compilation import compile_network
+from refseg.training.evaluating_module import EvaluatingModule
+from refseg.training.part_descriptions import check_description, describe_parts
 from refseg.training.precomputed_features import check_features
 from refseg.training.schedules import Schedule
 from refseg.training.word_vectors import take_words
 from refseg.types import Batch, Output
 
-_LIBRARIES = {"refseg", "torch", "lightning", "transformers"}
-
 import_parts()  # a config may name any of them: jsonargparse looks among the classes that exist
 
+_DEFAULT_LOSS = WeightedLogisticLoss()
 _NOT_OF_THE_MODEL = ("loss", "exact_evaluation", "regions", "start_from", "compile")
 
 
-class ReferringSegmentation(LightningModule):
+class ReferringSegmentation(EvaluatingModule):
     """Trains and evaluates a segmenter.
 
     Evaluation happens in each image's own size, over every expression, in integer pixel counts.
@@ -108,7 +100,7 @@ class ReferringSegmentation(LightningModule):
         fusion: FusionFactory,
         vocab_size: int,
         decoder: DecoderFactory = BilinearDecoder,
-        loss: Loss = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
+        loss: Loss = _DEFAULT_LOSS,
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = Schedule,
         exact_evaluation: bool = True,
@@ -128,66 +120,24 @@ class ReferringSegmentation(LightningModule):
                 "or leave the loss out."
             )
         self.save_hyperparameters(ignore=_NOT_OF_THE_MODEL)
-        self._describe_parts()
+        self._not_described = describe_parts(self)
         self.segmenter = segmenter(backbone, text_encoder, fusion, decoder, vocab_size, name_words)
         if lora is not None:
             lora(self.segmenter)
         self.backbone_weights: Origin | None = self.segmenter.backbone.origin
         """What they started as, wherever they went since; None where a checkpoint does not say."""
-        self.loss = loss
+        # modules would share the default, and with it the mode of training or evaluation
+        self.loss = deepcopy(loss) if loss is _DEFAULT_LOSS else loss
         if self.segmenter.words is not None and not _has_word_loss(loss):
             self.segmenter.words.requires_grad_(False)  # nothing would reach it
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler or Schedule
         self.exact_evaluation = exact_evaluation
-        self.protocols: Sequence[Protocol] = (STANDARD,)
-        # protocol -> split -> figures, and those of the first protocol
-        self.protocol_results: dict[str, dict[str, dict[str, float]]] = {}
         self.decayed, self.learning_rate_factors = decayed, learning_rate_factors
         self.regions, self.start_from = regions, start_from
         self.compiles = compile
-        self.results: dict[str, dict[str, float]] = {}
-        self.evaluated_step = -1
-        self.empty_splits: dict[str, int] = {}
-        """Of the latest evaluation: how many expressions each split has in which all predictions
-        are empty."""
         self.trained_steps: int | None = None
         """After which the weights of a checkpoint were saved; None where it does not say."""
         self._resumed: dict[str, Any] | None = None
-        # of the batch evaluated last, in network size, for callbacks that make more of them
-        self.logits: Float[Tensor, " expressions height width"] | None = None
-        self._metrics: dict[str, SplitMetrics] = {}
-
-    def _check_description(self) -> None:
-        """See that the checkpoints of this module will be opened, by whoever trusts its classes."""
-        checkpoint: dict[str, Any] = {"hyper_parameters": dict(self.hparams)}
-        self.on_save_checkpoint(checkpoint)
-        description = checkpoint["hyper_parameters"]
-        paths = frozenset(_classes(description))
-        packages = {path.partition(".")[0] for path in paths if "." in path} - _LIBRARIES
-        try:
-            with naming(packages):
-                checked_network(description, "A checkpoint of this model", paths)
-        except CheckpointError as error:
-            raise ConfigError(
-                f"Checkpoints of this model would not be opened. {error} Give parts numbers, "
-                "texts, and classes for which their constructors ask by a class of yours or of "
-                "refseg."
-            ) from error
-
-    def _describe_parts(self) -> None:
-        """Note the classes and arguments of parts that were made in Python, for checkpoints.
-
-        Those of a config are noted already.
-        """
-        self._not_described: ConfigError | None = None
-        for name, part in list(self.hparams.items()):
-            if not callable(part):
-                continue
-            try:
-                self.save_hyperparameters({name: described(part, name)})
-            except ConfigError as error:  # whoever saves nothing need not care
-                self.save_hyperparameters({name: repr(part)})
-                self._not_described = error
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ReferringSegmentation":
         """A copy with weights of its own, as averaging them needs.
@@ -302,7 +252,7 @@ class ReferringSegmentation(LightningModule):
         is_trial: object = self.trainer.fast_dev_run  # type: ignore[attr-defined]  # set when made
         is_saved = self.trainer.checkpoint_callbacks and not is_trial
         if is_saved:
-            self._check_description()
+            check_description(self)
         self._check_weights()
 
     def on_validation_start(self) -> None:
@@ -390,128 +340,6 @@ class ReferringSegmentation(LightningModule):
             "learning rate, clip gradients (--trainer.gradient_clip_val 1) or train in 32 bit. "
             f"The samples of this step:\n{shown}{more}"
         )
-
-    def validation_step(
-        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
-        """Count pixels; returns predictions, counts and scores in own size for the callbacks."""
-        output = self._answer(batch)
-        assert self.logits is not None
-        predictions, scores = predict(batch, self.logits, STANDARD.rule)
-        truths = decoded_truths(batch)
-        standard = count_pixels(batch, predictions, STANDARD, truths)
-        for protocol in self.protocols:
-            counts = standard
-            if protocol is not STANDARD:
-                logits = output.logits.float() if protocol.generalized else self.logits
-                is_same = protocol.rule is STANDARD.rule and not protocol.generalized
-                masks = predictions if is_same else predict_masks(batch, logits, protocol.rule)
-                counts = count_pixels(batch, masks, protocol, truths, output.nothing)
-            self._metrics[protocol.name].add(dataloader_idx, batch, counts)
-        return {"predictions": predictions, "counts": standard, "scores": scores}
-
-    def test_step(
-        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
-        """Count intersections and unions, as in validation."""
-        return self.validation_step(batch, batch_index, dataloader_idx)
-
-    def predict_step(
-        self, batch: Batch, batch_index: int, dataloader_idx: int = 0
-    ) -> list[Bool[Tensor, " height width"]]:
-        """The prediction for each expression, in its image's own size, on the CPU.
-
-        Foreground is where the logit, brought to the own size, is above 0: probability above 0.5;
-        with `original` resampling, what the papers' rule says (`evaluation.predictions.dilated`).
-        """
-        self._answer(batch)
-        assert self.logits is not None
-        return predict(batch, self.logits).masks
-
-    def _answer(self, batch: Batch) -> Output:
-        segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
-        output = segment(batch)
-        self.logits = output.segmentation()
-        check_logits(batch, self.logits)
-        return output
-
-    def _start_evaluation(self) -> None:
-        splits = self.evaluated_splits()
-        self._metrics = {
-            protocol.name: SplitMetrics(splits, self.device, protocol, self._first_ids(protocol))
-            for protocol in self.protocols
-        }
-
-    def _first_ids(self, protocol: Protocol) -> list[ndarray] | None:
-        if protocol.sentences == "all":
-            return None
-        groups = self.evaluated_groups()
-        return [self.data.splits.first_expression_ids(splits) for splits in groups]
-
-    def _finish_evaluation(self) -> None:
-        self.protocol_results = {name: counted.figures() for name, counted in self._metrics.items()}
-        self.empty_splits = self._metrics[self.protocols[0].name].empty_splits()
-        is_validation = not self.trainer.testing
-        if is_validation and self.data.splits.is_mixture:
-            for results in self.protocol_results.values():
-                results["val"] = mean_figures(results.values())
-        self.results = self.protocol_results[self.protocols[0].name]
-        for split, figures in self.results.items():
-            logged = "val" if is_validation and not self.data.splits.is_mixture else split
-            self._log_figures(logged, figures)
-        self.evaluated_step = self.global_step
-
-    def _log_figures(self, name: str, figures: Mapping[str, float]) -> None:
-        self.log_dict(
-            {f"{name}/{key}": value for key, value in figures.items()}, rank_zero_only=True
-        )
-
-    @property
-    def data(self) -> ReferringDataModule:
-        """What the trainer trains or evaluates on."""
-        return self.trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit, .test, …
-
-    @property
-    def overall_iou(self) -> float:
-        """Of the latest evaluation's `val`, or of its first split where there is none."""
-        return self.results.get("val", next(iter(self.results.values())))["overall_iou"]
-
-    def evaluated_groups(self) -> list[list[str]]:
-        """The splits behind each data loader of the evaluation, which may be over."""
-        if self.trainer.state.fn == TrainerFn.TESTING:
-            return [[name] for name in self.data.split_names]
-        return self.data.val_groups
-
-    def evaluated_splits(self) -> dict[str, ndarray | None]:
-        """What is evaluated, by name, with the ids of its expressions.
-
-        The ids are None where only some batches are evaluated.
-        """
-        trainer = self.trainer
-        limit = trainer.limit_test_batches if trainer.testing else trainer.limit_val_batches
-        # The number 1 is one batch, the share 1.0 is all of them.
-        whole = isinstance(limit, float) and limit == 1.0 and not trainer.sanity_checking
-        return {
-            "+".join(splits): self.data.splits.expression_ids(splits) if whole else None
-            for splits in self.evaluated_groups()
-        }
-
-    on_validation_epoch_start = _start_evaluation
-    on_validation_epoch_end = _finish_evaluation
-    on_test_epoch_start = _start_evaluation
-    on_test_epoch_end = _finish_evaluation
-
-
-def _classes(described: object) -> Iterator[str]:
-    """The paths of the classes in a description of parts."""
-    if isinstance(described, dict):
-        if isinstance(described.get("class_path"), str):
-            yield described["class_path"]
-        for value in described.values():
-            yield from _classes(value)
-    elif isinstance(described, list | tuple):
-        for value in described:
-            yield from _classes(value)
 
 
 def _has_word_loss(loss: Loss) -> bool:

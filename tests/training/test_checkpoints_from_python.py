@@ -182,3 +182,10 @@ def test_arguments_are_described_with_their_names() -> None:
     }
     with pytest.raises(ConfigError, match=r"describe part.modules: .* got an object of Linear"):
         described(partial(nn.ModuleDict, modules=nn.Linear(1, 1)), "part")
+
+
+def test_modules_do_not_share_a_mode(data: ReferringDataModule) -> None:
+    """Lightning warns of whatever is in evaluation mode when training starts."""
+    first, second = module(data), module(data)
+    first.eval()
+    assert all(part.training for part in second.modules())
