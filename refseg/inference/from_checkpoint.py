@@ -11,7 +11,6 @@ from refseg.checkpoint.allowed_classes import check_arguments, made
 from refseg.checkpoint.values import NotOfTypeError, plain
 from refseg.errors import CheckpointError
 from refseg.models.comparison import PARTS
-from refseg.models.lora import LoRAFactory
 from refseg.models.parts import import_named_parts, import_parts
 from refseg.models.rehearsal import rehearse
 from refseg.models.segmenter import Segmenter, SegmenterFactory
@@ -19,7 +18,8 @@ from refseg.models.segmenter import Segmenter, SegmenterFactory
 OF_LIGHTNING = "_instantiator"
 """How Lightning would make the model, from any class that stands there: nobody here does."""
 
-_NETWORK = (*PARTS, "vocab_size", "name_words", "segmenter", "lora")
+_OF_PARTS = (*PARTS, "vocab_size", "name_words")
+_NETWORK = (*_OF_PARTS, "segmenter", "lora")
 _PREFIX = "segmenter."
 _SCHEDULES = "refseg.training.schedules."
 
@@ -61,15 +61,17 @@ def checked_network(
     Raises:
         CheckpointError: as `described_network`, but for the weights.
     """
-    network = described
+    parts = described
+    whole: dict[str, Any] = {}
     if isinstance(described, Mapping):
         others = {k: v for k, v in described.items() if k not in {*_NETWORK, OF_LIGHTNING}}
         check_arguments(_training, _without_schedule_of_ours(others), source, known)
-        network = {name: described[name] for name in _NETWORK if name in described}
-    kind = {name: network[name] for name in ("segmenter", "lora") if name in network}
-    parts = {name: value for name, value in network.items() if name not in kind}
+        for name, types in (("segmenter", _whole), ("lora", _adapted)):
+            if name in described:
+                given = {name: described[name]}
+                whole |= check_arguments(types(described[name]), given, source, known)
+        parts = {name: described[name] for name in _OF_PARTS if name in described}
     import_named_parts(parts)
-    whole = check_arguments(_whole, kind, source, known)
     try:
         arguments = check_arguments(Segmenter, parts, source, known)
     except CheckpointError:
@@ -82,8 +84,26 @@ def checked_network(
     return arguments
 
 
-def _whole(segmenter: SegmenterFactory, lora: LoRAFactory | None) -> None:
-    """What a description says of the network as a whole, for the types."""
+def _whole(given: object) -> Callable[..., None]:
+    """What a description says of the class of the network, for the types."""
+
+    def whole(segmenter: SegmenterFactory) -> None: ...
+
+    return whole
+
+
+def _adapted(given: object) -> Callable[..., None]:
+    """What a description says of adapters; these are imported where there are any."""
+
+    def without(lora: None) -> None: ...
+
+    if given is None:
+        return without
+    from refseg.models.lora import LoRAFactory
+
+    def adapted(lora: LoRAFactory) -> None: ...
+
+    return adapted
 
 
 def _training(
@@ -130,7 +150,7 @@ def build_segmenter(checkpoint: Mapping[str, Any], path: str | Path) -> Segmente
 def _segmenter(arguments: Mapping[str, Any]) -> Segmenter:
     arguments = {name: made(value) for name, value in arguments.items()}
     make: Callable[..., Segmenter] = arguments.pop("segmenter", Segmenter)
-    lora: LoRAFactory | None = arguments.pop("lora", None)
+    lora: Callable[[Segmenter], object] | None = arguments.pop("lora", None)
     segmenter = make(**arguments)
     if lora is not None:
         lora(segmenter)

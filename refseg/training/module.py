@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from inspect import signature
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,6 @@ from refseg.types import Batch, Output
 
 import_parts()  # a config may name any of them: jsonargparse looks among the classes that exist
 
-_DEFAULT_LOSS = WeightedLogisticLoss()
 _NOT_OF_THE_MODEL = ("loss", "exact_evaluation", "regions", "start_from", "compile")
 
 
@@ -100,7 +100,7 @@ class ReferringSegmentation(EvaluatingModule):
         fusion: FusionFactory,
         vocab_size: int,
         decoder: DecoderFactory = BilinearDecoder,
-        loss: Loss = _DEFAULT_LOSS,
+        loss: Loss = WeightedLogisticLoss(),  # noqa: B008 - stateless; jsonargparse shows it
         optimizer: OptimizerCallable = torch.optim.AdamW,
         lr_scheduler: LRSchedulerCallable | None = Schedule,
         exact_evaluation: bool = True,
@@ -126,8 +126,8 @@ class ReferringSegmentation(EvaluatingModule):
             lora(self.segmenter)
         self.backbone_weights: Origin | None = self.segmenter.backbone.origin
         """What they started as, wherever they went since; None where a checkpoint does not say."""
-        # modules would share the default, and with it the mode of training or evaluation
-        self.loss = deepcopy(loss) if loss is _DEFAULT_LOSS else loss
+        # The default is one object: modules would share its mode of training or evaluation.
+        self.loss = deepcopy(loss) if loss is _default_loss() else loss
         if self.segmenter.words is not None and not _has_word_loss(loss):
             self.segmenter.words.requires_grad_(False)  # nothing would reach it
         self.make_optimizer, self.make_schedule = optimizer, lr_scheduler or Schedule
@@ -344,3 +344,7 @@ class ReferringSegmentation(EvaluatingModule):
 
 def _has_word_loss(loss: Loss) -> bool:
     return any(isinstance(part, WordLoss) for part in loss.modules())
+
+
+def _default_loss() -> object:
+    return signature(ReferringSegmentation).parameters["loss"].default

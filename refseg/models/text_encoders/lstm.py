@@ -11,7 +11,6 @@ from torch.nn import functional
 from refseg.errors import ConfigError
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.models.text_encoders.padding import pad_left, pad_right
-from refseg.models.weights.word_vectors import read_word_vectors, vector_length
 from refseg.precision import full_precision
 from refseg.types import TextFeatures
 
@@ -102,6 +101,8 @@ class LSTMEncoder(TextEncoder):
         """
         if self.vectors is None:
             return super().take_words(words)
+        from refseg.models.weights.word_vectors import read_word_vectors  # where one is named
+
         vectors, found = read_word_vectors(self.vectors, words)
         if not found.any():
             shown = ", ".join([word for word in words if word][:3])
@@ -177,6 +178,8 @@ class LSTMEncoder(TextEncoder):
 def _embedding_dim(asked: int | None, vectors: str | None) -> int:
     if vectors is None:
         return 1000 if asked is None else asked
+    from refseg.models.weights.word_vectors import vector_length
+
     length = vector_length(vectors)
     if asked not in {None, length}:
         raise ConfigError(
