@@ -72,6 +72,7 @@ def test_a_checkpoint_given_twice(checkpoint: str, capsys: pytest.CaptureFixture
     assert "is given twice; name each checkpoint once" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_keep_the_others_from_it(
     checkpoint: str, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

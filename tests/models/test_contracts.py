@@ -108,7 +108,18 @@ def test_decoders(check: Check, decoder: Decoder) -> None:
     check(decoder)
 
 
-@pytest.mark.parametrize("check", of_networks.CHECKS, ids=sentence)
+# Of the five precisions, these two tell little beside the others, and take longer.
+_RARE = ("16-mixed", "64-true")
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(check, marks=pytest.mark.slow) if check.__name__.endswith(_RARE) else check
+        for check in of_networks.CHECKS
+    ],
+    ids=sentence,
+)
 def test_networks(check: Check, segmenter: Segmenter) -> None:
     check(segmenter)
 

@@ -85,7 +85,5 @@ def test_figures_and_checkpoints_are_the_same(shapes_root: Path, tmp_path: Path)
     assert [*weights[0]] == [*weights[1]]
     for one, other in zip(*(each.values() for each in weights), strict=True):
         torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
-    # Each goes on as the other was trained.
-    for run, compiles in (("plain", "true"), ("compiled", "false")):
-        options = ["--ckpt_path=last", "--trainer.max_epochs=2", f"--model.compile={compiles}"]
-        assert fit(tmp_path / run, *options)["steps"] == 6
+    options = ["--ckpt_path=last", "--trainer.max_epochs=2", "--model.compile=false"]
+    assert fit(tmp_path / "compiled", *options)["steps"] == 6, "it goes on uncompiled"

@@ -121,6 +121,7 @@ def figures_of(run: Path, root: Path, folder: Path, split: str, *options: str) -
     return json.loads((folder / "metrics.json").read_text())["metrics"][split]
 
 
+@pytest.mark.slow
 def test_a_few_steps_from_the_recipe_to_the_figures(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,6 +150,7 @@ def squares() -> Batch:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dense", [False, True])
 def test_it_learns_pictures_by_heart(sam: Path, dense: bool) -> None:
     """SAM's encoder is random and stays as it is: its map shows places and colours all the same."""

@@ -67,7 +67,17 @@ def test_every_recipe_is_of_a_system_and_names_its_data() -> None:
         assert with_bases(read_yaml(path), path.parent)["data"]["dataset"] in config.split("_")
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+# The others differ in the data set, and run among the slow tests.
+_ALWAYS = ("cris_refcoco", "lavt_refcoco", "rela_grefcoco", "sam_prompt_refcoco")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        config if config in _ALWAYS else pytest.param(config, marks=pytest.mark.slow)
+        for config in CONFIGS
+    ],
+)
 def test_a_step_and_an_evaluation(
     config: str, small: dict[str, list[str]], root: Path, tmp_path: Path
 ) -> None:
@@ -81,6 +91,7 @@ def test_a_step_and_an_evaluation(
     assert (tmp_path / "test" / "results.parquet").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_training_goes_on(
     system: str, small: dict[str, list[str]], root: Path, tmp_path: Path

@@ -93,6 +93,7 @@ def write(path: Path, parts: dict[str, Any]) -> list[str]:
     return ["--config", str(path), *TINY_DATA]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [dinov2, siglip, of_timm])
 def test_a_run_its_checkpoint_and_kept_features(
     make: Callable[[Path], dict[str, Any]], photo: Path, tmp_path: Path

@@ -25,6 +25,7 @@ from refseg.errors import DataError, TrainingError
 from ...conftest import TINY
 
 
+@pytest.mark.slow
 def test_two_processes_count_what_one_counts(run: Path, tmp_path: Path) -> None:
     """Evaluation splits the images over the processes, repeats one, and counts each once.
 

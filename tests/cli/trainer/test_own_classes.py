@@ -106,6 +106,7 @@ def test_going_on_needs_no_option(package: str) -> None:
     assert main([*words, "--ckpt_path", "last", "--trainer.max_epochs=2"]) == 0
 
 
+@pytest.mark.slow
 def test_sweeps_hand_packages_on(package: str, tmp_path: Path) -> None:
     values = {"values": ["fusion/mine.yaml", f"{package}.MyFusion"]}
     content = {

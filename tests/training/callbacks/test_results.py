@@ -143,6 +143,7 @@ def test_validate_writes_results_without_masks(
     assert not list(tmp_path.glob(".*")), "no parts are left"
 
 
+@pytest.mark.slow
 def test_several_processes_write_the_rows_of_one(
     checkpoint: str, tmp_path: Path, tested: Results
 ) -> None:
