@@ -27,10 +27,10 @@ def take_words(encoder: TextEncoder, data: ReferringDataModule, trainer: Trainer
     is_word = np.array([word != "" for word in words])
     found, count = int((known & is_word).sum()), int(is_word.sum())
     line = (
-        f"Word vectors: of {found:,} of the {count:,} words of the vocabulary ({found / count:.1%})"
+        f"Word vectors: {found:,} of the {count:,} words of the vocabulary ({found / count:.1%})"
     )
     if trainer.training:
         tables = (training.references.expressions.to_pylist() for training in data.training)
         tokens, token_mask = data.tokenizer.encode([*chain.from_iterable(tables)])
         line += f" and {known[tokens[token_mask]].mean():.1%} of what training reads"
-    print(f"{line}; the others start at random.", flush=True)
+    print(f"{line} have one; the others start at random.", flush=True)

@@ -66,8 +66,8 @@ def test_a_run_from_vectors_to_masks_without_their_file(
     share = sum(word in known for word in running) / len(running)
     (line,) = [one for one in capsys.readouterr().out.splitlines() if "Word vectors" in one]
     assert line == (
-        f"Word vectors: of {found} of the {count} words of the vocabulary ({found / count:.1%}) "
-        f"and {share:.1%} of what training reads; the others start at random."
+        f"Word vectors: {found} of the {count} words of the vocabulary ({found / count:.1%}) "
+        f"and {share:.1%} of what training reads have one; the others start at random."
     )
     file.unlink()
     checkpoint = output / "checkpoints" / "last.ckpt"
