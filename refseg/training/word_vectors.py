@@ -26,9 +26,7 @@ def take_words(encoder: TextEncoder, data: ReferringDataModule, trainer: Trainer
         return
     is_word = np.array([word != "" for word in words])
     found, count = int((known & is_word).sum()), int(is_word.sum())
-    line = (
-        f"Word vectors: {found:,} of the {count:,} words of the vocabulary ({found / count:.1%})"
-    )
+    line = f"Word vectors: {found:,} of the {count:,} words of the vocabulary ({found / count:.1%})"
     if trainer.training:
         tables = (training.references.expressions.to_pylist() for training in data.training)
         tokens, token_mask = data.tokenizer.encode([*chain.from_iterable(tables)])
