@@ -22,6 +22,7 @@ from refseg.analysis.runs import (
     training_note,
 )
 from refseg.analysis.sums import OVERALL_IOU
+from refseg.analysis.sweep_folders import SweepFolder
 from refseg.analysis.verdict import seed_warning, verdict
 from refseg.errors import DataError
 
@@ -55,6 +56,7 @@ class Findings:
         verdicts: a sentence for each model compared with.
         notes: what a reader should know before believing it.
         options: what was asked for.
+        sweep: the sweep that was compared, where it was one.
     """
 
     contenders: Contenders
@@ -63,6 +65,7 @@ class Findings:
     verdicts: Sequence[str]
     notes: Sequence[str]
     options: Options
+    sweep: SweepFolder | None = None
 
     @property
     def first(self) -> str:
@@ -120,6 +123,7 @@ def compare(
     runs: Runs,
     against: Sequence[Run] = (),
     *,
+    baseline: str | None = None,
     by: Sequence[By | Literal["rivals"]] = (),
     splits: Sequence[str] | None = None,
     metric: str = OVERALL_IOU,
@@ -140,8 +144,10 @@ def compare(
         runs: the runs of each model by its name, `{"RMI": ["runs/rmi-0", "runs/rmi-1"], "LSTM-CNN":
             "runs/lstm"}`, where several are seeds of one model; or a list of runs, as on the
             command line: paths, or `NAME=PATH`. A run is the folder of an evaluation or of its
-            training, a table of results, or what `evaluate` returned.
+            training, a table of results, or what `evaluate` returned. The folder of a sweep, alone
+            or in a list, stands for its finished runs: a model for each of its settings.
         against: seeds of the other model; `runs`, a list, are then seeds of the first.
+        baseline: name of the model that all others are compared with, in place of the first.
         by: breakdowns to make: `length` of the expression, `size` of the object, `category`, number
             of `distractors` (`rivals` in earlier versions), kinds of `words`.
         splits: to compare on; None: all that the runs share.
@@ -159,10 +165,11 @@ def compare(
         DataError: results are absent or damaged, or the runs cannot be compared.
     """
     chosen_by: list[By] = list(dict.fromkeys("distractors" if b == "rivals" else b for b in by))
-    contenders = read_contenders(runs, against)
+    contenders, sweep, left_out = read_contenders(runs, against, baseline)
     tables = {name: [one.table for one in found] for name, found in contenders.items()}
     chosen = _splits(tables, splits)
     notes = [
+        *left_out,
         *training_note(contenders),
         *notes_on(contenders),
         *_missing_splits(tables, chosen, splits),
@@ -189,7 +196,7 @@ def compare(
     notes += [warning for warning in warnings if warning is not None]
     verdicts = [verdict(parts, metric, first, other) for other in others]
     options = Options(metric, only_shared, resamples, seed)
-    return Findings(contenders, parts, most, verdicts, notes, options)
+    return Findings(contenders, parts, most, verdicts, notes, options, sweep)
 
 
 def _splits(tables: Mapping[str, Sequence[pa.Table]], asked: Sequence[str] | None) -> list[str]:

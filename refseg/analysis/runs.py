@@ -5,7 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
+from refseg.analysis.sweep_folders import SweepFolder, is_sweep, read_sweep_folder
 from refseg.analysis.trainings import training_of
 from refseg.errors import ConfigError
 from refseg.evaluation.figures import empty_splits
@@ -15,7 +17,8 @@ from refseg.evaluation.tables import empty_text
 _EVALUATIONS = ("test", "validate")
 
 Run = str | os.PathLike[str] | Results
-"""A run: the folder of an evaluation or of its training, a table of results, or what was read."""
+"""A run: the folder of an evaluation or of its training, a table of results, or what was read; in
+a list of runs also the folder of a sweep, which stands for its finished runs."""
 
 Runs = Run | Sequence[Run] | Mapping[str, Run | Sequence[Run]]
 """Runs as a comparison takes them, `read_contenders` says how."""
@@ -24,27 +27,48 @@ Contenders = dict[str, list[Results]]
 """The results of each model, by its name, one for each seed."""
 
 
-def read_contenders(runs: Runs, against: Sequence[Run] = ()) -> Contenders:
+class Chosen(NamedTuple):
+    """What a comparison is about.
+
+    Args:
+        contenders: the results of each model.
+        sweep: the sweep whose models they are, where they are those of one sweep and no others.
+        notes: which runs of sweeps are left out.
+    """
+
+    contenders: Contenders
+    sweep: SweepFolder | None
+    notes: Sequence[str]
+
+
+def read_contenders(runs: Runs, against: Sequence[Run] = (), baseline: str | None = None) -> Chosen:
     """Read all results.
 
     Args:
         runs: the runs of each model by its name (several are seeds of one model); or a list of
             runs, each perhaps with the name of its model before it (`rmi=runs/rmi-0`): runs of one
-            name are seeds of one model. Others are models of their own, unless …
+            name are seeds of one model. The folder of a sweep stands for its finished runs, each
+            with the name that its model has in the sweep. Others are models of their own, unless …
         against: … these are given: then there are two models, and all runs are seeds of one.
+        baseline: name of the model that becomes the first; by default the order is that of the
+            runs.
 
     Raises:
-        ConfigError: a run is given twice, or names do not go together.
+        ConfigError: a run is given twice, names do not go together, no model has the name of the
+            baseline, or no run of a sweep is finished.
         DataError: results are absent or damaged.
     """
     models: dict[str, list[Run]] = {}
-    for name, given in (model for side in _sides(runs, against) for model in side.items()):
+    alone, sweeps = _without_sweeps(runs, against)
+    sides = [*_sides(alone, against), *(sweep.models for sweep in sweeps)]
+    for name, given in (model for side in sides for model in side.items()):
         if name in models:
+            which = "on both sides of --against" if against else "for two models"
             raise ConfigError(
-                f"Expected two names, got '{name}' on both sides of --against; "
+                f"Expected names that tell models apart, got '{name}' {which}; "
                 "write NAME=RUN to choose others."
             )
-        models[name] = given
+        models[name] = list(given)
     contenders = {name: [_read(run) for run in given] for name, given in models.items()}
     if not any(contenders.values()):
         raise ConfigError("Expected at least one run to compare, got none; name its folder.")
@@ -54,7 +78,50 @@ def read_contenders(runs: Runs, against: Sequence[Run] = ()) -> Contenders:
         if path in seen:
             raise ConfigError(f"{results.path} is given twice; name each run once.")
         seen.add(path)
-    return contenders
+    notes = [note for sweep in sweeps for note in sweep.notes]
+    only = sweeps[0] if len(sweeps) == 1 and contenders.keys() == sweeps[0].models.keys() else None
+    return Chosen(_first(contenders, baseline), only, notes)
+
+
+def _without_sweeps(runs: Runs, against: Sequence[Run]) -> tuple[Runs, list[SweepFolder]]:
+    """The runs that were given one by one, and the sweeps that were given beside them."""
+    if isinstance(runs, Mapping):
+        for model, of_model in runs.items():
+            for run in _listed(of_model):
+                _refuse_sweep(run, f"as runs of '{model}'")
+        return runs, []
+    for run in against:
+        _refuse_sweep(run, "behind --against")
+    alone: list[Run] = []
+    sweeps = []
+    for run in _listed(runs):
+        name, given = _split_name(run)
+        if not is_sweep(_path(given)):
+            alone.append(run)
+            continue
+        if name is not None or against:
+            _refuse_sweep(given, "before --against" if against else f"as a run of '{name}'")
+        sweeps.append(read_sweep_folder(_path(given)))
+    return alone, sweeps
+
+
+def _refuse_sweep(run: Run, place: str) -> None:
+    if is_sweep(_path(_split_name(run)[1])):
+        raise ConfigError(
+            f"Expected runs of one model {place}, got the sweep {run}, whose models have names of "
+            "their own; name its folder alone, or single runs in it."
+        )
+
+
+def _first(contenders: Contenders, baseline: str | None) -> Contenders:
+    if baseline is None:
+        return contenders
+    if baseline not in contenders:
+        raise ConfigError(
+            f"Expected the name of a model as --baseline, got '{baseline}'; choose one of "
+            f"{', '.join(contenders)}."
+        )
+    return {baseline: contenders[baseline], **contenders}
 
 
 def _sides(runs: Runs, against: Sequence[Run]) -> list[dict[str, list[Run]]]:

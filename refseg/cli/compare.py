@@ -28,14 +28,15 @@ def compare(
     RUN is a folder in which `refseg test` has left results.parquet, or the folder of its training.
     One alone gets its intervals and breakdowns; of three and more, all others are compared with the
     first, and p-values are corrected for their number. NAME=RUN gives a model its name; runs of one
-    name are seeds of one model.
+    name are seeds of one model. The folder of a sweep stands for its finished runs: each of its
+    settings is a model, with its seeds.
 
     Lengths are grouped as in the RMI paper, sizes by share of the image; p-values of groups are
     corrected by Holm's method. "More than elsewhere" is the difference in a group minus that in all
     other groups: the hunch that a model helps there most of all.
 
     Args:
-        runs: path of a run, or NAME=PATH
+        runs: path of a run, or NAME=PATH; or the folder of a sweep
         by: break figures down by length of the expression, size of the object, category, number of
             distractors (other objects of the category; once called rivals), or kinds of words
         comparison: which expressions are compared, in which groups
@@ -49,6 +50,7 @@ def compare(
         refseg compare runs/rmi runs/lstm_cnn --by size        does it help small objects?
         refseg compare runs/rmi --by length category
         refseg compare runs/rmi runs/lstm_cnn runs/lavt        the first and each other
+        refseg compare runs/sweeps/fusion --by length words    all models of a sweep
         refseg compare runs/rmi-0 runs/rmi-1 --against runs/lstm-0 runs/lstm-1
         refseg compare crf=RUN/test/results_crf.parquet plain=RUN/test    what does DenseCRF change?
         refseg compare rmi=runs/a rmi=runs/b lstm=runs/c lstm=runs/d --json comparison.json

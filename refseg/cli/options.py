@@ -20,6 +20,7 @@ class Comparison:
 
     Args:
         against: seeds of the other model; the runs before are then seeds of the first
+        baseline: name of the model that the others are compared with; default: the first
         splits: to compare on; default: all that the runs share
         metric: of breakdowns and verdict: overall_iou, mean_iou or precision@X
         lengths: groups of lengths; auto takes those of the data set
@@ -31,6 +32,7 @@ class Comparison:
     """
 
     against: Runs = ()
+    baseline: str | None = None
     splits: Sequence[str] | None = None
     metric: str = "overall_iou"
     lengths: Literal["auto", "gref", "unc", "referit", "shapes"] = "auto"
@@ -63,6 +65,7 @@ class Comparison:
         return compare(
             runs,
             self.against,
+            baseline=self.baseline,
             by=by,
             splits=self.splits,
             metric=self.metric,

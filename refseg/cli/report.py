@@ -27,15 +27,17 @@ def report(
 
     RUN is a folder in which `refseg test` has left results.parquet, or the folder of its training.
     The first of several is compared with the others. NAME=RUN gives a model its name; runs of one
-    name are seeds of one model.
+    name are seeds of one model. The folder of a sweep stands for its finished runs: each of its
+    settings is a model, with its seeds.
 
     Masks are those that `refseg test --save_masks true` has left; without them the cases that are
     shown are predicted once more from the checkpoint. The truth comes from the data of the run's
     config.
 
     Args:
-        runs: path of a run, or NAME=PATH
-        output: the page; default: report.html beside the results; of several runs, in this folder
+        runs: path of a run, or NAME=PATH; or the folder of a sweep
+        output: the page; default: report.html beside the results; of a sweep, in its folder; of
+            several runs, in this one
         cases: pictures of each kind in the gallery
         strips: sentences that are shown word by word
         comparison: which expressions are compared, in which groups
@@ -49,6 +51,7 @@ def report(
         refseg report runs/rmi
         refseg report runs/rmi runs/lstm_cnn --output comparison.html
         refseg report rmi=runs/rmi-0 rmi=runs/rmi-1 lstm=runs/lstm-0 lstm=runs/lstm-1
+        refseg report runs/sweeps/fusion --baseline concat
         refseg report runs/rmi --splits val --cases 12
     """
     from refseg.analysis.breakdowns import BREAKDOWNS

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from refseg.errors import ConfigError
 from refseg.sweeps import Run, Sweep, plan, read_sweep, summarise
 from refseg.sweeps.execution import Failure, Interrupted, execute
 from refseg.sweeps.figure import save_figure
+from refseg.sweeps.record import write_record
 from refseg.sweeps.results import save, table
 
 Overrides = Annotated[Sequence[str], Option(behind="--", metavar="OVERRIDE")]
@@ -33,7 +35,8 @@ def sweep(
     """Run every combination of a sweep file, each as a run of its own, and compare them.
 
     Mean and standard deviation over the seeds of each metric, parameters and training time, as a
-    table, as files and as a plot.
+    table, as files and as a plot. `refseg report FOLDER` makes a page of all finished runs, with
+    intervals and tests, and `refseg compare FOLDER` the same tables on the terminal.
 
     Press Ctrl-C at any time; the same command goes on where it stopped. A run is finished when its
     folder has a metrics.json that was made by the same command; what did not finish starts anew,
@@ -89,7 +92,9 @@ def _run_and_compare(
     console.print(Text(f"{sweep.name}: {len(runs)} runs in {output}{already}"), soft_wrap=True)
     if sweep.early_terminate and waiting:
         console.print("early_terminate is W&B's business; here every run goes to its end.")
-    failures = execute(waiting, done, jobs, console)
+    record = partial(write_record, sweep, runs, output)
+    record()
+    failures = execute(waiting, done, jobs, console, when_ended=record)
     groups = summarise(runs)
     paths = save(sweep, runs, groups, output)
     if any(group.results for group in groups):

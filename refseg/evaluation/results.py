@@ -183,11 +183,23 @@ def _check_belongs(path: Path, summary: Mapping[str, Any]) -> None:
         )
 
 
+def has_results(run: Path) -> bool:
+    """Whether a folder is that of a run with results, so that `read_results` finds some.
+
+    Args:
+        run: the folder.
+    """
+    return any(path.is_file() for path in _candidates(run))
+
+
+def _candidates(run: Path) -> list[Path]:
+    return [run / RESULTS_FILE, *(run / verb / RESULTS_FILE for verb in ("test", "validate"))]
+
+
 def _results_path(run: Path) -> Path:
     if run.is_file():
         return run
-    candidates = [run / RESULTS_FILE, *(run / verb / RESULTS_FILE for verb in ("test", "validate"))]
-    for candidate in candidates:
+    for candidate in _candidates(run):
         if candidate.is_file():
             return candidate
     if not run.exists():

@@ -1,7 +1,7 @@
 """Running the runs of a sweep, some at a time, in sight of the user."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -65,7 +65,13 @@ class _Display:
         return Group(self.progress, lines)
 
 
-def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> Sequence[Failure]:
+def execute(
+    waiting: Sequence[Run],
+    done: int,
+    jobs: int,
+    console: Console,
+    when_ended: Callable[[], None] = lambda: None,
+) -> Sequence[Failure]:
     """Run what is not finished, and go on when a run fails.
 
     Args:
@@ -74,6 +80,7 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
         jobs: how many to run at a time.
         console: where to show progress; one that is no terminal gets a line per finished run, and
             each minute one per running run.
+        when_ended: called each time that a run has ended, however it did.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; all processes have been ended.
@@ -106,6 +113,7 @@ def execute(waiting: Sequence[Run], done: int, jobs: int, console: Console) -> S
                     done += 1
                     display.progress.update(display.task, completed=done)
                     failures += _report(ended, f"[{done}/{total}]", console)
+                    when_ended()
         finally:  # also when a program cannot be started while others run
             stop(running, interruption)
     return failures

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from refseg.files import replacing
 from refseg.sweeps.definition import Sweep
-from refseg.sweeps.results import Group, group_name, heading, shown_metrics
+from refseg.sweeps.results import Group, heading, model_name, shown_metrics
 
 
 def save_figure(sweep: Sweep, groups: Sequence[Group], path: Path) -> Path:
@@ -37,7 +37,7 @@ def save_figure(sweep: Sweep, groups: Sequence[Group], path: Path) -> Path:
             capsize=3,
             alpha=0.7,
             color=f"C{index}",
-            label=f"{group_name(sweep, group)} (n = {len(group.results)})",
+            label=f"{model_name(sweep, group.settings)} (n = {len(group.results)})",
         )
         dots = [
             (centre, value)

@@ -103,10 +103,27 @@ def heading(metric: str) -> str:
     return f"{split} {_TITLES.get(name, name.replace(_PRECISION, 'P@'))}"
 
 
-def group_name(sweep: Sweep, group: Group) -> str:
-    """What sets a group apart from the others."""
-    varied = sweep.settings()
-    return ", ".join(sweep.label(name, group.settings[name]) for name in varied) or sweep.name
+def model_name(sweep: Sweep, settings: Mapping[str, Any]) -> str:
+    """What sets a model apart from the others of a sweep: the values of what is compared.
+
+    A text, such as the name of a config file, speaks for itself; a number needs its parameter.
+
+    Args:
+        sweep: to which it belongs.
+        settings: a value for each parameter; seeds do not matter.
+
+    Example:
+        >>> grid = {"model.fusion": ("fusion/a.yaml", "fusion/b.yaml"), "data.shapes.level": (1, 2)}
+        >>> sweep = Sweep(Path("s.yaml"), "s", "refseg", ("${args}",), grid)
+        >>> model_name(sweep, {"model.fusion": "fusion/a.yaml", "data.shapes.level": 2})
+        'a, level 2'
+    """
+    parts = []
+    for name in sweep.settings():
+        value = settings[name]
+        label = sweep.label(name, value)
+        parts.append(label if isinstance(value, str) else f"{sweep.title(name)} {label}")
+    return ", ".join(parts) or sweep.name
 
 
 def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
@@ -151,7 +168,13 @@ def _cells(sweep: Sweep, groups: Sequence[Group]) -> tuple[list[str], list[list[
         seconds = group.training_seconds
         training = _UNKNOWN if seconds is None else duration(seconds)
         rows.append(
-            [Text(group_name(sweep, group)), Text(runs), *figures, Text(parameters), Text(training)]
+            [
+                Text(model_name(sweep, group.settings)),
+                Text(runs),
+                *figures,
+                Text(parameters),
+                Text(training),
+            ]
         )
     return [settings, "runs", *map(heading, metrics), "parameters", "training"], rows
 

@@ -22,6 +22,9 @@ from refseg.__main__ import main
 from refseg.cli.parsing.verb import VerbParser, call
 from refseg.cli.sweep import sweep
 from refseg.errors import ConfigError
+from refseg.evaluation.results import write_results
+
+from ..analysis.fake_results import draw_results
 
 # Notes that it was called, then does what the files beside it say: fail, hang or wait for others.
 FAKE_FIT = """
@@ -156,6 +159,37 @@ def test_runs_the_grid_and_compares(place: Place, capsys: pytest.CaptureFixture[
         2,
     ]
     assert records["runs"][5]["result"]["metrics"]["val/overall_iou"] == pytest.approx(0.8)
+
+
+def test_its_folder_is_a_comparison(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (place.folder / "fails").write_text("mlstm 1")
+    assert place.sweep() == 1
+    folders = sorted(path for path in place.output.iterdir() if (path / "metrics.json").exists())
+    for number, folder in enumerate(folders):
+        write_results(folder / "validate" / "results.parquet", draw_results(20, noise=number))
+    capsys.readouterr()
+    files = place.folder / "c.json"
+    words = ["compare", str(place.output), "--baseline", "mlstm", "--resamples", "100"]
+    assert main([*words, "--json", str(files)]) == 0
+    found = json.loads(files.read_text())
+    assert {name: len(paths) for name, paths in found["models"].items()} == {
+        "mlstm": 2,
+        "concat": 3,
+    }
+    assert any("1 of 6 runs failed or are not finished" in note for note in found["notes"])
+    assert "mlstm (seed 1)" in capsys.readouterr().out
+
+
+def test_the_record_of_a_sweep_is_there_while_it_runs(place: Place) -> None:
+    (place.folder / "hangs").touch()
+    place.save(run_cap=1)
+    command = [sys.executable, "-m", "refseg", "sweep", *place.words()]
+    sweep = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    _wait_for(lambda: (place.folder / "pids").exists())
+    record = json.loads((place.output / "sweep.json").read_text())
+    assert [(run["model"], run["finished"]) for run in record["runs"]] == [("concat", False)]
+    sweep.send_signal(signal.SIGINT)
+    sweep.communicate(timeout=20)
 
 
 def test_draws_a_plot(place: Place) -> None:

@@ -33,6 +33,7 @@ def report(
     output: str | Path | None = None,
     *,
     against: Sequence[Run] = (),
+    baseline: str | None = None,
     splits: Sequence[str] | None = None,
     metric: str = OVERALL_IOU,
     lengths: str = AUTOMATIC,
@@ -59,9 +60,10 @@ def report(
     Args:
         runs: as for `compare`; or what `compare` found, and then its options hold, not those up to
             `seed` here.
-        output: the page; None: `report.html` beside the results, of several runs in the working
-            directory.
+        output: the page; None: `report.html` beside the results, of a sweep in its folder, of
+            several runs in the working directory.
         against: as for `compare`, like those up to `seed`.
+        baseline: name of the model that all others are compared with, in place of the first.
         splits: to compare on.
         metric: of the breakdowns and of the verdict.
         lengths: groups of lengths.
@@ -90,6 +92,7 @@ def report(
         else compare(
             runs,
             against,
+            baseline=baseline,
             by=BREAKDOWNS,
             splits=splits,
             metric=metric,
@@ -102,7 +105,7 @@ def report(
             examples=0,
         )
     )
-    path = _default_path(found.contenders) if output is None else Path(output)
+    path = _default_path(found) if output is None else Path(output)
     place = None if root is None else Path(root)
     try:
         _write(path, found, cases, strips, place, device)
@@ -113,8 +116,10 @@ def report(
     return path
 
 
-def _default_path(contenders: Contenders) -> Path:
-    runs = [results for found in contenders.values() for results in found]
+def _default_path(found: Findings) -> Path:
+    if found.sweep is not None:
+        return found.sweep.path / "report.html"
+    runs = [results for seeds in found.contenders.values() for results in seeds]
     return runs[0].path.parent / "report.html" if len(runs) == 1 else Path("report.html")
 
 
