@@ -22,6 +22,7 @@ def gain_beyond_others(
     metric: str = OVERALL_IOU,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    spread: Sequence[Sequence[float]] = (),
 ) -> Difference | None:
     """How much more the first model gains over the second in some rows than in all others.
 
@@ -37,6 +38,7 @@ def gain_beyond_others(
         metric: to compare.
         resamples: number of draws.
         seed: of the draws.
+        spread: of three models and more, what `beyond_of_seeds` gives for each of them.
 
     Returns:
         The difference of the differences, or None where the group or the other rows lie in fewer
@@ -61,12 +63,28 @@ def gain_beyond_others(
     figures = sums.figures()
     inside, outside = figures.reshape(2, -1)
     of_seeds = (inside - outside).tolist()
-    noise = seed_noise(of_seeds[: len(first)], of_seeds[len(first) :])
+    noise = seed_noise(of_seeds[: len(first)], of_seeds[len(first) :], spread)
     return Difference(
         float(gain_there(figures[None])[0]),
         *interval(drawn, images),
         max(_two_sided(drawn, images), 0.0 if noise is None else noise.p_value),
     )
+
+
+def beyond_of_seeds(
+    tables: Sequence[pa.Table],
+    rows: Bool[np.ndarray, " expressions"],
+    metric: str = OVERALL_IOU,
+) -> list[float]:
+    """How much higher the figure of each seed of a model is in some rows than in all others.
+
+    Args:
+        tables: results of the model, a table for each seed.
+        rows: True in the group.
+        metric: to compare; NaN where the group or the other rows are empty.
+    """
+    inside, outside = (image_sums(tables, [metric], rows=part).figures() for part in (rows, ~rows))
+    return [float(value) for value in inside - outside]
 
 
 def _two_sided(drawn: Float64[np.ndarray, " draws"], images: int) -> float:

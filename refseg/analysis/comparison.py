@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from refseg.analysis.beyond_others import gain_beyond_others
+from refseg.analysis.beyond_others import beyond_of_seeds, gain_beyond_others
 from refseg.analysis.bootstrap import (
     RESAMPLES,
     Difference,
@@ -52,7 +52,8 @@ class Gain(NamedTuple):
         difference: over images, whose p-value is that of the permutation test.
         noise: the same difference beside the spread of the seeds; None with fewer than two.
         adjusted: `raw_p_value` after Holm's correction, in a breakdown over its groups, for a whole
-            split over the models that the first one is compared with; None where that is one test.
+            split over the models that the first one is compared with, or over all pairs where all
+            are compared; None where that is one test.
         beyond_others: how much larger the difference is than for all other expressions; None where
             there are none.
         beyond_others_adjusted: the p-value of `beyond_others` after Holm's correction.
@@ -178,10 +179,11 @@ def compare_runs(
             chosen = pa.array(group.rows)
             of_group = {name: [t.filter(chosen) for t in tables] for name, tables in runs.items()}
             part = _part(of_group, split, one, group.label, [metric], resamples, seed)
+            spread = [beyond_of_seeds(tables, group.rows, metric) for tables in runs.values()]
             gains = {
                 other: gain._replace(
                     beyond_others=gain_beyond_others(
-                        first, runs[other], group.rows, metric, resamples, seed
+                        first, runs[other], group.rows, metric, resamples, seed, spread
                     )
                 )
                 for other, gain in part.gains[metric].items()
@@ -212,7 +214,8 @@ def _part(
     for name, tables in others:
         found = differences(first, tables, metrics, resamples, seed)
         for metric, difference in zip(metrics, found, strict=True):
-            noise = seed_noise(figures[metric][first_name].seeds, figures[metric][name].seeds)
+            of_models = {one: figure.seeds for one, figure in figures[metric].items()}
+            noise = seed_noise(of_models[first_name], of_models[name], list(of_models.values()))
             gains[metric][name] = Gain(difference, noise)
     if not by and len(others) > 1:
         gains = {metric: _adjusted_over_models(of_metric) for metric, of_metric in gains.items()}

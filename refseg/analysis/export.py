@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from refseg.analysis.comparison import Part
+from refseg.analysis.comparison import Gain, Part
 from refseg.analysis.examples import Example
 from refseg.analysis.findings import Findings
 from refseg.analysis.verdict import breakdown_verdict
@@ -86,6 +86,12 @@ def write_json(path: Path, found: Findings) -> None:
             ]
             for other, text in zip(found.others, found.verdicts, strict=True)
         },
+        "rankings": list(found.rankings),
+        "pairs": [
+            {"split": split, "metric": found.metric, "model": one, "against": other, **_test(gain)}
+            for split, pairs in found.pairs.items()
+            for (one, other), gain in pairs.items()
+        ],
         "notes": list(found.notes),
     }
     write_metrics(path, content)
@@ -104,18 +110,22 @@ def rows(parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
                 yield row
             first = next(iter(figures))
             for other, gain in part.gains[metric].items():
-                row = {**where, "metric": metric, "model": first, "against": other}
-                row |= gain.difference._asdict()
-                if gain.adjusted is not None:
-                    row["p_holm"] = gain.adjusted
-                if gain.noise is not None:
-                    row["p_seeds"] = gain.noise.p_value
+                row = {**where, "metric": metric, "model": first, "against": other, **_test(gain)}
                 if gain.beyond_others is not None:
                     row["gain_beyond_others"] = gain.beyond_others.value
                     row["gain_beyond_others_low"] = gain.beyond_others.low
                     row["gain_beyond_others_high"] = gain.beyond_others.high
                     row["gain_beyond_others_p_holm"] = gain.beyond_others_adjusted
                 yield row
+
+
+def _test(gain: Gain) -> dict[str, Any]:
+    tested: dict[str, Any] = gain.difference._asdict()
+    if gain.adjusted is not None:
+        tested["p_holm"] = gain.adjusted
+    if gain.noise is not None:
+        tested["p_seeds"] = gain.noise.p_value
+    return tested
 
 
 def _example(example: Example) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """All that a comparison finds, over the splits that the runs share."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from itertools import groupby
 from typing import Literal, NamedTuple
@@ -9,10 +9,12 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 from rich.console import Console
 
+from refseg.analysis.all_pairs import AllPairs, compare_all_pairs
 from refseg.analysis.bootstrap import RESAMPLES
 from refseg.analysis.breakdowns import AUTOMATIC, By, Grouping
 from refseg.analysis.comparison import Part, compare_runs, of_split, pair_runs, splits_of
 from refseg.analysis.examples import Example, largest_gains_and_losses
+from refseg.analysis.ranking import ranking
 from refseg.analysis.runs import (
     Contenders,
     Run,
@@ -26,6 +28,7 @@ from refseg.analysis.sweep_folders import SweepFolder
 from refseg.analysis.verdict import seed_warning, verdict
 from refseg.errors import DataError
 
+_SIDE_BY_SIDE = 3  # models; of more, each is a row
 _WIDTH = 110  # characters of the tables in a notebook: as wide as they get
 
 
@@ -57,6 +60,8 @@ class Findings:
         notes: what a reader should know before believing it.
         options: what was asked for.
         sweep: the sweep that was compared, where it was one.
+        pairs: of three models and more, every two of them over each whole split, by its name.
+        rankings: of three models and more, a sentence for each split: which is the best.
     """
 
     contenders: Contenders
@@ -66,6 +71,8 @@ class Findings:
     notes: Sequence[str]
     options: Options
     sweep: SweepFolder | None = None
+    pairs: Mapping[str, AllPairs] = field(default_factory=dict)
+    rankings: Sequence[str] = ()
 
     @property
     def first(self) -> str:
@@ -76,6 +83,11 @@ class Findings:
     def others(self) -> list[str]:
         """Names of those that it is compared with."""
         return list(self.contenders)[1:]
+
+    @property
+    def has_many(self) -> bool:
+        """Whether tables have a row for each model, as there are too many for side by side."""
+        return len(self.contenders) > _SIDE_BY_SIDE
 
     @property
     def metric(self) -> str:
@@ -177,26 +189,31 @@ def compare(
     grouping = Grouping(lengths, sizes, categories)
     first, *others = contenders
     parts: list[Part] = []
+    pairs: dict[str, AllPairs] = {}
     shown: dict[str, tuple[list[Example], list[Example]]] = {name: ([], []) for name in others}
     for split in chosen:
         paired = pair_runs(tables, split, only_shared)
         notes += _left_out(tables, paired, split)
         parts += compare_runs(paired, split, chosen_by, metric, grouping, resamples, seed)
+        if len(others) > 1:
+            pairs[split] = compare_all_pairs(paired, metric, resamples, seed)
         for other, kept in shown.items():
             more = largest_gains_and_losses(paired[first], paired[other], examples)
             for place in range(2):
                 kept[place].extend(more[place])
     most = {other: _most(*kept, examples) for other, kept in shown.items()}
-    warnings = [
-        seed_warning(part, metric, first, other)
-        for other in others
-        for part in parts
-        if not part.by
+    wholes = [part for part in parts if not part.by]
+    notes += [
+        warning
+        for part in wholes
+        if (warning := seed_warning(part, metric, first, others)) is not None
     ]
-    notes += [warning for warning in warnings if warning is not None]
     verdicts = [verdict(parts, metric, first, other) for other in others]
+    rankings = [ranking(part, metric, pairs[part.split]) for part in wholes if part.split in pairs]
     options = Options(metric, only_shared, resamples, seed)
-    return Findings(contenders, parts, most, verdicts, notes, options, sweep)
+    return Findings(
+        contenders, parts, most, verdicts, notes, options, sweep, pairs=pairs, rankings=rankings
+    )
 
 
 def _splits(tables: Mapping[str, Sequence[pa.Table]], asked: Sequence[str] | None) -> list[str]:

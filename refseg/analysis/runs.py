@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from refseg.analysis.sweep_folders import SweepFolder, is_sweep, read_sweep_folder
-from refseg.analysis.trainings import training_of
+from refseg.analysis.trainings import same_training, training_of
 from refseg.errors import ConfigError
 from refseg.evaluation.figures import empty_splits
 from refseg.evaluation.results import Results, read_results
 from refseg.evaluation.tables import empty_text
 
+_LISTED_RUNS = 4  # of more, the time of each is not listed where all were trained alike
 _EVALUATIONS = ("test", "validate")
 
 Run = str | os.PathLike[str] | Results
@@ -189,7 +190,10 @@ def training_note(contenders: Contenders) -> Iterator[str]:
     trained = {
         name: [training_of(results) for results in found] for name, found in contenders.items()
     }
-    if any(str(one) for runs in trained.values() for one in runs):
+    every = [one for runs in trained.values() for one in runs]
+    if len(every) > _LISTED_RUNS and (summary := same_training(every)) is not None:
+        yield f"{summary}."
+    elif any(str(one) for one in every):
         listed = "; ".join(
             f"{name}: {', '.join(str(one) or 'not known' for one in runs)}"
             for name, runs in trained.items()

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from refseg.analysis.bootstrap import Difference
 from refseg.analysis.comparison import Gain, Part
 from refseg.analysis.examples import Example
 from refseg.analysis.figure_texts import bare_p_text, difference_text, figure_text, percent
+from refseg.analysis.model_tables import gains_table, groups_table, pairs_table
+from refseg.analysis.table_layout import ruled, titled
 from refseg.analysis.verdict import THRESHOLD, breakdown_verdict
 from refseg.evaluation.tables import metric_title
 
@@ -38,6 +38,32 @@ def tables_of(found: "Findings", width: int) -> Iterator[RenderableType]:
             yield overview_table(part, metric, width)
         else:
             yield comparison_table(part, width, first, others[0])
+        if part.split in found.pairs:
+            yield pairs_table(part.split, metric, found.pairs[part.split], width)
+    yield from _by_model(found, width) if found.has_many else _side_by_side(found, width)
+    for note in found.notes:
+        yield Text(f"Note: {note}", style="dim")
+    for sentence in found.verdicts:
+        yield Text(sentence, style="" if found.rankings else "bold")
+    for sentence in found.rankings:
+        yield Text(sentence, style="bold")
+
+
+def _by_model(found: "Findings", width: int) -> Iterator[RenderableType]:
+    """Breakdowns with a row for each model."""
+    first, metric = found.first, found.metric
+    for members in found.breakdowns():
+        yield groups_table(members, metric, width)
+        yield gains_table(members, metric, width, first)
+        for other in found.others:
+            yield Text(breakdown_verdict(members, metric, first, other))
+        yield ""
+
+
+def _side_by_side(found: "Findings", width: int) -> Iterator[RenderableType]:
+    """Breakdowns and examples of one model, or of the first and each other."""
+    first, metric = found.first, found.metric
+    others: Sequence[str | None] = found.others or [None]
     for other in others:
         for members in found.breakdowns():
             yield breakdown_table(members, metric, width, first, other)
@@ -50,10 +76,6 @@ def tables_of(found: "Findings", width: int) -> Iterator[RenderableType]:
                 if examples:
                     title = f"{first} is furthest {place} {other} on (IoU in %)"
                     yield example_table(title, examples, first, other)
-    for note in found.notes:
-        yield Text(f"Note: {note}", style="dim")
-    for sentence in found.verdicts:
-        yield Text(sentence, style="bold")
 
 
 def comparison_table(part: Part, width: int, first: str, other: str | None = None) -> Group:
@@ -67,7 +89,7 @@ def comparison_table(part: Part, width: int, first: str, other: str | None = Non
     """
     names = [first] if other is None else [first, other]
     seeds = any(len(figures[name].seeds) > 1 for figures in part.figures.values() for name in names)
-    table = _table("metric")
+    table = ruled("metric")
     table.padding = (0, 1 if width >= _ROOMY else 0)
     for name in names:
         table.add_column(Text(name), justify="right", overflow="fold")
@@ -93,7 +115,7 @@ def comparison_table(part: Part, width: int, first: str, other: str | None = Non
         )
     explained = "± standard deviation over the seeds; " if seeds else ""
     title = f"{part.split}: {_extent(part)}, in %"
-    return _titled(title, table, f"{explained}[95 % interval over images]")
+    return titled(title, table, f"{explained}[95 % interval over images]")
 
 
 def overview_table(part: Part, metric: str, width: int) -> Group:
@@ -106,11 +128,11 @@ def overview_table(part: Part, metric: str, width: int) -> Group:
     """
     first, *_ = figures = part.figures[metric]
     others = [one for one in part.figures if one != metric]
-    table = _table("model")
+    table = ruled("model")
     table.add_column(metric_title(metric), justify="right", overflow="fold")
     table.add_column(Text(f"{first} leads by"), justify="right", overflow="fold")
     table.add_column("p (Holm)", justify="right", no_wrap=True)
-    plain = _table("model")
+    plain = ruled("model")
     for one in others:
         (table if width >= _WIDEST else plain).add_column(metric_title(one), justify="right")
     for name, figure in figures.items():
@@ -126,7 +148,12 @@ def overview_table(part: Part, metric: str, width: int) -> Group:
             plain.add_row(Text(name), *values)
     title = f"{part.split}: {_extent(part)}, in %"
     caption = "[95 % interval over images]; p after Holm's correction over the models"
-    return _titled(title, table if width >= _WIDEST else Group(table, "", plain), caption)
+    if any(gain.noise is not None for gain in part.gains[metric].values()):
+        caption += (
+            ", the larger one of those over images and over seeds (whose spread is pooled over all "
+            "models)"
+        )
+    return titled(title, table if width >= _WIDEST else Group(table, "", plain), caption)
 
 
 def breakdown_table(
@@ -142,7 +169,7 @@ def breakdown_table(
         other: name of the one that it is compared with.
     """
     by, split = parts[0].by, parts[0].split
-    table = _table(by)
+    table = ruled(by)
     table.add_column("expressions" if width >= _WIDE else "n", justify="right", no_wrap=True)
     table.add_column(Text(first), justify="right", overflow="fold")
     if other is not None:
@@ -164,7 +191,7 @@ def breakdown_table(
         if width >= _WIDE:
             cells += [_difference(gain.beyond_others), _p(gain.beyond_others_adjusted)]
         table.add_row(*cells)
-    return _titled(f"{split} by {by}: {metric_title(metric)}, in %", table)
+    return titled(f"{split} by {by}: {metric_title(metric)}, in %", table)
 
 
 def example_table(title: str, examples: Sequence[Example], first: str, other: str) -> Group:
@@ -176,7 +203,7 @@ def example_table(title: str, examples: Sequence[Example], first: str, other: st
         first: name of the first model.
         other: name of the other.
     """
-    table = _table("expression")
+    table = ruled("expression")
     table.add_column("image", overflow="fold")
     table.add_column("split", no_wrap=True)
     table.add_column("id", justify="right", no_wrap=True)
@@ -191,19 +218,7 @@ def example_table(title: str, examples: Sequence[Example], first: str, other: st
             percent(example.first),
             percent(example.second),
         )
-    return _titled(title, table)
-
-
-def _table(heading: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True)
-    table.add_column(heading, overflow="fold")
-    return table
-
-
-def _titled(title: str, table: Table | Group, caption: str = "") -> Group:
-    """Text above and below may be wider than a narrow table."""
-    below = [Text(caption, style="dim")] if caption else []
-    return Group(Text(title, style="bold"), "", table, *below, "")
+    return titled(title, table)
 
 
 def _extent(part: Part) -> str:

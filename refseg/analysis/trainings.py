@@ -1,7 +1,7 @@
 """How long a run was trained before it was evaluated."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,6 +52,29 @@ def training_of(results: Results) -> Training:
         if steps is not None:
             return Training(steps, _seconds(left.get("training_seconds")), evaluated)
     return Training(None, None, evaluated)
+
+
+def same_training(trainings: Sequence[Training]) -> str | None:
+    """What all trainings have in common, in a sentence; None where their steps differ.
+
+    Args:
+        trainings: of all runs that are compared.
+
+    Example:
+        >>> same_training([Training(1_200, 60.0, None), Training(1_200, 754.0, 1_200)])
+        'All 2 runs were trained for 1,200 steps, in 1 min 0 s to 12 min 34 s'
+    """
+    steps = {one.steps for one in trainings}
+    if len(steps) != 1 or None in steps:
+        return None
+    text = f"All {len(trainings)} runs were trained for {trainings[0].steps:,} steps"
+    times = [one.seconds for one in trainings if one.seconds is not None]
+    if len(times) == len(trainings):
+        text += f", in {duration(min(times))} to {duration(max(times))}"
+    earlier = sum(one.evaluated not in (None, one.steps) for one in trainings)
+    if earlier:
+        text += f"; of {earlier:,} of them, the weights of an earlier step were evaluated"
+    return text
 
 
 def _folders(results: Results) -> Iterator[Path]:

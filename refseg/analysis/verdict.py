@@ -44,7 +44,7 @@ def verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
         else:
             (better if gain.difference.value > 0 else worse).append(text)
     clauses = [
-        f"{words} {other} on {_joined(splits)}"
+        f"{words} {other} on {joined(splits)}"
         for words, splits in (
             ("is better than", better),
             ("is worse than", worse),
@@ -52,7 +52,7 @@ def verdict(parts: Sequence[Part], metric: str, first: str, other: str) -> str:
         )
         if splits
     ]
-    return f"In {metric_title(metric)}, {first} {_joined(clauses)}."
+    return f"In {metric_title(metric)}, {first} {joined(clauses)}."
 
 
 def summary_sentence(parts: Sequence[Part], metric: str, name: str) -> str:
@@ -69,7 +69,7 @@ def summary_sentence(parts: Sequence[Part], metric: str, name: str) -> str:
         f"{'' if number else ' (95 % interval over images in brackets)'}"
         for number, part in enumerate(whole)
     ]
-    sentence = f"In {metric_title(metric)}, {name} reaches {_joined(reached)}"
+    sentence = f"In {metric_title(metric)}, {name} reaches {joined(reached)}"
     first = whole[0].split
     lowest = whole[0].figures[metric][name].interval.low
     weak = [
@@ -99,35 +99,42 @@ def breakdown_verdict(parts: Sequence[Part], metric: str, first: str, other: str
     better = [_group(group, gain) for group, gain in found.items() if gain.difference.value > 0]
     worse = [_group(group, gain) for group, gain in found.items() if gain.difference.value < 0]
     clauses = [
-        f"{words} {other} for {_joined(groups)}"
+        f"{words} {other} for {joined(groups)}"
         for words, groups in (("is better than", better), ("is worse than", worse))
         if groups
     ]
     unclear = [group for group in gains if group not in found]
     if clauses and unclear:
-        clauses.append(f"lies within the noise for {_joined(unclear)}")
-    said = f"{first} {_joined(clauses)}" if clauses else "the difference is clear in no group"
+        clauses.append(f"lies within the noise for {joined(unclear)}")
+    said = f"{first} {joined(clauses)}" if clauses else "the difference is clear in no group"
     by, split = parts[0].by, parts[0].split
     return f"By {_BY.get(by, by)} on {split}, {said}; {_standing_out(gains)}."
 
 
-def seed_warning(part: Part, metric: str, first: str, other: str) -> str | None:
+def seed_warning(part: Part, metric: str, first: str, others: Sequence[str]) -> str | None:
     """Warn where images alone would call a difference clear that is inside the noise of the seeds.
 
     Args:
         part: a whole split.
         metric: to judge by.
         first: name of the first model.
-        other: name of the one that it is compared with.
+        others: names of those that it is compared with.
     """
-    gain = part.gains[metric][other]
-    if gain.noise is None or not gain.difference.p_value < THRESHOLD <= gain.noise.p_value:
+    noisy = [
+        f"{other} ({_points(gain.difference)} over images; noise of the seeds "
+        f"{100 * gain.noise.low:+.2f} to {100 * gain.noise.high:+.2f})"
+        for other in others
+        if (gain := part.gains[metric][other]).noise is not None
+        and gain.difference.p_value < THRESHOLD <= gain.noise.p_value
+    ]
+    if not noisy:
         return None
-    ends = f"{100 * gain.noise.low:+.2f} to {100 * gain.noise.high:+.2f}"
+    differences, are, one = (
+        ("difference", "is", "it one") if len(noisy) == 1 else ("differences", "are", "them any")
+    )
     return (
-        f"On {part.split}, the difference of {first} and {other} ({_points(gain.difference)} over "
-        f"images) is inside the noise of the seeds ({ends}); train more of them before calling it "
-        "one."
+        f"On {part.split}, the {differences} of {first} and {joined(noisy)} {are} inside the noise "
+        f"of the seeds; train more of them before calling {one}."
     )
 
 
@@ -151,7 +158,7 @@ def _standing_out(gains: dict[str, Gain]) -> str:
         and gain.beyond_others_adjusted < THRESHOLD
     ]
     if texts:
-        return f"the difference is {_joined(texts)}"
+        return f"the difference is {joined(texts)}"
     if len(gains) < 2:
         return "there is only one group"
     return "no group stands out from the others beyond the noise"
@@ -196,5 +203,11 @@ def _why(gain: Gain) -> str:
     return f"{over_images} over images and {p_text(gain.noise.p_value)} over seeds{corrected}"
 
 
-def _joined(texts: Sequence[str]) -> str:
+def joined(texts: Sequence[str]) -> str:
+    """Texts as a sentence lists them.
+
+    Example:
+        >>> joined(["a", "b", "c"])
+        'a, b and c'
+    """
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"

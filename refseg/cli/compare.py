@@ -27,9 +27,9 @@ def compare(
 
     RUN is a folder in which `refseg test` has left results.parquet, or the folder of its training.
     One alone gets its intervals and breakdowns; of three and more, all others are compared with the
-    first, and p-values are corrected for their number. NAME=RUN gives a model its name; runs of one
-    name are seeds of one model. The folder of a sweep stands for its finished runs: each of its
-    settings is a model, with its seeds.
+    first, and every two with each other; p-values are corrected for their number. NAME=RUN gives a
+    model its name; runs of one name are seeds of one model. The folder of a sweep stands for its
+    finished runs: each of its settings is a model, with its seeds.
 
     Lengths are grouped as in the RMI paper, sizes by share of the image; p-values of groups are
     corrected by Holm's method. "More than elsewhere" is the difference in a group minus that in all
@@ -41,7 +41,7 @@ def compare(
             distractors (other objects of the category; once called rivals), or kinds of words
         comparison: which expressions are compared, in which groups
         resamples: draws of images, and swaps of models
-        examples: largest gains, and losses, to show
+        examples: largest gains, and losses, to show; of more than three models, json has them
         json: also write all that was found
         csv: also write all figures, in rows
 

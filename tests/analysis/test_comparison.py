@@ -84,10 +84,14 @@ def test_a_group_must_pass_the_correction() -> None:
     ],
 )
 def test_the_noise_of_seeds_is_warned_of_where_images_hide_it(gain: Gain, warned: bool) -> None:
-    warning = seed_warning(part("val", gain), METRIC, "A", "B")
+    warning = seed_warning(part("val", gain), METRIC, "A", ["B"])
     assert (warning is not None) == warned
     if warning is not None:
-        assert "inside the noise of the seeds (-5.00 to +9.00)" in warning
+        assert warning == (
+            "On val, the difference of A and B (+2.00 points, +1.00 to +3.00 over images; noise of "
+            "the seeds -5.00 to +9.00) is inside the noise of the seeds; train more of them before "
+            "calling it one."
+        )
 
 
 def test_one_image_has_no_interval() -> None:

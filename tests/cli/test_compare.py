@@ -125,6 +125,40 @@ def test_three_models(
         assert corrected[high] == pytest.approx(max(raw[high], corrected[low]))
 
 
+def test_many_models_have_a_row_each(
+    width: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = {f"m{n}": draw_results(60, noise=n, skill=0.4 * n) for n in range(5)}
+    runs = [str(write_run(tmp_path / name, table)) for name, table in tables.items()]
+    files = ["--json", str(tmp_path / "all.json")]
+    assert main(["compare", *runs, "--by", "length", "category", *files, *FEW]) == 0
+    *lines, _ = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    start = lines.index("val by length: overall IoU, in %")
+    rows = {line.split()[0]: line.split()[1:] for line in lines[start + 5 : start + 10]}
+    for name, table in tables.items():
+        words = table["words"].to_numpy()
+        bins = [words < 4, (words > 3) & (words < 7), (words > 6) & (words < 10), words > 9]
+        sums = [[table[c].to_numpy()[b].sum() for c in ("intersection", "union")] for b in bins]
+        assert rows[name] == [f"{100 * one / all_of_it:.2f}" for one, all_of_it in sums]
+    assert "In overall IoU on val, m4 is the highest of 5 models" in squeezed(" ".join(lines))
+    assert "m0 leads by, in points" in squeezed(" ".join(lines))
+    content = json.loads((tmp_path / "all.json").read_text())
+    assert [(pair["model"], pair["against"]) for pair in content["pairs"]] == [
+        (one, other) for number, one in enumerate(tables) for other in list(tables)[number + 1 :]
+    ]
+    of_first = {
+        row["against"]: row
+        for row in content["figures"]
+        if row.get("by") == "" and row["metric"] == "overall_iou" and "against" in row
+    }
+    for pair in content["pairs"][:4]:
+        assert pair["value"] == of_first[pair["against"]]["value"]
+        assert pair["p_value"] == of_first[pair["against"]]["p_value"]
+        assert pair["p_holm"] >= of_first[pair["against"]]["p_holm"], "of ten pairs instead of four"
+    assert content["rankings"][0] in squeezed(" ".join(lines))
+
+
 def test_one_of_three_that_is_another(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
