@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,9 @@ from refseg.training.module import ReferringSegmentation
 from refseg.training.run_lock import unwritable
 from refseg.training.run_summary import evaluated_by, write_summary
 from refseg.visualization import word_curves, write_png
+
+VALIDATION = "validate"
+"""In the folder of a training: the rows of its validation split, by the weights that are kept."""
 
 _VARIABLE = "REFSEG_RUN_FOLDER"  # the processes of a distributed run share the folder
 
@@ -78,9 +82,20 @@ class RunFolder:
         os.environ.pop(_VARIABLE, None)
 
     def finish_fit(
-        self, trainer: Trainer, module: ReferringSegmentation, data: LightningDataModule
+        self,
+        trainer: Trainer,
+        module: ReferringSegmentation,
+        data: LightningDataModule,
+        config: dict[str, Any],
     ) -> None:
-        """Evaluate the best checkpoint on the validation split; show and save the figures."""
+        """Evaluate the best checkpoint on the validation split; show and save what came out.
+
+        Args:
+            trainer: which has trained.
+            module: what it has trained.
+            data: what it was trained on.
+            config: of the run, plain values.
+        """
         callbacks = trainer.callbacks  # type: ignore[attr-defined]  # set by its constructor
         # Now: from here on, checkpoints are read whose time is another one.
         seconds = sum(c.seconds for c in callbacks if isinstance(c, TrainingClock))
@@ -95,6 +110,11 @@ class RunFolder:
             if sheet is not None and trainer.is_global_zero:
                 paths["examples"] = self.path / "examples.png"
                 write_png(paths["examples"], sheet)
+        if module.protocol_results and trainer.is_global_zero:
+            paths["results"] = self.path / VALIDATION / RESULTS_FILE
+            evaluated = evaluated_by(trainer, module, config)
+            kept = None if checkpoint is None else str(checkpoint)
+            write_summary(paths["results"].parent, replace(evaluated, checkpoint=kept))
         parameters = list(module.parameters())
         self._save(  # last of all: who finds it finds a finished run
             {
@@ -119,6 +139,7 @@ class RunFolder:
         The last weights count as well, even if no validation followed the last step. With
         `enable_checkpointing false` they are all there is, and nothing is saved.
         """
+        module.trained_steps = trainer.global_step  # until a checkpoint is read
         callback = trainer.checkpoint_callback
         best = getattr(callback, "best_model_path", "")
         score = getattr(callback, "best_model_score", None)

@@ -179,7 +179,7 @@ class RefsegCLI(LightningCLI):
             EndTogether(),
             self.taking,
             CompleteCheckpoint(self.config_dump),
-            *verb_callbacks(config, self.run_folder.path),
+            *verb_callbacks(str(self.subcommand), config, self.run_folder.path),
             *self._last_checkpoint(),
             *([TrainingClock(), EmptyPredictions()] if self.subcommand == "fit" else []),
             *self.lines,
@@ -218,7 +218,7 @@ class RefsegCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Evaluate the best checkpoint and show what came out."""
-        self.run_folder.finish_fit(self.trainer, self.model, self.datamodule)
+        self.run_folder.finish_fit(self.trainer, self.model, self.datamodule, self.config_dump)
         if self.trainer.is_global_zero:
             ResumeFile(self.run_folder.path).remove()
 

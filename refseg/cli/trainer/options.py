@@ -12,6 +12,7 @@ from refseg.training.callbacks import PredictionWriter
 from refseg.training.callbacks.crf import CRFEvaluation
 from refseg.training.callbacks.results import ResultsWriter
 from refseg.training.callbacks.word_curves import WordCurve
+from refseg.training.run_folder import VALIDATION
 
 EVALUATING = ("validate", "test")
 """The verbs that leave results."""
@@ -69,10 +70,11 @@ def add_verb_options(parser: LightningArgumentParser, verb: str) -> None:
         )
 
 
-def verb_callbacks(config: Namespace, folder: Path) -> list[Callback]:
-    """The callbacks that these options ask for.
+def verb_callbacks(verb: str, config: Namespace, folder: Path) -> list[Callback]:
+    """The callbacks that a verb has, and those that these options ask for.
 
     Args:
+        verb: of the trainer.
         config: of the verb.
         folder: of the run.
 
@@ -85,6 +87,8 @@ def verb_callbacks(config: Namespace, folder: Path) -> list[Callback]:
     callbacks: list[Callback] = [PredictionWriter(folder, queue)]
     if config.get("words"):
         callbacks.append(WordCurve())
+    if verb == "fit":
+        callbacks.append(ResultsWriter(folder / VALIDATION))
     if "save_masks" in config:
         callbacks.append(ResultsWriter(folder, config.save_masks))
         if queue is not None:

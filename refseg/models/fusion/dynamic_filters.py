@@ -1,6 +1,7 @@
 """The fusion of DMN: each word makes filters for the image, and an LSTM in every cell reads on."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -13,6 +14,21 @@ from refseg.models.fusion.base import WordByWord, WordStep, finer_maps, passed_d
 from refseg.models.fusion.projection import VisualProjection
 from refseg.precision import full_precision
 from refseg.types import Maps, TextFeatures
+
+EXPRESSIONS_AT_ONCE = 4
+"""Expressions of similar length that are read together."""
+
+
+class _Seen(NamedTuple):
+    """What a map of the image comes to before any word is heard.
+
+    Args:
+        cells: projected, as the LSTM of each cell reads them.
+        located: the map and its coordinates, which the filters respond to.
+    """
+
+    cells: Float[Tensor, " images cells mixed_dim"]
+    located: Float[Tensor, " images channels cells"]
 
 
 class DynamicFilters(WordByWord):
@@ -91,13 +107,12 @@ class DynamicFilters(WordByWord):
         self, maps: Maps, text: TextFeatures, image_index: Int64[Tensor, " expressions"]
     ) -> Maps:
         """Fuse each expression with the image that it looks at."""
-        mixed = self._mixed(maps[-1], text, image_index)
+        seen = self._seen(maps[-1])
         if self.as_one_sequence:
+            mixed = self._mixed(seen, text.words, image_index)
             state = self._one_sequence(mixed, text.token_mask)
         else:
-            last = text.token_mask.sum(1) - 1
-            every = torch.arange(last.shape[0], device=last.device)
-            state = self._states(mixed)[every, :, last]
+            state = self._last_states(seen, text, image_index)
         return (*finer_maps(maps, image_index), _as_map(state, maps[-1]))
 
     def steps(
@@ -105,7 +120,7 @@ class DynamicFilters(WordByWord):
     ) -> Iterator[WordStep]:
         """Yield the state after each word; the activation is its mean over the channels."""
         finer = finer_maps(maps, image_index)
-        mixed = self._mixed(maps[-1], text, image_index)
+        mixed = self._mixed(self._seen(maps[-1]), text.words, image_index)
         states = None if self.as_one_sequence else self._states(mixed)
         every = torch.arange(mixed.shape[0], device=mixed.device)
         last = text.token_mask.sum(1) - 1
@@ -118,25 +133,50 @@ class DynamicFilters(WordByWord):
             fused = _as_map(state, maps[-1])
             yield WordStep((*finer, fused), fused.mean(dim=1))
 
+    def _seen(self, maps: Float[Tensor, " images _ h w"]) -> _Seen:
+        """What does not depend on the words, once per image."""
+        dtype = self.word.weight.dtype
+        cells = self.visual(maps).to(dtype).flatten(2).transpose(1, 2)
+        h, w = maps.shape[-2:]
+        where = coordinates(h, w, maps.device).to(dtype).expand(maps.shape[0], -1, -1, -1)
+        return _Seen(cells, torch.cat([maps.to(dtype), where], dim=1).flatten(2))
+
     def _mixed(
-        self, seen: Tensor, text: TextFeatures, image_index: Tensor
+        self,
+        seen: _Seen,
+        words: Float[Tensor, " expressions words word_dim"],
+        image_index: Int64[Tensor, " expressions"],
     ) -> Float[Tensor, " expressions cells words mixed_dim"]:
         """What the LSTM of each cell reads."""
-        dtype = self.word.weight.dtype
-        words = text.words.to(dtype)
-        cells = self.visual(seen).to(dtype).flatten(2).transpose(1, 2).index_select(0, image_index)
-        mixed = cells[:, :, None] + self.word(words)[:, None]
+        words = words.to(self.word.weight.dtype)
+        mixed = seen.cells.index_select(0, image_index)[:, :, None] + self.word(words)[:, None]
         if not self.filters:
             return mixed
-        h, w = seen.shape[-2:]
-        where = coordinates(h, w, seen.device).to(dtype)
-        where = where.expand(seen.shape[0], -1, -1, -1)
-        image = torch.cat([seen.to(dtype), where], dim=1).flatten(2)
         filters = self.filter(words[:, :, -self.filter_dim :]).sigmoid()
         filters = filters.unflatten(2, (self.filters, -1)).flatten(1, 2)
-        response = filters @ image.index_select(0, image_index)  # expressions, words · K, cells
+        response = filters @ seen.located.index_select(0, image_index)
         response = response.unflatten(1, (-1, self.filters)).permute(0, 3, 1, 2)
         return mixed + self.response(response)
+
+    def _last_states(
+        self, seen: _Seen, text: TextFeatures, image_index: Int64[Tensor, " expressions"]
+    ) -> Float[Tensor, " expressions cells hidden_dim"]:
+        """The state of each cell after the last word.
+
+        Expressions of similar length are read together, up to the longest of them: what is padded
+        is hardly read.
+        """
+        last = text.token_mask.sum(1) - 1
+        every = torch.arange(last.shape[0], device=last.device)
+        if torch.compiler.is_exporting():  # which knows no control flow that depends on the data
+            return self._states(self._mixed(seen, text.words, image_index))[every, :, last]
+        order = last.argsort(stable=True)
+        found = []
+        for rows in order.split(EXPRESSIONS_AT_ONCE):
+            words = text.words.index_select(0, rows)[:, : int(last[rows].max()) + 1]
+            states = self._states(self._mixed(seen, words, image_index[rows]))
+            found.append(states[every[: len(rows)], :, last[rows]])
+        return torch.cat(found).index_select(0, order.argsort())
 
     def _states(
         self, mixed: Float[Tensor, " expressions cells words mixed_dim"]

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
 from refseg.evaluation.counting import PixelCounts
 from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.predictions import Predictions
-from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE
+from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE, SUMMARY_FILE
 from refseg.training.module import ReferringSegmentation
 from refseg.training.result_rows import add_measures, write_rows
 from refseg.types import Batch
@@ -74,7 +75,7 @@ class RowWriter:
 
 
 class ResultsWriter(Callback):
-    """Writes a row for each expression that `validate` or `test` evaluates.
+    """Writes a row for each expression that is evaluated: in a training, of its latest validation.
 
     On an error nothing is left behind.
 
@@ -87,7 +88,8 @@ class ResultsWriter(Callback):
         self.rows = RowWriter(folder, save_masks=save_masks)
 
     def _begin(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if not trainer.sanity_checking:
+        is_trial = bool(trainer.fast_dev_run) and trainer.state.fn == TrainerFn.FITTING  # type: ignore[attr-defined]  # set by its constructor
+        if not (trainer.sanity_checking or is_trial):
             self.rows.begin(trainer)
 
     def _add(
@@ -106,7 +108,7 @@ class ResultsWriter(Callback):
         assert isinstance(pl_module, ReferringSegmentation)
         self.rows.finish(trainer, pl_module)
         if trainer.is_global_zero:  # of an earlier evaluation; this one's are written afterwards
-            for name in (CRF_RESULTS_FILE, "words.png"):
+            for name in (SUMMARY_FILE, CRF_RESULTS_FILE, "words.png"):
                 self.rows.path.with_name(name).unlink(missing_ok=True)
 
     def on_exception(

@@ -1,5 +1,6 @@
 """Every config that comes with the package runs for a step."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from ...conftest import TINY, TINY_DATA
 from .modern.system import write_tokenizer
 
 STEP = "--trainer.fast_dev_run=true"
+SHORT = ["--trainer.max_steps=1", "--trainer.limit_val_batches=1"]
 
 
 def names(folder: str) -> list[str]:
@@ -22,7 +24,7 @@ def names(folder: str) -> list[str]:
 
 def test_no_folder_of_configs_is_forgotten() -> None:
     parts = {"backbone", "decoder", "fusion", "text_encoder"}
-    known = {*parts, "data", "logger", "modern", "paper", "sweeps", "trainer"}
+    known = {*parts, "compared", "data", "logger", "modern", "paper", "sweeps", "trainer"}
     assert {path.name for path in PACKAGE_CONFIGS.iterdir() if path.is_dir()} == known
     assert sorted(path.name for path in PACKAGE_CONFIGS.glob("*.yaml")) == [
         "lstm_cnn.yaml",
@@ -85,10 +87,22 @@ def test_data(shapes_root: Path, tmp_path: Path) -> None:
     assert main([*words, "--output", str(tmp_path)]) == 0
 
 
+@pytest.mark.parametrize("name", names("compared"))
+def test_compared_fusions_are_of_about_one_size(name: str, tmp_path: Path) -> None:
+    """Early fusions work in the widths of the backbone, and have 200,000 parameters more."""
+    words = ["fit", "--config", "rmi.yaml", "--config", name, *TINY_DATA, *SHORT]
+    assert main([*words, "--output", str(tmp_path)]) == 0
+    parameters = json.loads((tmp_path / "metrics.json").read_text())["parameters"]
+    early = name in {"compared/lavt_like.yaml", "compared/rela_like.yaml"}
+    assert 1_040_000 < parameters < (1_280_000 if early else 1_120_000)
+
+
 def test_sweeps(tmp_path: Path) -> None:
     for name in names("sweeps"):
-        runs = plan(read_sweep(PACKAGE_CONFIGS / name), tmp_path, overrides=())
-        assert len(runs) == 3 * len(names("fusion"))  # seeds
+        sweep = read_sweep(PACKAGE_CONFIGS / name)
+        assert sorted(sweep.parameters["config"]) == names("compared")
+        runs = plan(sweep, tmp_path, overrides=())
+        assert len(runs) == 3 * len(names("compared"))  # seeds
         assert "rmi.yaml" in yaml.safe_dump([list(run.command) for run in runs])
 
 

@@ -12,6 +12,8 @@ import yaml
 from PIL import Image
 
 from refseg.__main__ import main
+from refseg.evaluation.figures import figures_of
+from refseg.evaluation.results import read_results
 
 from ...conftest import TINY
 
@@ -33,6 +35,23 @@ def test_fit_leaves_a_checkpoint_its_config_figures_and_pictures(run: Path) -> N
     with Image.open(run / "examples.png") as sheet:
         assert min(sheet.size) > 200
     assert list((run / "logs").glob("events.out.tfevents.*"))
+
+
+def test_fit_leaves_the_rows_of_its_validation(run: Path) -> None:
+    """By the weights that are kept, as `refseg validate` would write them afterwards."""
+    results = read_results(run)
+    assert results.path == run / "validate" / "results.parquet"
+    assert results.summary["metrics"] == figures(run)
+    assert figures_of(results.table) == figures(run)
+    kept = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    assert results.summary["trained_steps"] == kept["global_step"]
+    assert results.summary["checkpoint"] == str(run / "checkpoints" / "best.ckpt")
+
+
+def test_a_trial_leaves_no_rows(tmp_path: Path) -> None:
+    words = ["--config", "rmi.yaml", *TINY, "--trainer.fast_dev_run=true"]
+    assert main(["fit", *words, "--output", str(tmp_path)]) == 0
+    assert not (tmp_path / "validate").exists()
 
 
 def test_test_repeats_the_figures_of_fit_bit_for_bit(run: Path, tmp_path: Path) -> None:
