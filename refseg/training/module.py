@@ -311,16 +311,20 @@ class ReferringSegmentation(EvaluatingModule):
             "backbone_weights", self.backbone_weights
         )
 
+    def loss_of(self, batch: Batch) -> Float[Tensor, ""]:
+        """What training minimises, of one batch."""
+        if self.regions is not None:
+            return self.regions(self.segmenter, batch, cast("MaskLoss", self.loss).of_masks)
+        loss: Tensor = self.loss(self.segmenter(batch), batch)
+        return loss
+
     def training_step(self, batch: Batch, batch_index: int) -> Float[Tensor, ""]:
         """The loss of one batch.
 
         Raises:
             TrainingError: the loss is not finite.
         """
-        if self.regions is None:
-            loss = self.loss(self.segmenter(batch), batch)
-        else:
-            loss = self.regions(self.segmenter, batch, cast("MaskLoss", self.loss).of_masks)
+        loss = self.loss_of(batch)
         if not torch.isfinite(loss):
             raise TrainingError(self._not_finite(loss, batch))
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))

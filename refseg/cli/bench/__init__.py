@@ -11,8 +11,13 @@ VERBS = {
         "refseg.cli.bench.evaluation:bench_evaluation",
         "what evaluation costs beside the network, in time and memory",
     ),
+    "fusion": Verb(
+        "refseg.cli.bench.fusion:bench_fusion",
+        "what each fusion costs: parameters, operations, memory, time per expression",
+    ),
 }
 EXAMPLES = """\
 examples:
   refseg bench data
-  refseg bench evaluation --expressions 100000"""
+  refseg bench evaluation --expressions 100000
+  refseg bench fusion"""

@@ -1,5 +1,6 @@
 """How a word of a command line becomes a value of the type that a function's parameter has."""
 
+import math
 import types
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
@@ -84,7 +85,7 @@ def kind_of(hint: object) -> Kind:
     if hint is int:
         return Kind(_whole_number(option.least), 1, (), option.metavar or "N", option)
     if hint is float:
-        return Kind(_number, 1, (), option.metavar or "X", option)
+        return Kind(_number(option.least), 1, (), option.metavar or "X", option)
     if hint is Path:
         return Kind(Path, 1, (), option.metavar or "FILE", option)
     if hint is str:
@@ -107,11 +108,19 @@ def _whole_number(least: int | None) -> Callable[[str], int]:
     return read
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"expected a number, got '{text}'") from None
+def _number(least: int | None) -> Callable[[str], float]:
+    wanted = "a number" if least is None else f"a number from {least}"
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ArgumentTypeError(f"expected {wanted}, got '{text}'") from None
+        if least is not None and not least <= value < math.inf:
+            raise ArgumentTypeError(f"expected {wanted}, got {text}")
+        return value
+
+    return read
 
 
 def _one_of(choices: Sequence[str]) -> Callable[[str], str]:

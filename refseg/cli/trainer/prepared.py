@@ -52,12 +52,15 @@ class _PreparingCLI(RefsegCLI):
         pass
 
 
-def prepare_run(words: Sequence[str]) -> PreparedRun:
+def prepare_run(
+    words: Sequence[str], data: type[ReferringDataModule] = ReferringDataModule
+) -> PreparedRun:
     """Make the parts of a run.
 
     Args:
         words: what would follow `refseg fit`; with `--ckpt_path`, the backbone has the weights of
             that checkpoint, whose config is taken where none is named.
+        data: the class of the data, which takes the same options.
 
     Raises:
         ConfigError: the config is one of several stages, or its weights do not fit.
@@ -74,7 +77,7 @@ def prepare_run(words: Sequence[str]) -> PreparedRun:
     sys.argv = ["refseg", "fit", *resolve_configs(with_config_of_checkpoint(words))]
     made = _PreparingCLI(
         ReferringSegmentation,
-        ReferringDataModule,
+        data,
         save_config_callback=None,
         auto_configure_optimizers=False,
         parser_class=RefsegParser,
