@@ -160,6 +160,7 @@ def _show_sizes(figures: "Sequence[FusionFigures]", console: "Console") -> None:
             _millions(row.flops),
             f"{_millions(row.memory)} MB",
         )
+    console.print("Size; operations of a forward pass; memory of a step, without the weights")
     console.print(table)
 
 
@@ -191,11 +192,12 @@ def _show_sharing(
             _ratio(row.one_per_image_ratio),
             _millions(row.one_per_image_flops),
         )
-    console.print(
-        "\nForward pass per expression, where several expressions look at an image, and where each "
-        "has its own"
-    )
+    console.print("\nForward pass per expression: several share an image, or each has its own")
     console.print(table)
+    if any(row.sites for row in figures):
+        console.print(
+            "\nearly: the backbone hears the words, and its later stages run per expression"
+        )
 
 
 def _table(*heads: str) -> "Table":
