@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float64
 
-from refseg.analysis.sums import column
+from refseg.analysis.sums import column, image_codes
 
 
 class Example(NamedTuple):
@@ -79,6 +79,28 @@ def gain_rows(
     gains = [row for row in order[:number].tolist() if gain[row] > 0]
     losses = [row for row in order[::-1][:number].tolist() if gain[row] < 0]
     return gains, losses
+
+
+def disagreement_rows(models: Sequence[Sequence[pa.Table]], number: int) -> list[int]:
+    """The numbers of the rows where the IoU of the best and of the worst model lie furthest apart.
+
+    Of an image, the first such expression is taken.
+
+    Args:
+        models: results of each model, a table for each seed: the same expressions in the same
+            order.
+        number: of rows, at most.
+    """
+    every = np.stack([_mean_iou(tables) for tables in models])
+    apart = every.max(axis=0) - every.min(axis=0)
+    images = image_codes(models[0][0])
+    rows: list[int] = []
+    for row in np.argsort(-apart, kind="stable").tolist():
+        if len(rows) == number or apart[row] == 0:
+            break
+        if images[row] not in images[rows]:
+            rows.append(row)
+    return rows
 
 
 def _mean_iou(tables: Sequence[pa.Table]) -> Float64[np.ndarray, " expressions"]:

@@ -67,6 +67,6 @@ def report(
         device=device,
         import_packages=packages,
     )
-    for sentence in found.verdicts:
+    for sentence in found.rankings or found.verdicts:
         print(sentence)
     print(path)

@@ -10,13 +10,27 @@ import numpy as np
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-SERIES_COLORS = ("#3d85c6", "#e08a2c", "#2aa17c", "#c9609f", "#8f74d6", "#8a9099")
+SERIES_COLORS = (
+    *("#3d85c6", "#e08a2c", "#2aa17c", "#c9609f"),
+    *("#8f74d6", "#8a9099", "#a8820c", "#d1495b"),
+)
 """Told apart on white and on black, also by those who confuse red and green."""
 
-_PATTERNS = ("", "/", ".", "x", "-", "\\")  # … and by those who see no colours, or print in grey
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
+# … and by those who see no colours, or print in grey
+_PATTERNS = ("", "/", ".", "x", "-", "\\", "+", "|")
+_DASHES = (
+    *("solid", "dash", "dot", "dashdot", "longdash", "longdashdot"),
+    *("12px,3px,3px,3px", "3px,9px"),
+)
+SERIES_SYMBOLS = (
+    *("circle", "square", "diamond", "cross", "x"),
+    *("triangle-up", "triangle-down", "star"),
+)
+"""Forms of dots, one for each series."""
+
 _BAR_HEIGHT = 22
+MOST_BANDS = 4
+"""So many curves have bands; of more, they would hide each other."""
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
 
 Ends = Sequence[tuple[float, float]]
@@ -62,19 +76,22 @@ def bar_chart(
         across, along = (list(values), labels) if horizontal else (labels, list(values))
         value = "x" if horizontal else "y"
         label = "y" if horizontal else "x"
-        marker: dict[str, Any] = {"color": _of(SERIES_COLORS, number), "line": {"width": 0}}
+        marker: dict[str, Any] = {
+            "color": series_style(SERIES_COLORS, number),
+            "line": {"width": 0},
+        }
         more: dict[str, Any] = {}
         hover = f"%{{{value}:{form}}}"
         if intervals is not None:
             ends = intervals[series_name]
             marker["pattern"] = {
-                "shape": _of(_PATTERNS, number),
+                "shape": series_style(_PATTERNS, number),
                 "fillmode": "overlay",
                 "fgcolor": "rgba(0,0,0,0.6)",
                 "solidity": 0.2,
             }
-            more[f"error_{value}"] = _error_bars(values, ends)
-            more["customdata"] = [_interval_text(*both, percent) for both in ends]
+            more[f"error_{value}"] = error_bars(values, ends)
+            more["customdata"] = [interval_text(*both, percent) for both in ends]
             hover += " %{customdata}"
         figure.add_bar(
             x=across,
@@ -88,7 +105,7 @@ def bar_chart(
     bars = len(labels) * (1 if intervals is None else len(series))
     height = 90 + _BAR_HEIGHT * max(bars, len(labels)) if horizontal else 320
     height += 20 if horizontal and value_title else 0
-    _lay_out(figure, height, len(series))
+    lay_out(figure, height, len(series))
     labelled, measured = ("yaxis", "xaxis") if horizontal else ("xaxis", "yaxis")
     # "category": else "1" and "3–4" would be taken for numbers or dates.
     figure.update_layout(
@@ -111,9 +128,7 @@ def bar_chart(
                 "gridcolor": "#888888",
                 "nticks": 6 if intervals is None else 5,
                 "tickangle": None if intervals is None else 0,
-                # Small, for a phone, where long labels leave little room.
-                "tickfont": {"size": 13 if intervals is None else 11},
-                "title": _axis_title(value_title),
+                "title": axis_title(value_title),
             },
         }
     )
@@ -134,6 +149,8 @@ def curve_chart(
 ) -> "Figure":
     """Draw lines over a common axis, shares over shares, each with its interval as a band.
 
+    More than `MOST_BANDS` lines have none; their intervals are shown while a place is pointed at.
+
     Args:
         places: on the axis, [0, 1].
         series: for each name, one share per place, [0, 1].
@@ -152,13 +169,14 @@ def curve_chart(
 
     figure = graph_objects.Figure()
     for number, (series_name, values) in enumerate(series.items()):
-        name, color = html.escape(series_name), _of(SERIES_COLORS, number)
+        name, color = html.escape(series_name), series_style(SERIES_COLORS, number)
         hover = (
             f"%{{x:{'.0%' if percent else '.2f'}}}: %{{y:.1%}} %{{customdata}}<extra>{name}</extra>"
         )
         ends: Ends = [(math.nan, math.nan)] * len(places)
         if intervals is not None:
             ends = intervals[series_name]
+        if intervals is not None and len(series) <= MOST_BANDS:
             known = [(x, *both) for x, both in zip(places, ends, strict=True) if both[0] == both[0]]
             figure.add_scatter(
                 x=[x for x, _, _ in known] + [x for x, _, _ in reversed(known)],
@@ -175,13 +193,13 @@ def curve_chart(
             y=list(values),
             name=name,
             mode="lines+markers" if marked else "lines",
-            marker={"size": 8, "symbol": _of(_SYMBOLS, number)},
+            marker={"size": 8, "symbol": series_style(SERIES_SYMBOLS, number)},
             cliponaxis=False,
-            line={"color": color, "width": 3, "dash": _of(_DASHES, number)},
-            customdata=[_interval_text(*both, percent=True) for both in ends],
+            line={"color": color, "width": 3, "dash": series_style(_DASHES, number)},
+            customdata=[interval_text(*both, percent=True) for both in ends],
             hovertemplate=hover,
         )
-    _lay_out(figure, 320, len(series))
+    lay_out(figure, 320 if len(series) <= MOST_BANDS else 460, len(series))
     axis: dict[str, Any] = {
         "fixedrange": True,
         "automargin": True,
@@ -193,15 +211,22 @@ def curve_chart(
         "tickcolor": "rgba(0,0,0,0)",
     }
     form = ".0%" if percent else ".1f"
-    figure.update_xaxes(title=_axis_title(x_title), tickformat=form, range=[0, 1], **axis)
+    figure.update_xaxes(title=axis_title(x_title), tickformat=form, range=[0, 1], **axis)
     if marked:
         figure.update_xaxes(tickvals=list(places), ticklabeloverflow="allow")
         figure.update_layout(margin_r=24)
-    figure.update_yaxes(title=_axis_title(y_title), tickformat=".0%", range=[0, 1.02], **axis)
+    figure.update_yaxes(title=axis_title(y_title), tickformat=".0%", range=[0, 1.02], **axis)
     return figure
 
 
-def _lay_out(figure: "Figure", height: int, series: int) -> None:
+def lay_out(figure: "Figure", height: int, series: int) -> None:
+    """Give a figure the looks that all of a page have in common.
+
+    Args:
+        figure: to change.
+        height: pixels.
+        series: how many; the names of several are shown above.
+    """
     figure.update_layout(
         template="none",
         height=height,
@@ -218,11 +243,22 @@ def _lay_out(figure: "Figure", height: int, series: int) -> None:
     )
 
 
-def _axis_title(text: str) -> dict[str, Any]:
+def axis_title(text: str) -> dict[str, Any]:
+    """The title of an axis as Plotly takes it.
+
+    Args:
+        text: what the axis is; empty for none.
+    """
     return {"text": html.escape(text), "standoff": 8, "font": {"size": 13}}
 
 
-def _error_bars(values: Sequence[int | float], ends: Ends) -> dict[str, Any]:
+def error_bars(values: Sequence[int | float], ends: Ends) -> dict[str, Any]:
+    """Intervals as lines through the values, as Plotly takes them.
+
+    Args:
+        values: of a series.
+        ends: of their intervals; NaN draws none.
+    """
     return {
         "type": "data",
         "symmetric": False,
@@ -234,11 +270,28 @@ def _error_bars(values: Sequence[int | float], ends: Ends) -> dict[str, Any]:
     }
 
 
-def _interval_text(low: float, high: float, percent: bool) -> str:
+def interval_text(low: float, high: float, percent: bool) -> str:
+    """An interval in the text that is shown while a value is pointed at; empty for NaN.
+
+    Args:
+        low: lower end.
+        high: upper end.
+        percent: the ends are shares.
+
+    Example:
+        >>> interval_text(0.25, 0.5, percent=True)
+        '[25.0%, 50.0%]'
+    """
     if not (math.isfinite(low) and math.isfinite(high)):
         return ""
     return f"[{low:.1%}, {high:.1%}]" if percent else f"[{low:,.4g}, {high:,.4g}]"
 
 
-def _of(values: Sequence[str], number: int) -> str:
+def series_style(values: Sequence[str], number: int) -> str:
+    """The colour or form of a series; of more than there are, some have the same.
+
+    Args:
+        values: colours or forms.
+        number: of the series, from 0.
+    """
     return values[number % len(values)]

@@ -248,7 +248,7 @@ def test_three_runs_stand_below_each_other(fakes: Path, tmp_path: Path) -> None:
     assert main(["report", *runs, "--output", str(path), *FEW]) == 0
     page = read_page(path)
     heads, *rows = cells(section(page, "Figures on val").find(".//table"))
-    assert heads == ["metric", "in %", "difference", "p (Holm)"]
+    assert heads == ["metric", "in\u00a0%", "difference", "p (Holm)"]
     assert rows[0] == ["overall IoU"]
     overall = [
         100 * figures_of(read_results(Path(run)).table)["val"]["overall_iou"] for run in runs
@@ -264,7 +264,7 @@ def test_three_runs_stand_below_each_other(fakes: Path, tmp_path: Path) -> None:
     heads, *rows = cells(section(page, "By length of the expression, in words").find(".//table"))
     assert heads[:3] == ["length", "overall IoU", "difference"]
     assert [row[0] for row in rows[1:4]] == ["rmi-0", "lstm-0", "lstm-1"]
-    assert " n = " in rows[0][0]
+    assert " n\u00a0=\u00a0" in rows[0][0]
 
 
 def test_after_crf_the_page_says_so(fakes: Path, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_seeds(fakes: Path, tmp_path: Path) -> None:
     page = read_page(path)
     heads, first, *_ = cells(section(page, "Figures on val").find(".//table"))
     assert heads[-2:] == ["p over images", "p over seeds"]
-    assert " ± " in first[1]
+    assert "\u00a0±\u00a0" in first[1]
     assert "mean of 2 seeds" in text_of(section(page, "Gallery"))
     runs_table = section(page, "What was run").find(".//table")
     assert cells(runs_table)[0][1:] == [

@@ -189,8 +189,8 @@ def test_the_keyboard_is_enough(page: "Page") -> None:
 def test_the_page_never_scrolls_sideways(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    page.wait_for_timeout(200)  # charts follow
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # Charts follow a little later.
+    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
 
 
 def test_dark_and_light(page: "Page") -> None:
@@ -242,6 +242,40 @@ def test_tables_of_several_models_fit_screen_and_paper(
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 680, "height": 900})
     assert page.evaluate(hidden) == []
+    page.close()
+
+
+def test_eight_models_on_a_phone(browser: "Browser", tmp_path: Path) -> None:
+    runs = [tmp_path / f"a_longer_name_{number}" for number in range(8)]
+    for number, run in enumerate(runs):
+        write_results(run / "results.parquet", draw_results(40, noise=number, skill=0.2 * number))
+    path = tmp_path / "page.html"
+    options = ["--output", str(path), "--cases=0", "--resamples=100"]
+    assert main(["report", *map(str, runs), *options]) == 0
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.goto(path.as_uri())
+    page.locator(".js-plotly-plot .main-svg").nth(5).wait_for(state="attached")
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    wide = page.locator(".scroll:visible").first
+    name, figure = (wide.locator(f"tbody tr:first-child {cell}").first for cell in ("th", "td"))
+    before = name.bounding_box(), figure.bounding_box()
+    wide.evaluate("box => { box.scrollLeft = 100; }")
+    after = name.bounding_box(), figure.bounding_box()
+    assert after[0]["x"] == before[0]["x"], "the name stays"
+    assert after[1]["x"] == before[1]["x"] - 100
+    assert after[0]["width"] < 390 / 2.5
+    small = (
+        "[...document.querySelectorAll('body *')].filter(e => !e.children.length"
+        " && e.textContent.trim() && e.getClientRects().length"
+        " && parseFloat(getComputedStyle(e).fontSize) < 13).map(e => e.textContent)"
+    )
+    assert page.evaluate(small) == []
+    lines = (
+        "cell => { const range = document.createRange(); range.selectNodeContents(cell);"
+        " return range.getClientRects().length; }"
+    )
+    for cell in wide.locator("td :is(b, small)").all():
+        assert cell.evaluate(lines) == 1, "no figure is broken over lines"
     page.close()
 
 

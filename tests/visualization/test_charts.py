@@ -86,3 +86,13 @@ def test_curves_have_bands_and_dashes() -> None:
     band = figure.data[0]
     assert (tuple(band.x), tuple(band.y)) == ((0, 1, 1, 0), (1.0, 0.4, 0.2, 0.9))
     assert figure.layout.showlegend
+
+
+def test_eight_curves_are_told_apart_and_have_no_bands() -> None:
+    series = {f"model {number}": [1.0, 0.1 * number] for number in range(8)}
+    ends = {name: [(0.9, 1.0), (0.0, 0.8)] for name in series}
+    figure = curve_chart([0.0, 1.0], series, x_title="IoU", y_title="share", intervals=ends)
+    assert [trace.name for trace in figure.data] == list(series)
+    assert len({trace.line.color for trace in figure.data}) == 8
+    assert len({trace.line.dash for trace in figure.data}) == 8
+    assert figure.data[0].customdata == ("[90.0%, 100.0%]", "[0.0%, 80.0%]")

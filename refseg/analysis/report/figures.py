@@ -8,11 +8,18 @@ from refseg.analysis.bootstrap import bootstrap_each
 from refseg.analysis.comparison import Part
 from refseg.analysis.figure_texts import UNKNOWN, figure_text, percent
 from refseg.analysis.findings import Findings
-from refseg.analysis.report.html_tables import accuracies_of, differences, groups, has_noise
+from refseg.analysis.report.html_tables import accuracies_of, differences, groups
+from refseg.analysis.report.many_models import (
+    breakdown_section,
+    capital,
+    coverage,
+    figures_section,
+    pairs_section,
+)
 from refseg.analysis.sums import PRECISION
 from refseg.analysis.verdict import breakdown_verdict
 from refseg.evaluation.tables import metric_title
-from refseg.visualization.charts import bar_chart, curve_chart
+from refseg.visualization.charts import MOST_BANDS, bar_chart, curve_chart
 from refseg.visualization.html.markup import HtmlTable
 from refseg.visualization.html.pages import Fold, Section, folded
 
@@ -59,17 +66,27 @@ def metric_sections(found: Findings, paired: Paired) -> list[Section]:
                 HtmlTable(["metric", *(part.split for part in whole)], rows),
             )
         ]
-    return [
-        Section(
-            f"Figures on {part.split}",
-            f"In percent, over {part.expressions:,} expressions in {part.images:,} images; "
-            f"{_BRACKETS}{_seeds([part])}. Differences: {found.first} minus the other, p-values of "
-            "a paired permutation test over images"
-            f"{' and of the spread of the seeds' if has_noise(part) else ''}.",
-            differences(part, found, paired[part.split]),
+    sections = []
+    for part in whole:
+        split = part.split
+        sections.append(
+            figures_section(part, found, paired[split])
+            if found.has_many
+            else _side_by_side(part, found, paired[split])
         )
-        for part in whole
-    ]
+        if split in found.pairs:
+            models = list(found.contenders)
+            sections.append(pairs_section(split, found.metric, found.pairs[split], models))
+    return sections
+
+
+def _side_by_side(part: Part, found: Findings, tables: Mapping[str, Sequence[pa.Table]]) -> Section:
+    return Section(
+        f"Figures on {part.split}",
+        f"In percent, over {part.expressions:,} expressions in {part.images:,} images; {_BRACKETS}"
+        f"{_seeds([part])}. Differences: {found.first} minus the other. {coverage(part)}",
+        differences(part, found, tables),
+    )
 
 
 def curve_section(
@@ -97,13 +114,19 @@ def curve_section(
     ]
     return Section(
         f"Precision over thresholds, {split}",
-        "Share of the expressions whose IoU is at least as high; the band is the 95 % interval.",
+        "Share of the expressions whose IoU is at least as high; "
+        + (
+            "the band is the 95 % interval."
+            if len(paired) <= MOST_BANDS
+            else "95 % intervals are shown while a curve is pointed at."
+        ),
         [
             curve_chart(
                 _PLACES, curves, x_title="IoU threshold", y_title="expressions", intervals=ends
             ),
             folded("In numbers, in %", HtmlTable(heads, rows), f"Precision on {split} in numbers"),
         ],
+        wide=len(paired) > MOST_BANDS,
     )
 
 
@@ -126,6 +149,8 @@ def breakdown_parts(
 
 def _breakdown(members: Sequence[Part], found: Findings) -> Section:
     metric, by, split = found.metric, members[0].by, members[0].split
+    if found.has_many:
+        return breakdown_section(members, found, _TITLES[by])
     names = [found.first, *found.others]
     labels = [f"{part.group}, n = {part.expressions:,}" for part in members]
     figures = {name: [part.figures[metric][name].interval for part in members] for name in names}
@@ -137,7 +162,7 @@ def _breakdown(members: Sequence[Part], found: Findings) -> Section:
         value_title=metric_title(metric),
         intervals={name: [(i.low, i.high) for i in found] for name, found in figures.items()},
     )
-    text = f"{_capital(metric_title(metric))} on {split}, with 95 % intervals."
+    text = f"{capital(metric_title(metric))} on {split}, with 95 % intervals."
     verdicts = [breakdown_verdict(members, metric, found.first, other) for other in found.others]
     table, title = groups(members, found), _TITLES[by]
     return Section(
@@ -145,10 +170,6 @@ def _breakdown(members: Sequence[Part], found: Findings) -> Section:
         " ".join([text, *verdicts]),
         [chart, folded("In numbers, in %", table, f"{title}, {split}, in numbers")],
     )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _seeds(parts: Sequence[Part]) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from refseg.analysis.cases import choose_cases
-from refseg.analysis.examples import gain_rows
+from refseg.analysis.examples import disagreement_rows, gain_rows
 from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.true_masks import Mask, Pixels, image_of, true_masks
+from refseg.analysis.verdict import joined
 from refseg.visualization.html.filters import Counted, expression_filter
 from refseg.visualization.html.galleries import LEGEND, Album, Card, View, gallery
 from refseg.visualization.html.markup import Html
@@ -19,6 +20,9 @@ from refseg.visualization.html.readings import ReadCard, word_strips
 
 FILTERED = 60_000
 """So many expressions a page can be filtered by; of more, so many are drawn by chance."""
+
+_COUNTED = 120_000  # pairs of numbers of all runs together: about 1 MB of the page
+_SIDE_BY_SIDE = 3  # models; of more, all are shown for each expression, and these are fewer
 
 _TITLES = {
     "best": "Best",
@@ -51,7 +55,8 @@ class Cases:
         self.tables, self.runs = tables, runs
         self.groups = _groups(tables, number, seed)
         rows = sorted({row for _, chosen in self.groups.values() for row in chosen})
-        self.filtered = _filtered(len(next(iter(tables.values()))[0]), rows, seed)
+        most = min(FILTERED, _COUNTED // sum(map(len, tables.values())))
+        self.filtered = _filtered(len(next(iter(tables.values()))[0]), rows, most, seed)
         chosen = pa.array(rows, pa.int64())
         first = next(iter(tables.values()))[0].take(chosen)
         truths = true_masks(first, next(iter(runs.values())).config, root)
@@ -105,6 +110,30 @@ class Cases:
         several = any(len(seeds) > 1 for seeds in self.tables.values())
         text = "Masks are those of each model's first seed. " if several else ""
         return Section("Gallery", text, [LEGEND, content], wide=True)
+
+    def strip_sections(self, number: int, album: Album) -> list[Section]:
+        """How each model reads some of the sentences, or why that is not shown.
+
+        Of many models, those that have nothing to show share a section.
+
+        Args:
+            number: of sentences.
+            album: keeps the images.
+        """
+        if len(self.runs) <= _SIDE_BY_SIDE:
+            return [self.strip_section(name, number, album) for name in self.runs]
+        reasons = {name: run.why_no_strips() for name, run in self.runs.items()}
+        sections = [
+            self.strip_section(name, number, album)
+            for name, reason in reasons.items()
+            if reason is None
+        ]
+        silent: dict[str, list[str]] = {}
+        for name, reason in reasons.items():
+            if reason is not None:
+                silent.setdefault(reason, []).append(name)
+        text = " ".join(f"{joined(names)}: {reason}" for reason, names in silent.items())
+        return [*sections, *([Section("Not word by word", text, Html(""))] if silent else [])]
 
     def strip_section(self, model: str, number: int, album: Album) -> Section:
         """How a model reads some of the sentences, or why that is not shown.
@@ -178,6 +207,13 @@ def _groups(
     chosen = choose_cases(tables[first][0], number, seed)
     if not others:
         return {_TITLES[kind]: ([first], rows) for kind, rows in chosen.items()}
+    if len(tables) > _SIDE_BY_SIDE:
+        apart = disagreement_rows(list(tables.values()), number)
+        chance = [row for row in chosen["random"] if row not in apart]
+        return {
+            "Where the models differ the most": (list(tables), apart),
+            _TITLES["random"]: (list(tables), chance),
+        }
     groups = {}
     for other in others:
         gains, losses = gain_rows(tables[first], tables[other], number)
@@ -187,11 +223,11 @@ def _groups(
     return groups
 
 
-def _filtered(count: int, shown: Iterable[int], seed: int) -> list[int]:
+def _filtered(count: int, shown: Iterable[int], most: int, seed: int) -> list[int]:
     """The rows that can be filtered: all, or some drawn by chance and those that are shown."""
-    if count <= FILTERED:
+    if count <= most:
         return list(range(count))
-    drawn = np.random.default_rng(seed).choice(count, FILTERED, replace=False).tolist()
+    drawn = np.random.default_rng(seed).choice(count, most, replace=False).tolist()
     return sorted({*shown, *drawn})
 
 

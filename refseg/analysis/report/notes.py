@@ -15,29 +15,62 @@ from refseg.visualization.html.pages import Section
 from refseg.visualization.html.rendering import render
 
 _UNKNOWN = "–"
+_COLUMNS = 4  # runs, which a page is wide enough for
 
 
 def runs_section(runs: Mapping[str, RunMasks], page: Path) -> Section:
-    """A column for each run, and its config below.
+    """What each run was, and its config below.
+
+    A few runs have a column each; of many, what is the same for all is said once, and each run has
+    a row with the rest.
 
     Args:
         runs: by the name that the page gives them.
         page: where the page is written: files are named from there.
     """
     described = [_described(run, number, page) for number, run in enumerate(runs.values())]
-    rows = [
-        (label, [about.get(label, _UNKNOWN) for about in described])
-        for label in dict.fromkeys(label for about in described for label in about)
-    ]
+    labels = list(dict.fromkeys(label for about in described for label in about))
+    of_label = {label: [about.get(label, _UNKNOWN) for about in described] for label in labels}
     configs = [
         _config(name, run.config, number)
         for number, (name, run) in enumerate(runs.items())
         if run.config
     ]
-    heads = ["run", *runs]
-    content = [HtmlTable(heads, rows), *configs]
     text = "Files are where they were when this page was written."
-    return Section("What was run", text, content)
+    if len(runs) <= _COLUMNS:
+        table = HtmlTable(["run", *runs], list(of_label.items()))
+        return Section("What was run", text, [table, *configs])
+    same = {
+        label: cells[0] for label, cells in of_label.items() if cells.count(cells[0]) == len(cells)
+    }
+    other = [label for label in labels if label not in same]
+    rows = [
+        (name, [of_label[label][number] for label in other]) for number, name in enumerate(runs)
+    ]
+    return Section(
+        "What was run",
+        text,
+        [
+            HtmlTable(["all runs", ""], [(label, [cell]) for label, cell in same.items()]),
+            HtmlTable(["run", *other], rows),
+            render("configs.html", configs=configs),
+        ],
+    )
+
+
+def notes_on_masks(runs: Mapping[str, RunMasks]) -> list[str]:
+    """What a reader should know of the predictions that are shown; what several have, once.
+
+    Args:
+        runs: the first seed of each model, by the name of the model.
+    """
+    if len(runs) == 1:
+        return next(iter(runs.values())).notes()
+    of_note: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        for note in run.notes():
+            of_note.setdefault(note, []).append(name)
+    return [f"{', '.join(names)}: {note}" for note, names in of_note.items()]
 
 
 def _described(run: RunMasks, number: int, page: Path) -> dict[str, str | Html]:

@@ -11,7 +11,7 @@ from refseg.analysis.figure_texts import percent
 from refseg.analysis.findings import Findings, compare
 from refseg.analysis.report.figures import breakdown_parts, curve_section, metric_sections
 from refseg.analysis.report.gallery import Cases
-from refseg.analysis.report.notes import runs_section, titles
+from refseg.analysis.report.notes import notes_on_masks, runs_section, titles
 from refseg.analysis.report.word_curves import word_sections
 from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.runs import Contenders, Run, Runs
@@ -150,19 +150,20 @@ def _write(
     if cases:
         sections.append(gallery.gallery_section(album))
     if strips and cases:
-        sections += [gallery.strip_section(name, strips, album) for name in firsts]
+        sections += gallery.strip_sections(strips, album)
     every = dict(zip(titles(seeds), [one for runs in seeds.values() for one in runs], strict=True))
     sections.append(runs_section(every, path))
     notes = [*found.notes, *gallery.notes]
-    for name, run in firsts.items():
-        notes += [f"{name}: {note}" if found.others else note for note in run.notes()]
+    notes += notes_on_masks(firsts)
     write_page(
         path,
         _title(found),
         _subtitle(contenders, whole, [name for name, run in firsts.items() if run.after_crf]),
         _tiles(found, whole[0]),
         sections,
-        lead=found.verdicts or [summary_sentence(found.parts, found.metric, found.first)],
+        lead=found.rankings
+        or found.verdicts
+        or [summary_sentence(found.parts, found.metric, found.first)],
         notes=notes,
         script=FILTER_SCRIPT,
         unseen=album.markup(),
@@ -187,6 +188,9 @@ def _joined(of_splits: Sequence[Sequence[pa.Table]]) -> list[pa.Table]:
 def _title(found: Findings) -> str:
     if not found.others:
         return found.first
+    if found.has_many:
+        sweep = "" if found.sweep is None else f"{found.sweep.name}: "
+        return f"{sweep}{len(found.contenders)} models compared"
     return f"{found.first} compared with {' and '.join(found.others)}"
 
 
@@ -202,8 +206,18 @@ def _subtitle(contenders: Contenders, whole: Sequence[Part], refined: Sequence[s
 
 def _tiles(found: Findings, part: Part) -> list[tuple[str, str]]:
     names = [found.first, *found.others]
+    metric = found.metric
+    if found.has_many:  # the first table has the figures of all
+        figures = {name: part.figures[metric][name].interval.value for name in names}
+        best = max(figures, key=figures.__getitem__)
+        return [
+            (f"{percent(figures[best])} %", f"{metric_title(metric)} on {part.split}: {best}"),
+            (f"{len(names)}", "models"),
+            (f"{sum(map(len, found.contenders.values()))}", "runs"),
+            (f"{part.expressions:,}", f"expressions of {part.split}"),
+            (f"{part.images:,}", "images"),
+        ]
     if len(names) > 1:
-        metric = found.metric
         return [
             (
                 f"{percent(part.figures[metric][name].interval.value)} %",

@@ -61,6 +61,10 @@
     ];
   }
 
+  // A long name may end its line behind an underscore.
+  const breakable = (text) => text.split(/(?<=_)(?=[^_])/u)
+    .flatMap((part, place) => (place ? [document.createElement("wbr"), part] : [part]));
+
   function fill(table, heads, rows) {
     const line = (kind, cells, scope) => {
       const row = document.createElement("tr");
@@ -68,7 +72,7 @@
         const cell = document.createElement(place === 0 || kind === "th" ? "th" : "td");
         if (cell.tagName === "TH") cell.scope = kind === "th" ? "col" : scope;
         cell.dir = "auto";
-        cell.textContent = text;
+        cell.replaceChildren(...breakable(text));
         row.append(cell);
       });
       return row;

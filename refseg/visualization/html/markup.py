@@ -11,7 +11,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\
 
 
 _INTERVAL = re.compile(r"\[[-+\d.]+, [-+\d.]+\]")
-_COMPARED = re.compile(r"(?<![^\s(])(?:p )?[<=≥] (?=\d)")
+_COMPARED = re.compile(r"(?<![^\s(])(?:[pn] )?[<=≥±] (?=\d)| (?=± \d)")
+_RANGE = re.compile(r"\d+–\d+")
 _OPTION = re.compile(r"(?<!\S)--[a-z_]+")
 _CODE = re.compile(r"`([^`]+)`")
 
@@ -71,8 +72,19 @@ def unbroken(text: str) -> str:
     for numbers in (_INTERVAL, _COMPARED):
         text = numbers.sub(lambda found: found[0].replace(" ", "\u00a0"), text)
     text = escaped(text.replace(" %", "\u00a0%"))
-    text = _OPTION.sub(r'<span class="option">\g<0></span>', text)
+    for whole in (_RANGE, _OPTION):
+        text = whole.sub(r'<span class="whole">\g<0></span>', text)
     return _CODE.sub(r"<code>\1</code>", text)
+
+
+def breakable(text: str) -> str:
+    """As `unbroken`, for names in narrow columns: a line may end behind each underscore.
+
+    Example:
+        >>> breakable("cross_attention")
+        'cross_<wbr>attention'
+    """
+    return re.sub("_(?=[^_])", "_<wbr>", unbroken(text))
 
 
 def inert_json(content: object) -> Html:

@@ -8,7 +8,9 @@
   // A link to what is folded away unfolds it.
   const unfold = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target?.matches("details")) { target.open = true; target.scrollIntoView(); }
+    if (!target?.matches("details")) return;
+    for (let fold = target; fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    target.scrollIntoView();
   };
   addEventListener("hashchange", unfold);
   document.querySelectorAll('a[href^="#"]').forEach(

@@ -2,7 +2,7 @@
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from refseg.visualization.html.markup import Html, shown, unbroken
+from refseg.visualization.html.markup import Html, breakable, shown, unbroken
 
 
 def _unbroken(text: str | Html) -> Html:
@@ -18,12 +18,14 @@ _TEMPLATES = Environment(
     finalize=lambda value: value if hasattr(value, "__html__") else shown(str(value)),
 )
 _TEMPLATES.filters["unbroken"] = _unbroken
+_TEMPLATES.filters["breakable"] = lambda text: Html(breakable(text))
 
 
 def render(template: str, **values: object) -> Html:
     """Fill in a template; texts are escaped, `Html` stays as it is.
 
-    The filter `unbroken` keeps figures and options of a text on one line (`markup.unbroken`).
+    The filter `unbroken` keeps figures and options of a text on one line (`markup.unbroken`), and
+    `breakable` lets a long name end its line at an underscore (`markup.breakable`).
 
     Args:
         template: name of a file in the folder `templates`.

@@ -9,6 +9,7 @@ import pytest
 from refseg.visualization.html.markup import (
     Html,
     HtmlTable,
+    breakable,
     escaped,
     inert_json,
     unbroken,
@@ -61,9 +62,21 @@ def test_figures_are_not_broken_over_lines() -> None:
     expected = "a &lt;b&gt; [c, d] 61.52 [+59.1,\u00a0-0.3] in 4\u00a0% of all, see "
     assert unbroken("(p = 0.3) for ≥ 3") == "(p\u00a0=\u00a00.3) for ≥\u00a03"
     assert unbroken("< 0.001") == "&lt;\u00a00.001"
+    assert unbroken("1, n = 1,500") == "1, n\u00a0=\u00a01,500"
+    assert unbroken("61.5 ± 0.4") == "61.5\u00a0±\u00a00.4"
+    assert unbroken("for 7–9.") == 'for <span class="whole">7–9</span>.'
     assert unbroken("a<= 3, a = b") == "a&lt;= 3, a = b"
     assert unbroken("`<a>` and `b` `") == "<code>&lt;a&gt;</code> and <code>b</code> `"
-    assert unbroken(text) == expected + '<span class="option">--only_shared</span>, x--y'
+    assert unbroken(text) == expected + '<span class="whole">--only_shared</span>, x--y'
+
+
+def test_long_names_may_end_their_line_at_an_underscore() -> None:
+    (cell,) = parsed(f"<p>{breakable('a_long__name <b>')}</p>")
+    assert "".join(cell.itertext()) == "a_long__name <b>"
+    assert [(element.tag, element.tail) for element in cell] == [
+        ("wbr", "long__"),
+        ("wbr", "name <b>"),
+    ]
 
 
 def test_data_for_scripts_ends_no_element() -> None:

@@ -75,6 +75,24 @@ def test_dark_light_phone_and_print(page: str) -> None:
     assert 'name="viewport"' in page
 
 
+def test_tables_are_pushed_aside_under_the_names_of_their_rows(page: str) -> None:
+    assert page.count("<table") == page.count('<div class="scroll"') == 1
+    style = re.search(r"<style>(.*?)@page", page, re.DOTALL)
+    assert style
+    rule = re.search(r"\nth:first-child {(.*?)}", style[1], re.DOTALL)
+    assert rule
+    assert "position: sticky; left: 0; background: var(--card)" in rule[1]
+    assert ".scroll { overflow-x: auto; }" in style[1]
+
+
+def test_no_letters_on_a_screen_are_smaller_than_13_pixels(page: str) -> None:
+    style = re.search(r"<style>(.*?)@page", page, re.DOTALL)
+    assert style
+    sizes = re.findall(r"font-size: ([\d.]+)rem", style[1])
+    assert len(sizes) == len(re.findall("font-size:", style[1])) > 8, "all of them in rem"
+    assert min(map(float, sizes)) * 16 >= 13
+
+
 def test_the_figure_and_what_draws_it_are_inside(page: str) -> None:
     assert page.count('id="figure-0"') == 1
     assert "Plotly.newPlot" in page
