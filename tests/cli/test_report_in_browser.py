@@ -112,6 +112,15 @@ def figures(page: "Page") -> list[str]:
     return list(page.locator("#filter-figures tbody tr").first.locator("td").all_inner_texts())
 
 
+def widest(page: "Page", wanted: int) -> int:
+    """The width of the page once it is as wanted, or after five seconds: charts follow later."""
+    for _ in range(50):
+        if page.evaluate("document.documentElement.scrollWidth") <= wanted:
+            break
+        page.wait_for_timeout(100)
+    return int(page.evaluate("document.documentElement.scrollWidth"))
+
+
 def test_words_filter_pictures_and_figures(page: "Page", table: pa.Table) -> None:
     every = shown(page)
     assert len(every) == 12
@@ -189,8 +198,7 @@ def test_the_keyboard_is_enough(page: "Page") -> None:
 def test_the_page_never_scrolls_sideways(page: "Page", width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
-    # Charts follow a little later.
-    page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+    assert widest(page, width) <= width
 
 
 def test_dark_and_light(page: "Page") -> None:
@@ -255,7 +263,7 @@ def test_eight_models_on_a_phone(browser: "Browser", tmp_path: Path) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.goto(path.as_uri())
     page.locator(".js-plotly-plot .main-svg").nth(5).wait_for(state="attached")
-    page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    assert widest(page, 390) <= 390
     wide = page.locator(".scroll:visible").first
     name, figure = (wide.locator(f"tbody tr:first-child {cell}").first for cell in ("th", "td"))
     before = name.bounding_box(), figure.bounding_box()
