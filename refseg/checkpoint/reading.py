@@ -66,7 +66,10 @@ def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
             that would have to be executed.
     """
     if not path.is_file():
-        raise CheckpointError(f"Expected a checkpoint file, found none at {path}.")
+        raise CheckpointError(
+            f"Expected a checkpoint file, found none at {path}; correct the path, or make it with "
+            "`refseg fit`."
+        )
     try:
         check_file(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

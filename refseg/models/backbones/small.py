@@ -1,17 +1,23 @@
 """A backbone that learns from scratch in minutes."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.checkpoint import read_checkpoint
 from refseg.errors import ConfigError
 from refseg.models.backbones.base import Backbone, Normalization, Stage
 from refseg.models.backbones.pyramid import FeaturePyramid, convolution
+from refseg.models.weights.files import load_weights
+from refseg.models.weights.provenance import of_file
 from refseg.types import Maps
+
+_SAVED = "segmenter.backbone."
+"""What the names of a backbone's weights begin with in a checkpoint."""
 
 
 class _Residual(nn.Module):
@@ -46,9 +52,13 @@ class SmallBackbone(Backbone):
             objects on it (`MaskEmbeddingDecoder`, `PyramidDecoder`): the finer maps with the output
             added to them. None: the output alone.
         fine_blocks: residual blocks at stride 2, which tell the shapes of objects of a few pixels.
+        weights: a checkpoint of refseg, whose backbone it starts as; of the same sizes.
+        frozen: leave the weights as they are, and the statistics of batch normalisation.
 
     Raises:
-        ConfigError: `colour_dim` leaves no channel of `image_dim` to the pyramid.
+        ConfigError: `colour_dim` leaves no channel of `image_dim` to the pyramid, or the weights
+            are those of another backbone.
+        CheckpointError: `weights` is no checkpoint of refseg.
     """
 
     def __init__(
@@ -60,6 +70,8 @@ class SmallBackbone(Backbone):
         colour_dim: int = 24,
         fine_dim: int | None = None,
         fine_blocks: int = 0,
+        weights: str | None = None,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
         if not 0 < colour_dim < image_dim:
@@ -92,6 +104,22 @@ class SmallBackbone(Backbone):
             self.taps = (self.STEM, *range(4))
             self.fine_pyramid = FeaturePyramid((*inputs[: 4 - self.merged], image_dim), fine_dim)
             self.embedding = nn.Conv2d(fine_dim, fine_dim, 1)  # of either sign
+        if weights is not None:
+            saved = read_checkpoint(weights)["state_dict"].items()
+            own = {name.removeprefix(_SAVED): w for name, w in saved if name.startswith(_SAVED)}
+            load_weights(self, own, weights)
+            self.origin = of_file(weights)
+        self.frozen = frozen
+        self.requires_grad_(not frozen)
+        self.train()
+
+    def train(self, mode: bool = True) -> "SmallBackbone":
+        """Set the mode; a frozen backbone is always evaluated."""
+        return super().train(mode and not self.frozen)
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """No weights: the checkpoint has them."""
+        return {"weights": None}
 
     @property
     def stages(self) -> Sequence[Stage]:
