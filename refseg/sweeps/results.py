@@ -10,6 +10,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -129,20 +130,29 @@ def model_name(sweep: Sweep, settings: Mapping[str, Any]) -> str:
 def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
     """The comparison for the terminal, in percent; the best mean of the sweep's metric is bold.
 
-    A row is a group; where that is too wide, it is a column.
+    A row is a group; where that is too wide, it is a column; where that is too wide, too, a row is
+    a group again, and figures are left out: first the thresholds in the middle, then all of them,
+    then the mean IoU.
 
     Args:
         sweep: what was run.
         groups: as `summarise` makes them.
         width: of the terminal, in characters.
     """
-    headings, rows = _cells(sweep, groups)
+    metrics = shown_metrics(groups)
+    ends = [m for m in metrics if m.rpartition(_PRECISION)[2] not in ("0.6", "0.7", "0.8")]
+    few = [metric for metric in metrics if _PRECISION not in metric]
+    upright = _columns(sweep, groups, metrics)
+    turned = [list(cells) for cells in zip(*upright, strict=True)]
+    shorter = (_columns(sweep, groups, some) for some in (ends, few, few[:1]))
+    choices = [_drawn(sweep, columns) for columns in (upright, turned, *shorter)]
+    unbounded = Console(width=10_000)
+    fitting = (one for one in choices if unbounded.measure(one).maximum <= width)
+    return next(fitting, choices[-1])
+
+
+def _drawn(sweep: Sweep, columns: Sequence[Sequence[Text]]) -> Table:
     title = f"{sweep.name}: mean ± standard deviation over the seeds, in %"
-    columns = [
-        [Text(heading), *(cells[index] for cells in rows)] for index, heading in enumerate(headings)
-    ]
-    if sum(max(cell.cell_len for cell in column) + 2 for column in columns) > width:
-        columns = [[Text(heading) for heading in headings], *rows]
     result = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for index, (heading, *_) in enumerate(columns):
         result.add_column(heading, justify="right" if index else "left")
@@ -151,9 +161,8 @@ def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
     return result
 
 
-def _cells(sweep: Sweep, groups: Sequence[Group]) -> tuple[list[str], list[list[Text]]]:
+def _columns(sweep: Sweep, groups: Sequence[Group], metrics: Sequence[str]) -> list[list[Text]]:
     """The headings, and under them what stands there for each group."""
-    metrics = shown_metrics(groups)
     best = _best(sweep, groups)
     settings = " × ".join(map(sweep.title, sweep.settings())) or "sweep"
     rows = []
@@ -176,7 +185,8 @@ def _cells(sweep: Sweep, groups: Sequence[Group]) -> tuple[list[str], list[list[
                 Text(training),
             ]
         )
-    return [settings, "runs", *map(heading, metrics), "parameters", "training"], rows
+    headings = [settings, "runs", *map(heading, metrics), "parameters", "training"]
+    return [list(cells) for cells in zip(map(Text, headings), *rows, strict=True)]
 
 
 def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Path) -> list[Path]:

@@ -89,6 +89,27 @@ def test_a_table_that_is_too_wide_is_turned() -> None:
     assert ["training", "1", "min", "1", "s", "1", "min", "1", "s"] in words
 
 
+def test_a_table_of_many_models_leaves_figures_out_and_cuts_none() -> None:
+    names = ["overall_iou", "mean_iou", *(f"precision@{limit}" for limit in (0.5, 0.7, 0.9))]
+    result = Result({f"val/{name}": 0.25 for name in names}, 1_000_000, 1, 610.0, "c")
+    models = [f"cross_attention{number}" for number in range(8)]
+    groups = [Group({"model.fusion": model}, 2, [result] * 2) for model in models]
+    shown = {}
+    for width in (72, 100, 120):
+        console = Console(width=width, record=True)
+        console.print(table(sweep_for(), groups, width))
+        shown[width] = console.export_text()
+        assert "…" not in shown[width]
+        rows = [line for line in shown[width].splitlines() if line.startswith(" cross_attention")]
+        assert len(rows) == 8
+        assert all("1,000,000" in row and "10 min 10 s" in row for row in rows)
+    assert "P@0.9" in shown[120]
+    assert "P@0.7" not in shown[120]
+    assert "P@0.9" not in shown[100]
+    assert "mean IoU" in shown[100]
+    assert "mean IoU" not in shown[72]
+
+
 def test_null_is_a_setting_and_no_gap(tmp_path: Path) -> None:
     grid = {"model.lr_scheduler": (None, "Cosine")}
     sweep = Sweep(Path("s.yaml"), "s", "refseg", ("${program}", "${args}"), grid)
