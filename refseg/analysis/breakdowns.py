@@ -9,6 +9,7 @@ from jaxtyping import Bool, Shaped
 
 from refseg.analysis.bootstrap import bootstrap_each
 from refseg.analysis.sums import MEAN_IOU, OVERALL_IOU, PRECISION, column
+from refseg.data.flips import SIDE_WORDS
 from refseg.data.statistics.bins import (
     COCO_AREA_BINS,
     FEW_DISTRACTOR_BINS,
@@ -18,6 +19,7 @@ from refseg.data.statistics.bins import (
     Bins,
     length_bins,
 )
+from refseg.data.statistics.words import words_of
 from refseg.errors import ConfigError, DataError
 
 By = Literal["length", "size", "category", "distractors", "words"]
@@ -192,9 +194,19 @@ def _distractors(table: pa.Table) -> list[Group]:
 
 
 def _word_kinds(table: pa.Table) -> list[Group]:
+    """The kinds overlap; those that speak of the left or the right are a part of the first."""
     kinds = {
         kind: pc.fill_null(table[f"{kind}_words"], False).to_numpy()
         for kind in ("position", "attribute", "relation")
     }
     without = ~np.logical_or.reduce(list(kinds.values()))
-    return [*(Group(kind, rows) for kind, rows in kinds.items()), Group("none of these", without)]
+    words = words_of(table["expression"].to_pylist())
+    is_side = np.isin(words.vocabulary, sorted(SIDE_WORDS))
+    sides = words.any_of(is_side[words.codes])
+    return [
+        Group("position", kinds["position"]),
+        Group("left or right", sides),
+        Group("attribute", kinds["attribute"]),
+        Group("relation", kinds["relation"]),
+        Group("none of these", without),
+    ]

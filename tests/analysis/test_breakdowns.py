@@ -83,6 +83,13 @@ def test_distractors_and_words() -> None:
     assert counts(table, "words") == {"position": 2, "attribute": 2, "none of these": 4}
 
 
+def test_left_and_right_are_a_group_of_words() -> None:
+    texts = ["the Left dog", "dog to the right of a cat", "bright dog", "rightmost", "dog"]
+    table = results(expression=texts, position_words=[True, True, False, True, False])
+    found = {group.label: group.rows.tolist() for group in groups(table, "words")}
+    assert found["left or right"] == [True, True, False, True, False]
+
+
 @pytest.mark.parametrize("by", BREAKDOWNS)
 def test_each_group_has_the_figures_of_its_rows_alone(by: By) -> None:
     table = draw_results(images=40)
