@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.fusion.base import Fusion, finer_maps, passed_dims
+from refseg.models.fusion.base import Fusion, finer_maps
 from refseg.models.fusion.projection import VisualProjection
 from refseg.types import Maps, TextFeatures
 
@@ -19,17 +19,23 @@ class CrossAttention(Fusion):
     x = LN(x + MLP(x)), with torch's own attention. Cells do not attend to each other. Padding is
     never attended.
 
+    With several `levels` the cells of finer maps ask the words, too, each map with weights of its
+    own. Then a decoder such as `PyramidDecoder` outlines what the words mean on maps that have
+    heard them.
+
     Args:
-        dims: channels of the maps, of which the coarsest is fused; supplied by the backbone.
+        dims: channels of the maps, from fine to coarse; supplied by the backbone.
         word_dim: length of the vector of a word; supplied by the text encoder.
         sentence_dim: not used: this fusion reads the words.
         hidden_dim: channels of the result.
         heads: of the attention; a divisor of `hidden_dim`.
         feedforward_dim: hidden width of the MLP; null: four times `hidden_dim`.
         dropout: probability, in attention and MLP.
+        levels: coarsest maps whose cells ask the words; all, where there are fewer. The finer ones
+            pass by.
 
     Raises:
-        ConfigError: the width cannot be shared among the heads.
+        ConfigError: the width cannot be shared among the heads, or no map is to be fused.
 
     References:
         Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, https://arxiv.org/abs/1706.03762,
@@ -45,6 +51,7 @@ class CrossAttention(Fusion):
         heads: int = 8,
         feedforward_dim: int | None = None,
         dropout: float = 0.0,
+        levels: int = 1,
     ) -> None:
         super().__init__()
         if hidden_dim % heads:
@@ -52,7 +59,13 @@ class CrossAttention(Fusion):
                 f"Expected a hidden_dim that its {heads} heads can share, got {hidden_dim}; choose "
                 "a multiple, or fewer heads."
             )
-        self.dims = passed_dims(dims, hidden_dim)
+        if levels < 1:
+            raise ConfigError(f"Expected at least one map to fuse, got levels {levels}.")
+        self.finer: CrossAttention | None = None
+        if levels > 1 and len(dims) > 1:
+            options = hidden_dim, heads, feedforward_dim, dropout, levels - 1
+            self.finer = CrossAttention(dims[:-1], word_dim, sentence_dim, *options)
+        self.dims = (*(dims[:-1] if self.finer is None else self.finer.dims), hidden_dim)
         self.visual = VisualProjection(dims[-1], hidden_dim, normalize=False)
         self.attention = nn.MultiheadAttention(
             hidden_dim, heads, dropout, batch_first=True, kdim=word_dim, vdim=word_dim
@@ -82,7 +95,9 @@ class CrossAttention(Fusion):
         cells = self.attended(cells + self._dropped(said))
         cells = self.finished(cells + self._dropped(self.feedforward(cells)))
         fused = cells.transpose(1, 2).unflatten(2, (h, w))
-        return (*finer_maps(maps, image_index), fused)
+        if self.finer is None:
+            return (*finer_maps(maps, image_index), fused)
+        return (*self.finer(maps[:-1], text, image_index), fused)
 
     def _dropped(self, values: Tensor) -> Tensor:
         return functional.dropout(values, self.dropout, self.training) if self.dropout else values

@@ -59,6 +59,26 @@ def test_padding_may_be_anything_and_one_word_is_heard() -> None:
     assert (different - one).abs().max() > 0.1
 
 
+def test_each_level_is_a_fusion_of_its_own() -> None:
+    torch.manual_seed(0)
+    options = {"hidden_dim": 8, "heads": 2, "feedforward_dim": 12}
+    fusion = CrossAttention((3, 4, 5), 8, 0, **options, levels=2)
+    assert fusion.dims == (3, 8, 8)
+    maps = torch.randn(2, 3, 8, 8), torch.randn(2, 4, 4, 4), torch.randn(2, 5, 2, 2)
+    text, rows = text_of(torch.randn(3, 6, 8), [1, 6, 4]), torch.tensor([1, 0, 1])
+    passed, *fused = fusion(maps, text, rows)
+    assert passed.equal(maps[0][rows])
+    weights = fusion.state_dict()
+    for dim, given, ours, prefix in ((4, maps[1], fused[0], "finer."), (5, maps[2], fused[1], "")):
+        alone = CrossAttention((dim,), 8, 0, **options)
+        names = alone.state_dict().keys()
+        alone.load_state_dict({name: weights[prefix + name] for name in names})
+        assert_close(ours, alone((given,), text, rows)[0])
+    assert CrossAttention((3, 4, 5), 8, 0, **options, levels=9).dims == (8, 8, 8)
+    with pytest.raises(ConfigError, match="at least one map to fuse, got levels 0"):
+        CrossAttention((5,), 8, 0, levels=0)
+
+
 def test_heads_share_the_width() -> None:
     with pytest.raises(ConfigError, match="that its 3 heads can share, got 8"):
         CrossAttention((5,), 8, 0, hidden_dim=8, heads=3)
