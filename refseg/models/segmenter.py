@@ -269,8 +269,9 @@ def _check_sites(fusion: Fusion, backbone: Backbone) -> None:
         f"{type(backbone).__name__} "
         + (f"has the stages 0 to {stages - 1}" if stages else "is computed as a whole")
         + "; choose another backbone: SmallBackbone, AtrousResNet and ClipResNet have four stages, "
-        "TorchvisionBackbone one for each stride, VGG16FullyConvolutional five, and a Swin, "
-        "ConvNeXt, DINO or image tower of TransformersBackbone with every_stage one for each map."
+        "TorchvisionBackbone and convolutional networks of TimmBackbone one for each stride, "
+        "VGG16FullyConvolutional five, and a Swin, ConvNeXt, DINO or image tower of "
+        "TransformersBackbone with every_stage one for each map."
     )
 
 

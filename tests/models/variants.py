@@ -136,11 +136,13 @@ FUSIONS = {
 }
 # Fusions that speak between the stages of one backbone, or merge maps: checked in a whole network.
 EARLY = {
+    "cross-attention-3": partial(CrossAttention, hidden_dim=6, heads=2, levels=3),
     "cross-modal-3": partial(CrossModalTransformer, **TINY_CROSS_MODAL),
     "none": NoFusion,
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
     "language-aware": partial(LanguageAwareFusion, stages=[1, 2], heads=2),
     "language-aware-last": partial(LanguageAwareFusion, stages=(0, 1), heads=2),
+    "language-aware-every": LanguageAwareFusion,
     "language-aware-all": partial(LanguageAwareFusion, heads=(1, 1, 2, 4)),
 }
 REGION = {"hidden_dim": 32, "layers": 2, "heads": 2, "feedforward_dim": 8, "grid": 3}
@@ -194,6 +196,9 @@ NETWORKS = {
     "language-aware-layers": ("dinov2-stages", "bert", "language-aware-all", "pyramid"),
     "clip-film": ("clip-image", "clip-pooler", "film", "bilinear"),
     "timm": ("timm-levels", "lstm", "concat", "pyramid"),
+    "timm-early": ("timm-levels", "lstm", "language-aware-every", "pyramid"),
+    "timm-early-8": ("timm-8", "lstm", "language-aware-last", "bilinear"),
+    "timm-cross-attention": ("timm-levels", "lstm", "cross-attention-3", "pyramid"),
     "pyramid": ("small-fine-4", "lstm", "concat", "pyramid"),
     "film": ("resnet18-8", "bert-pooler", "film", "bilinear"),
     "cross-attention": ("dinov2", "bert", "cross-attention", "bilinear"),

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -16,6 +16,7 @@ from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization, NormalizationName
 from refseg.models.backbones.probing import unused_parameters
 from refseg.models.backbones.pyramid import FeaturePyramid
+from refseg.models.backbones.timm_chain import chain_of
 from refseg.models.backbones.trunk import TrunkBackbone
 from refseg.models.weights.files import check_names_and_shapes, loading_errors, read_weights
 from refseg.models.weights.provenance import of_file, of_timm
@@ -25,10 +26,12 @@ _NAME = re.compile(r"\w+(\.\w+)?")  # no `hf-hub:` and no path, from which timm 
 
 
 class TimmBackbone(TrunkBackbone):
-    """A network of timm without its classifier (`features_only`), computed as a whole.
+    """A network of timm without its classifier (`features_only`).
 
     Images of any size are padded with the mean colour to whole cells of the coarsest map, and the
-    cells beyond the image are cut off.
+    cells beyond the image are cut off. A network that computes its maps one after the other, as
+    most convolutional ones do (`chain_of`), has a stage for each stride from 4 to that of its
+    coarsest map, and a fusion can speak between them; others are computed as a whole.
 
     Args:
         name: of timm, such as `convnext_tiny`; with the name of the weights behind a dot
@@ -76,7 +79,9 @@ class TimmBackbone(TrunkBackbone):
         takes_more = every_stage or pyramid_dim is not None
         chosen = [s for s in levels if s == stride or (takes_more and s > stride)]
         self.stride, self.whole = stride, chosen[-1]
-        options["out_indices"] = tuple(levels[s] for s in chosen)
+        finer = [s for s in levels if 4 <= s < stride]  # ends of stages whose maps are not taken
+        options["out_indices"] = tuple(levels[s] for s in (*finer, *chosen))
+        self.count = len(chosen)
         make = partial(_made, name, options)
         if weights is None:
             trunk = make()
@@ -92,10 +97,14 @@ class TimmBackbone(TrunkBackbone):
             trunk = _loaded(name, options, found, published)
             self.origin = of_file(weights)
         self.hold(trunk, frozen)
+        chain = chain_of(trunk)
+        if chain is not None:
+            self.ends = (1, *chain.ends)
+            self.taps = tuple(range(len(finer), len(chain.ends)))
         self.unused = frozenset(unused_parameters(make, self._compute, _probe(self.whole)))
         for parameter in self.unused:
             trunk.get_parameter(parameter).requires_grad_(False)
-        dims = trunk.feature_info.channels()
+        dims = trunk.feature_info.channels()[-self.count :]
         self.pyramid = None if pyramid_dim is None else FeaturePyramid(dims, pyramid_dim)
         self.dims, self.strides = (pyramid_dim or dims[-1],), (stride,)
         if every_stage:
@@ -106,15 +115,26 @@ class TimmBackbone(TrunkBackbone):
             else Normalization(normalization)
         )
 
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """Those of a network that is a chain; none of others."""
+        chain = chain_of(self.trunk)
+        return () if chain is None else chain.layers
+
+    def stem(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images _ _ _"]:
+        """The first layer; a stage for each stride follows."""
+        return self.entry(self._pixels(images))
+
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None
     ) -> Maps:
         """Compute the map of the chosen stride or, for several, of each stride."""
-        height, width = images.shape[-2:]
+        if self.ends:
+            return super().maps(images, until)
         with self.trunk_gradients():
-            pixels = self.normalization(images)
-            pixels = functional.pad(pixels, (0, -width % self.whole, 0, -height % self.whole))
-            return self._compute(self.trunk, pixels)
+            return self._compute(self.trunk, self._pixels(images))
 
     def neck(self, maps: Maps, size: tuple[int, int]) -> Maps:
         """Merge the maps, where there is a pyramid, and cut off the cells beyond the image."""
@@ -134,8 +154,15 @@ class TimmBackbone(TrunkBackbone):
         """No weights: the checkpoint has them."""
         return {"weights": None}
 
+    def _pixels(
+        self, images: UInt8[Tensor, " images 3 height width"]
+    ) -> Float[Tensor, " images 3 _ _"]:
+        height, width = images.shape[-2:]
+        padding = 0, -width % self.whole, 0, -height % self.whole
+        return functional.pad(self.normalization(images), padding)
+
     def _compute(self, trunk: Any, pixels: Tensor) -> Maps:  # noqa: ANN401 - timm's are of many types
-        maps = trunk(pixels)
+        maps = trunk(pixels)[-self.count :]
         if str(getattr(trunk, "output_fmt", "")).endswith("NHWC"):
             maps = [each.movedim(-1, 1) for each in maps]
         return tuple(maps)
@@ -207,8 +234,8 @@ def _loaded(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"Cannot load the weights of {name} ({reason}). Without a network, download them where "
-            f"there is one (`hf download timm/{_full_name(published)}`), and name the file in "
-            "`weights`."
+            f"there is one (`hf download timm/{_full_name(published)}`), and name the file: "
+            "--model.backbone.weights FILE"
         ) from error
     for described in (network.pretrained_cfg, network.default_cfg):
         described.pop("state_dict", None)  # has served

@@ -44,14 +44,19 @@ class TrunkBackbone(Pretrained, Backbone):
     """In a trunk that is a chain: one past the last layer of the stem and of each stage."""
 
     @property
+    def layers(self) -> Sequence[nn.Module]:
+        """Those of a trunk that is a chain, in the order of the data: its children."""
+        return [*self.trunk.children()]
+
+    @property
     def stages(self) -> Sequence[Stage]:
         """The layers of the chain between two `ends`."""
-        layers = [*self.trunk.children()]
+        layers = self.layers
         return [Chain(layers[start:end]) for start, end in pairwise(self.ends)]
 
     def entry(self, pixels: Tensor) -> Tensor:
         """The layers of the chain before its first stage."""
-        return Chain([*self.trunk.children()][: self.ends[0]])(pixels)
+        return Chain(self.layers[: self.ends[0]])(pixels)
 
     def maps(
         self, images: UInt8[Tensor, " images 3 height width"], until: int | None = None

@@ -98,7 +98,32 @@ def test_a_swin_that_counts_channels_last() -> None:
     (seen,) = backbone(IMAGES)
     assert seen.shape == (2, 192, 8, 11)
     pixels = functional.pad(backbone.normalization(IMAGES), (0, -83 % 8, 0, -61 % 8))
-    assert_close(seen, backbone.trunk(pixels)[0].movedim(3, 1)[..., :8, :11])
+    assert_close(seen, backbone.trunk(pixels)[-1].movedim(3, 1)[..., :8, :11])
+
+
+@pytest.mark.parametrize("name", ["resnet18", "test_efficientnet", "test_convnext"])
+def test_stages_are_the_networks_own_way(name: str) -> None:
+    """Stem and stages one by one give what timm's own forward pass gives."""
+    torch.manual_seed(0)
+    backbone = TimmBackbone(name, stride=8, every_stage=True).eval()
+    whole = backbone.trunk(functional.pad(backbone.normalization(IMAGES), (0, 13, 0, 3)))
+    assert len(backbone.stages) == len(whole) == 4
+    current = backbone.stem(IMAGES)
+    for stage, expected in zip(backbone.stages, whole, strict=True):
+        current = stage(current)
+        assert_close(current, expected, rtol=0, atol=0)
+    assert backbone.stage_dims()[1:] == backbone.dims
+    kept = backbone.maps(IMAGES, until=2)
+    assert len(kept) == 2
+    assert kept[1].equal(whole[2])
+    for ours, expected in zip(backbone(IMAGES), whole[1:], strict=True):
+        assert ours.equal(expected[..., : ours.shape[2], : ours.shape[3]])
+
+
+def test_a_network_that_is_no_chain_has_no_stages() -> None:
+    backbone = TimmBackbone("test_vit")
+    assert not backbone.stages
+    assert not backbone.taps
 
 
 def test_what_is_not_needed_is_not_trained() -> None:
