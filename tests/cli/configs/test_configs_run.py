@@ -24,11 +24,12 @@ def names(folder: str) -> list[str]:
 
 def test_no_folder_of_configs_is_forgotten() -> None:
     parts = {"backbone", "decoder", "fusion", "text_encoder"}
-    known = {*parts, "compared", "data", "logger", "modern", "paper", "sweeps", "trainer"}
+    known = {*parts, "compared", "data", "logger", "modern", "paper", "photos", "sweeps", "trainer"}
     assert {path.name for path in PACKAGE_CONFIGS.iterdir() if path.is_dir()} == known
     assert sorted(path.name for path in PACKAGE_CONFIGS.glob("*.yaml")) == [
         "comparison.yaml",
         "lstm_cnn.yaml",
+        "photos.yaml",
         "rmi.yaml",
     ]
 
@@ -109,12 +110,17 @@ def test_the_comparison_wants_its_backbone_first(
 
 
 def test_sweeps(tmp_path: Path) -> None:
-    for name in names("sweeps"):
-        sweep = read_sweep(PACKAGE_CONFIGS / name)
-        assert sorted(sweep.parameters["config"]) == names("compared")
-        runs = plan(sweep, tmp_path, overrides=())
-        assert len(runs) == 3 * len(names("compared"))  # seeds
-        assert "comparison.yaml" in yaml.safe_dump([list(run.command) for run in runs])
+    fusions = names("compared")
+    for name, base, runs in (
+        ("fusion", "comparison.yaml", 3 * len(fusions)),  # seeds
+        ("photos", "photos/recipe.yaml", len(fusions) + 1),
+    ):
+        sweep = read_sweep(PACKAGE_CONFIGS / "sweeps" / f"{name}.yaml")
+        own = {"photos/cross_attention_levels.yaml"} if name == "photos" else set()
+        assert {*sweep.parameters["config"]} == {*fusions} | own
+        planned = plan(sweep, tmp_path, overrides=())
+        assert len(planned) == runs
+        assert base in yaml.safe_dump([list(run.command) for run in planned])
 
 
 def test_the_readme_names_what_there_is() -> None:
