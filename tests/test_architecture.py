@@ -48,7 +48,7 @@ AT_HOME = {
     "wandb": {Path("training/loggers.py")},
     "pydensecrf": {Path("inference/crf.py")},
     "peft": {Path("models/lora.py")},
-    "timm": {Path("models/backbones/timm.py")},
+    "timm": {Path("models/backbones/timm.py"), Path("models/backbones/timm_chain.py")},
     "webdataset": {Path("data/streaming/writer.py")},
 }
 
