@@ -18,7 +18,7 @@ _Handed = Annotated[Sequence[str], Option(rest=("--data.", "--trainer.", "--mode
 
 
 def evaluate(
-    checkpoints: Annotated[Sequence[Path], Option(metavar="CHECKPOINT")],
+    checkpoints: Annotated[Sequence[Path], Option(metavar="CHECKPOINT")] = (),
     /,
     *,
     all_protocols: bool = False,
@@ -34,7 +34,7 @@ def evaluate(
     that cannot be evaluated does not keep the others from it; the exit code is then 1.
 
     Args:
-        checkpoints: what `refseg fit` wrote
+        checkpoints: what `refseg fit` wrote; default: that of the newest finished run in runs/
         all_protocols: count in all known ways
         protocol: count in these ways; default: standard
         splits: default: all that are not trained on
@@ -50,8 +50,10 @@ def evaluate(
     """
     from rich.console import Console
 
+    from refseg.cli.newest_run import named_or_newest
     from refseg.evaluation import PROTOCOLS, protocol_notes
 
+    checkpoints = checkpoints or [named_or_newest(None)]
     names = _chosen(all_protocols, protocol)
     for checkpoint in checkpoints:
         if not checkpoint.is_file():

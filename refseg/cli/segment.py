@@ -24,7 +24,7 @@ def segment(
     expressions: Sequence[str],
     /,
     *,
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint | None = None,
     output: Folder | None = None,
     words: bool = False,
     html: bool = False,
@@ -43,7 +43,7 @@ def segment(
     Args:
         photo: the image file
         expressions: what to segment
-        checkpoint: what `refseg fit` wrote
+        checkpoint: what `refseg fit` wrote; default: that of the newest finished run in runs/
         output: folder for the pictures; default: beside the photograph
         words: also draw the prediction after each word (models that read word by word)
         html: as --words, and a page, one file, on which the words can be chosen
@@ -61,8 +61,10 @@ def segment(
         refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --html
         refseg segment photo.jpg "the large red star" --checkpoint best.ckpt --crf
     """
+    from refseg.cli.newest_run import named_or_newest
     from refseg.inference.pipeline import as_pixels, load
 
+    checkpoint = named_or_newest(checkpoint)
     options = _crf(crf_on) if crf else None
     pipeline = load(checkpoint, device, packages)
     words = words or html

@@ -50,7 +50,7 @@ def complain(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         ([*FIT, *TINY, "--trainer.accumulate_grad_batches=0"], "batches of at least 1, got 0."),
         ([*FIT, *TINY, "--model.optimizer.lr=-1"], "optimizer refuses an option: Invalid learning"),
         (
-            ["test", "--evaluation.protocol=x"],
+            ["test", "--config", "rmi.yaml", "--evaluation.protocol=x"],
             "to be standard, rmi, text_objseg, lavt, cris, rela, mmdet",
         ),
         ([*FIT, "--nonsense=3"], "Unknown option --nonsense. `--help all` lists all options"),

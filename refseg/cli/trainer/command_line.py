@@ -17,6 +17,7 @@ import yaml
 from refseg.checkpoint.packages import OPTION
 from refseg.cli.configs.bases import YAML, locate, named_files, read_yaml, with_bases
 from refseg.cli.configs.files import find_config
+from refseg.cli.newest_run import named_or_newest
 from refseg.errors import CheckpointError, ConfigError, DataError
 
 _LOGGER = "--trainer.logger"
@@ -162,6 +163,23 @@ def _from_python(word: str) -> str:
         return f"{name}{equals}{json.dumps(ast.literal_eval(value))}"
     except (ValueError, SyntaxError, TypeError):  # a text, in which the word stands
         return word
+
+
+def naming_newest(words: Sequence[str]) -> list[str]:
+    """Name the checkpoint of the newest finished run where neither one nor a config is named.
+
+    Args:
+        words: after the verb, in order. Those that ask for help, or to print a config, stay.
+
+    Raises:
+        ConfigError: there is no finished run.
+    """
+    names = {word.partition("=")[0] for word in words}
+    if names & {"--ckpt_path", _CONFIG, "-h", "--help", "--print_config"}:
+        return list(words)
+    if any(name.startswith("--") and name.endswith(".help") for name in names):
+        return list(words)
+    return ["--ckpt_path", str(named_or_newest(None)), *words]
 
 
 def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:

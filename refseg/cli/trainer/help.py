@@ -29,7 +29,8 @@ class _Screen(NamedTuple):
 
 
 _CHECKPOINT = {
-    "--checkpoint FILE": "what `refseg fit` wrote; model and data are taken from it",
+    "--checkpoint FILE": "what `refseg fit` wrote; model and data are taken from it; default: that "
+    "of the newest finished run in runs/",
     "--config CONFIG": "take model and data from this config instead",
 }
 _DATA = {
@@ -80,7 +81,7 @@ _SCREENS = {
   refseg fit --config rmi.yaml --print_config                           (the whole config)""",
     ),
     "validate": _Screen(
-        "refseg validate --checkpoint FILE [options]",
+        "refseg validate [--checkpoint FILE] [options]",
         "Figures go to the folder `validate` of the run.",
         {
             **_CHECKPOINT,
@@ -95,7 +96,7 @@ _SCREENS = {
   refseg validate --checkpoint RUN/checkpoints/best.ckpt --evaluation.protocol lavt""",
     ),
     "test": _Screen(
-        "refseg test --checkpoint FILE [options]",
+        "refseg test [--checkpoint FILE] [options]",
         "Figures, and a row for each expression, go to the folder `test` of the run.",
         {
             **_CHECKPOINT,
@@ -113,7 +114,7 @@ _SCREENS = {
   refseg test --config RUN/config.yaml --checkpoint RUN/checkpoints/best.ckpt""",
     ),
     "predict": _Screen(
-        "refseg predict --checkpoint FILE [options]",
+        "refseg predict [--checkpoint FILE] [options]",
         "They (PNG) and a list of them (predictions.jsonl) go to the folder `predict` of the run.",
         {
             **_CHECKPOINT,

@@ -14,6 +14,7 @@ from refseg.cli.trainer.command_line import (
     in_order,
     log_to_sweep,
     naming_checkpoint,
+    naming_newest,
     resolve_configs,
     with_config_of_checkpoint,
 )
@@ -37,6 +38,8 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
         again: the command that goes on with a training; None: the one of its run alone.
     """
     words = in_order(words)
+    if verb != "fit":
+        words = naming_newest(words)
     with STOP_SIGNALS.obeyed(), naming_checkpoint(words):
         return _run_trainer(verb, words, again)
 
