@@ -26,12 +26,12 @@ def test_every_pair_is_tested_as_two_models_are_and_corrected_once() -> None:
         name: [draw_results(30, noise=10 * number + seed, skill=skill) for seed in range(2)]
         for number, (name, skill) in enumerate(skills.items())
     }
-    found = compare_all_pairs(runs, resamples=200)
+    found = compare_all_pairs(runs, resamples=600)
     assert list(found) == list(combinations(skills, 2))
     seeds = {name: image_sums(tables).figures().tolist() for name, tables in runs.items()}
     raw = []
     for (one, other), gain in found.items():
-        (wanted,) = differences(runs[one], runs[other], resamples=200)
+        (wanted,) = differences(runs[one], runs[other], resamples=600)
         noise = seed_noise(seeds[one], seeds[other], list(seeds.values()))
         assert noise is not None
         assert (gain.difference, gain.noise) == (wanted, noise)
