@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from itertools import combinations
 
-from refseg.analysis.bootstrap import RESAMPLES, differences, holm
 from refseg.analysis.comparison import Gain, Runs
 from refseg.analysis.seeds import seed_noise
-from refseg.analysis.sums import OVERALL_IOU, image_sums
+from refseg.evaluation.bootstrap import RESAMPLES, differences, holm
+from refseg.evaluation.sums import OVERALL_IOU, image_sums
 
 AllPairs = Mapping[tuple[str, str], Gain]
 """How much higher the figure of one model is than that of another, for every two models, the one

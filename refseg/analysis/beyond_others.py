@@ -9,10 +9,10 @@ import pyarrow as pa
 from jaxtyping import Bool, Float64
 from scipy import stats
 
-from refseg.analysis.bootstrap import RESAMPLES, Difference, interval
-from refseg.analysis.draws import bootstrap_figures
 from refseg.analysis.seeds import seed_noise
-from refseg.analysis.sums import OVERALL_IOU, image_codes, image_sums, stack
+from refseg.evaluation.bootstrap import RESAMPLES, Difference, interval
+from refseg.evaluation.draws import bootstrap_figures
+from refseg.evaluation.sums import OVERALL_IOU, image_codes, image_sums, stack
 
 
 def gain_beyond_others(

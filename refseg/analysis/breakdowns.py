@@ -7,8 +7,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Shaped
 
-from refseg.analysis.bootstrap import bootstrap_each
-from refseg.analysis.sums import MEAN_IOU, OVERALL_IOU, PRECISION, column
 from refseg.data.flips import SIDE_WORDS
 from refseg.data.statistics.bins import (
     COCO_AREA_BINS,
@@ -21,6 +19,8 @@ from refseg.data.statistics.bins import (
 )
 from refseg.data.statistics.words import words_of
 from refseg.errors import ConfigError, DataError
+from refseg.evaluation.bootstrap import bootstrap_each
+from refseg.evaluation.sums import MEAN_IOU, OVERALL_IOU, PRECISION, column
 
 By = Literal["length", "size", "category", "distractors", "words"]
 BREAKDOWNS: tuple[By, ...] = get_args(By)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float64, Int64
 
-from refseg.analysis.sums import column, image_codes
+from refseg.evaluation.sums import column, image_codes
 
 CASES = ("best", "worst", "typical", "random")
 """The kinds, in the order in which they choose: a case is shown once."""

@@ -7,7 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from refseg.analysis.beyond_others import beyond_of_seeds, gain_beyond_others
-from refseg.analysis.bootstrap import (
+from refseg.analysis.breakdowns import By, Grouping, groups
+from refseg.analysis.pairing import pair
+from refseg.analysis.seeds import SeedNoise, deviation, seed_noise
+from refseg.errors import DataError
+from refseg.evaluation.bootstrap import (
     RESAMPLES,
     Difference,
     Interval,
@@ -15,12 +19,8 @@ from refseg.analysis.bootstrap import (
     differences,
     holm,
 )
-from refseg.analysis.breakdowns import By, Grouping, groups
-from refseg.analysis.pairing import pair
-from refseg.analysis.seeds import SeedNoise, deviation, seed_noise
-from refseg.analysis.sums import MEAN_IOU, OVERALL_IOU, PRECISION, image_sums
-from refseg.errors import DataError
 from refseg.evaluation.protocols import THRESHOLDS
+from refseg.evaluation.sums import MEAN_IOU, OVERALL_IOU, PRECISION, image_sums
 
 METRICS = (OVERALL_IOU, MEAN_IOU, *(f"{PRECISION}{threshold}" for threshold in THRESHOLDS))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float64
 
-from refseg.analysis.sums import column, image_codes
+from refseg.evaluation.sums import column, image_codes
 
 
 class Example(NamedTuple):

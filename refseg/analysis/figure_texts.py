@@ -2,9 +2,9 @@
 
 import math
 
-from refseg.analysis.bootstrap import Difference, Interval
 from refseg.analysis.comparison import Figure
 from refseg.analysis.verdict import p_text
+from refseg.evaluation.bootstrap import Difference, Interval
 
 UNKNOWN = "–"
 

@@ -10,7 +10,6 @@ import pyarrow as pa
 from rich.console import Console
 
 from refseg.analysis.all_pairs import AllPairs, compare_all_pairs
-from refseg.analysis.bootstrap import RESAMPLES
 from refseg.analysis.breakdowns import AUTOMATIC, By, Grouping
 from refseg.analysis.comparison import Part, compare_runs, of_split, pair_runs, splits_of
 from refseg.analysis.examples import Example, largest_gains_and_losses
@@ -23,10 +22,11 @@ from refseg.analysis.runs import (
     read_contenders,
     training_note,
 )
-from refseg.analysis.sums import OVERALL_IOU
 from refseg.analysis.sweep_folders import SweepFolder
 from refseg.analysis.verdict import seed_warning, verdict
 from refseg.errors import DataError
+from refseg.evaluation.bootstrap import RESAMPLES
+from refseg.evaluation.sums import OVERALL_IOU
 
 _SIDE_BY_SIDE = 3  # models; of more, each is a row
 _WIDTH = 110  # characters of the tables in a notebook: as wide as they get

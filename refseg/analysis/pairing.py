@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int64
 
-from refseg.analysis.sums import column
 from refseg.errors import DataError
+from refseg.evaluation.sums import column
 
 _IDS_IN_MESSAGE = 5
 _TRUTH = ("expression", "height", "width", "area")

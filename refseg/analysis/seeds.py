@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scipy import stats
 
-from refseg.analysis.bootstrap import LEVEL
+from refseg.evaluation.bootstrap import LEVEL
 
 _NOTHING = 1e-24  # variance of figures that are equal but for rounding
 

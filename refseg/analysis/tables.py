@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from refseg.analysis.bootstrap import Difference
 from refseg.analysis.comparison import Gain, Part
 from refseg.analysis.examples import Example
 from refseg.analysis.figure_texts import bare_p_text, difference_text, figure_text, percent
 from refseg.analysis.model_tables import gains_table, groups_table, pairs_table
 from refseg.analysis.table_layout import ruled, titled
 from refseg.analysis.verdict import THRESHOLD, breakdown_verdict
+from refseg.evaluation.bootstrap import Difference
 from refseg.evaluation.tables import metric_title
 
 if TYPE_CHECKING:

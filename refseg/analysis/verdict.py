@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from refseg.analysis.bootstrap import Difference, Interval
 from refseg.analysis.comparison import Gain, Part
+from refseg.evaluation.bootstrap import Difference, Interval
 from refseg.evaluation.tables import metric_title
 
 THRESHOLD = 0.05

@@ -6,12 +6,12 @@ import pytest
 from rich.console import Console
 
 from refseg.analysis.all_pairs import AllPairs, compare_all_pairs, gain_over
-from refseg.analysis.bootstrap import Difference, Interval, differences, holm
 from refseg.analysis.comparison import Figure, Gain, Part
 from refseg.analysis.model_tables import pairs_table
 from refseg.analysis.ranking import ranking
 from refseg.analysis.seeds import SeedNoise, seed_noise
-from refseg.analysis.sums import image_sums
+from refseg.evaluation.bootstrap import Difference, Interval, differences, holm
+from refseg.evaluation.sums import image_sums
 
 from .fake_results import draw_results
 

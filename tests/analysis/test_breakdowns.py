@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from refseg.analysis.bootstrap import bootstrap
 from refseg.analysis.breakdowns import BREAKDOWNS, By, Grouping, breakdown, groups
 from refseg.errors import ConfigError, DataError
+from refseg.evaluation.bootstrap import bootstrap
 
 from .fake_results import PIXELS, draw_results, make_results
 

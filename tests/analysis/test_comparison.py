@@ -4,11 +4,11 @@ import pyarrow as pa
 import pytest
 
 from refseg.analysis.beyond_others import gain_beyond_others
-from refseg.analysis.bootstrap import Difference, Interval, differences, holm
 from refseg.analysis.breakdowns import groups
 from refseg.analysis.comparison import Figure, Gain, Part, compare_runs, pair_runs
 from refseg.analysis.seeds import SeedNoise
 from refseg.analysis.verdict import breakdown_verdict, seed_warning, verdict
+from refseg.evaluation.bootstrap import Difference, Interval, differences, holm
 
 from .fake_results import draw_results
 

@@ -9,10 +9,10 @@ import pytest
 
 import refseg
 from refseg.__main__ import main
-from refseg.analysis.bootstrap import bootstrap, differences
 from refseg.analysis.export import SCHEMA
 from refseg.analysis.findings import Findings
 from refseg.errors import ConfigError
+from refseg.evaluation.bootstrap import bootstrap, differences
 from refseg.evaluation.results import read_results, write_results
 
 from .fake_results import draw_results

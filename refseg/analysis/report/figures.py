@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 
-from refseg.analysis.bootstrap import bootstrap_each
 from refseg.analysis.comparison import Part
 from refseg.analysis.figure_texts import UNKNOWN, figure_text, percent
 from refseg.analysis.findings import Findings
@@ -16,8 +15,9 @@ from refseg.analysis.report.many_models import (
     figures_section,
     pairs_section,
 )
-from refseg.analysis.sums import PRECISION
 from refseg.analysis.verdict import breakdown_verdict
+from refseg.evaluation.bootstrap import bootstrap_each
+from refseg.evaluation.sums import PRECISION
 from refseg.evaluation.tables import metric_title
 from refseg.visualization.charts import MOST_BANDS, bar_chart, curve_chart
 from refseg.visualization.html.markup import HtmlTable

@@ -15,10 +15,10 @@ from refseg.analysis.report.notes import notes_on_masks, runs_section, titles
 from refseg.analysis.report.word_curves import word_sections
 from refseg.analysis.run_masks import RunMasks
 from refseg.analysis.runs import Contenders, Run, Runs
-from refseg.analysis.sums import OVERALL_IOU
 from refseg.analysis.verdict import summary_sentence
 from refseg.checkpoint import import_packages as import_own
 from refseg.errors import ConfigError
+from refseg.evaluation.sums import OVERALL_IOU
 from refseg.evaluation.tables import metric_title
 from refseg.visualization.html.filters import FILTER_SCRIPT
 from refseg.visualization.html.galleries import Album

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from refseg.analysis.draws import bootstrap_figures, swap_differences, two_sided
-from refseg.analysis.sums import ImageSums, image_sums
+from refseg.evaluation.draws import bootstrap_figures, swap_differences, two_sided
+from refseg.evaluation.sums import ImageSums, image_sums
 
-from .fake_results import draw_results
+from ..analysis.fake_results import draw_results
 
 RESAMPLES = 4000
 
@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_draws_in_blocks_or_at_once(
     at_once = bootstrap_figures(sums, 50, seed=7)
     assert (at_once == bootstrap_figures(sums, 50, seed=7)).all()
     assert (at_once != bootstrap_figures(sums, 50, seed=8)).any()
-    monkeypatch.setattr("refseg.analysis.draws._BLOCK", 60)
+    monkeypatch.setattr("refseg.evaluation.draws._BLOCK", 60)
     assert (at_once == bootstrap_figures(sums, 50, seed=7)).all()
 
 

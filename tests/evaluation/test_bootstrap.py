@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from refseg.analysis.beyond_others import gain_beyond_others
-from refseg.analysis.bootstrap import bootstrap, differences, holm
 from refseg.analysis.seeds import seed_noise
-from refseg.analysis.sums import image_sums
 from refseg.errors import ConfigError, DataError
+from refseg.evaluation.bootstrap import bootstrap, differences, holm
+from refseg.evaluation.sums import image_sums
 
-from .fake_results import draw_results, make_results
+from ..analysis.fake_results import draw_results, make_results
 
 
 def test_figures_of_a_case_by_hand() -> None:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from refseg.analysis.bootstrap import bootstrap, differences
+from refseg.evaluation.bootstrap import bootstrap, differences
 
-from .fake_results import draw_results
+from ..analysis.fake_results import draw_results
 
 DATA_SETS = 400
 IMAGES = 80

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Float64
 
-from refseg.analysis.sums import ImageSums, ratio
+from refseg.evaluation.sums import ImageSums, ratio
 
 _BLOCK = 2**22  # weights at a time: 32 MB
 _TOLERANCE = 1e-12  # differences that are equal but for rounding count as equal

@@ -10,8 +10,8 @@ import pyarrow as pa
 from jaxtyping import Float64
 from scipy import stats
 
-from refseg.analysis.draws import bootstrap_figures, swap_differences, two_sided
-from refseg.analysis.sums import OVERALL_IOU, Unit, image_sums, stack
+from refseg.evaluation.draws import bootstrap_figures, swap_differences, two_sided
+from refseg.evaluation.sums import OVERALL_IOU, Unit, image_sums, stack
 
 LEVEL = 0.95
 """Of all intervals."""
