@@ -36,6 +36,7 @@ from refseg.models.fusion import (
     LanguageAwareFusion,
     MultimodalLSTM,
     NoFusion,
+    PyramidFusion,
 )
 from refseg.models.text_encoders import ClipTextEncoder, LSTMEncoder, TransformersEncoder
 from refseg.models.weights.huggingface import Architecture
@@ -133,11 +134,13 @@ FUSIONS = {
     "cross-modal": partial(CrossModalTransformer, **TINY_CROSS_MODAL, levels=1),
     "filters": partial(DynamicFilters, hidden_dim=6, filters=3),
     "filters-none": partial(DynamicFilters, hidden_dim=6, filters=0, layers=2),
+    "pyramid": partial(PyramidFusion, hidden_dim=6, heads=2),
 }
 # Fusions that speak between the stages of one backbone, or merge maps: checked in a whole network.
 EARLY = {
     "cross-attention-3": partial(CrossAttention, hidden_dim=6, heads=2, levels=3),
     "cross-modal-3": partial(CrossModalTransformer, **TINY_CROSS_MODAL),
+    "pyramid-3": partial(PyramidFusion, hidden_dim=6, heads=2),
     "none": NoFusion,
     "early-small": partial(EarlyToy, stage_dims={1: 8, 2: 16}),
     "language-aware": partial(LanguageAwareFusion, stages=[1, 2], heads=2),

@@ -8,3 +8,4 @@ from .film import FilmFusion as FilmFusion
 from .mlstm import MultimodalLSTM as MultimodalLSTM
 from .no_fusion import NoFusion as NoFusion
 from .pixel_word_attention import LanguageAwareFusion as LanguageAwareFusion
+from .pyramid import PyramidFusion as PyramidFusion
