@@ -71,7 +71,8 @@ def test_the_runs_of_the_package_are_those_of_wandb() -> None:
     sweep = read_sweep(find_config("sweeps/fusion.yaml"))
     for combination in sweep.combinations():
         assert expand(sweep, combination) == as_wandb_agent(sweep, combination)
-    assert expand(sweep, sweep.combinations()[0])[:4] == ["refseg", "fit", "--config", "rmi.yaml"]
+    words = expand(sweep, sweep.combinations()[0])
+    assert words[:4] == ["refseg", "fit", "--config", "comparison.yaml"]
 
 
 def test_arguments_as_json_can_be_read_back() -> None:

@@ -124,10 +124,10 @@ def test_sweeps_of_the_package_are_valid_for_wandb(path: Path) -> None:
         assert isinstance(form.get("values", []), list)
 
 
-def test_the_fusion_sweep_compares_every_fusion_of_the_package() -> None:
+def test_the_fusion_sweep_goes_over_all_that_are_compared() -> None:
     sweep = read_sweep(find_config("sweeps/fusion.yaml"))
-    fusions = sorted(path.name for path in (PACKAGE_CONFIGS / "fusion").glob("*.yaml"))
-    assert sorted(sweep.parameters["model.fusion"]) == [f"fusion/{name}" for name in fusions]
+    compared = sorted(path.name for path in (PACKAGE_CONFIGS / "compared").glob("*.yaml"))
+    assert sorted(sweep.parameters["config"]) == [f"compared/{name}" for name in compared]
     assert len(sweep.parameters["seed_everything"]) == 3
-    assert len(sweep.combinations()) == 3 * len(fusions)
-    assert "--data.shapes.level=2" in sweep.command
+    assert len(sweep.combinations()) == 3 * len(compared)
+    assert "comparison.yaml" in sweep.command
