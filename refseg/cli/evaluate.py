@@ -50,10 +50,10 @@ def evaluate(
     """
     from rich.console import Console
 
-    from refseg.cli.newest_run import named_or_newest
+    from refseg.cli.newest_run import default_checkpoint
     from refseg.evaluation import PROTOCOLS, protocol_notes
 
-    checkpoints = checkpoints or [named_or_newest(None)]
+    checkpoints = checkpoints or [default_checkpoint()]
     names = _chosen(all_protocols, protocol)
     for checkpoint in checkpoints:
         if not checkpoint.is_file():

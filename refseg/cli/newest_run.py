@@ -16,18 +16,15 @@ _WRITTEN_BY_TRAINING = "training_seconds"  # an evaluation leaves a metrics.json
 _WITHOUT_RUNS = {"checkpoints", "logs", "masks", "lightning_logs", "wandb"}
 
 
-def named_or_newest(checkpoint: Path | None, runs: Path = RUNS) -> Path:
-    """The checkpoint that was named, else that of the newest finished run, which a line then names.
+def default_checkpoint(runs: Path = RUNS) -> Path:
+    """The checkpoint of the newest finished run, which a line on stderr names.
 
     Args:
-        checkpoint: what the user named; None: nothing.
         runs: the folder with the runs.
 
     Raises:
-        ConfigError: none is named, and there is no finished run.
+        ConfigError: there is no finished run.
     """
-    if checkpoint is not None:
-        return checkpoint
     newest = newest_checkpoint(runs)
     if newest is None:
         raise ConfigError(

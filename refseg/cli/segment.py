@@ -1,11 +1,12 @@
 """`refseg segment`: masks for one's own photographs, and how a model reads their expressions."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from refseg.cli.parsing.argument_types import Checkpoint, Count, Folder, Packages
+from refseg.cli.parsing.argument_types import Checkpoint, Count, Folder, Option, Packages
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -13,19 +14,33 @@ if TYPE_CHECKING:
     from jaxtyping import UInt8
 
     from refseg.inference.crf import CRFOptions
-    from refseg.inference.pipeline import Segmentation
+    from refseg.inference.pipeline import Pipeline, Segmentation
     from refseg.inference.word_by_word import Reading
 
     Pixels = UInt8[np.ndarray, " height width 3"]
 
 
+IMAGE_ENDINGS = (
+    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
+    *(".heic", ".heif", ".avif", ".ppm", ".pgm"),
+)
+"""Of the files in a folder that are taken for images."""
+
+Sentences = Annotated[Sequence[str], Option(metavar="SENTENCE")]
+Sentence = Annotated[Sequence[str], Option(metavar="SENTENCE", one_each=True)]
+
+
 def segment(
     photo: Path,
-    expressions: Sequence[str],
+    sentences: Sentences = (),
     /,
     *,
+    expression: Sentence = (),
+    expressions: Path | None = None,
     checkpoint: Checkpoint | None = None,
     output: Folder | None = None,
+    format: Literal["png", "coco", "polygons"] = "png",
+    overwrite: bool = False,
     words: bool = False,
     html: bool = False,
     columns: Count = 6,
@@ -33,18 +48,29 @@ def segment(
     crf_on: Literal["network", "image"] = "network",
     packages: Packages = (),
     device: str = "cpu",
-) -> None:
-    """Segment what one or more expressions name in a photograph.
+) -> int:
+    """Segment what one or more expressions name in one photograph, or in many.
 
-    Writes, for each expression, the mask (PNG, 0 and 255, size of the photograph) and an overlay.
-    With --words, also what the model predicts after each word and the mean activation of its
-    cells, as a strip (PNG) and an animation (GIF).
+    One photograph: its file, then sentences. Writes, for each sentence, the mask (PNG, 0 and 255,
+    size of the photograph) and an overlay. With --words, also what the model predicts after each
+    word and the mean activation of its cells, as a strip (PNG) and an animation (GIF).
+
+    Many photographs: all words are files or folders of images, and sentences stand behind
+    --expression, once for each, or in the table --expressions. Writes the masks, and a list of
+    them, into one folder. Started again, the same command makes only those masks that are not
+    there yet. Images that cannot be read are told and left out, and the exit code is then 1.
 
     Args:
-        photo: the image file
-        expressions: what to segment
+        photo: an image file; with --expression or --expressions also a folder of images
+        sentences: what to segment in the one photograph; with --expression, more image files and
+            folders instead
+        expression: what to segment in all photographs; may be repeated
+        expressions: a CSV with the columns image (a path in the folder PHOTO) and expression
         checkpoint: what `refseg fit` wrote; default: that of the newest finished run in runs/
-        output: folder for the pictures; default: beside the photograph
+        output: folder for the results; default: beside the one photograph; `segmented` for many
+        format: png: masks as files, and of many photographs the list predictions.jsonl; coco:
+            instances.json with run lengths; polygons: the same with polygons
+        overwrite: start over where the folder has masks that another checkpoint made
         words: also draw the prediction after each word (models that read word by word)
         html: as --words, and a page, one file, on which the words can be chosen
         columns: panels in a row of the strip of words
@@ -60,14 +86,83 @@ def segment(
         refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --words
         refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --html
         refseg segment photo.jpg "the large red star" --checkpoint best.ckpt --crf
-    """
-    from refseg.cli.newest_run import named_or_newest
-    from refseg.inference.pipeline import as_pixels, load
 
-    checkpoint = named_or_newest(checkpoint)
+        refseg segment a.jpg b.jpg --expression "red star" --expression "blue circle"
+        refseg segment FOLDER --expressions FILE.csv --output masks
+        refseg segment FOLDER --expression "the red star" --format coco
+    """
+    from refseg.inference.pipeline import load
+
+    photos, asked = _asked(photo, sentences, expression, expressions)
+    is_one = len(photos) == 1 and expressions is None and format == "png" and not photo.is_dir()
+    if not is_one and (words or html):
+        raise ConfigError("--words and --html draw one photograph; name one, with its sentences.")
+    if checkpoint is None:
+        from refseg.cli.newest_run import default_checkpoint
+
+        checkpoint = default_checkpoint()
     options = _crf(crf_on) if crf else None
     pipeline = load(checkpoint, device, packages)
-    words = words or html
+    if not is_one:
+        from refseg.cli.segment_many import Order, segment_photographs
+
+        folder = output or Path("segmented")
+        order = Order(photos, asked, expressions, folder, format, overwrite)
+        return segment_photographs(pipeline, order, options)
+    _segment_one(pipeline, checkpoint, photo, asked, output, words or html, html, columns, options)
+    return 0
+
+
+def _asked(
+    photo: Path, sentences: Sequence[str], expression: Sequence[str], table: Path | None
+) -> tuple[list[Path], list[str]]:
+    """The photographs and the sentences for them, of which words can be either.
+
+    Raises:
+        ConfigError: it is not clear which is which.
+    """
+    many = (
+        'refseg segment PHOTO PHOTO … --expression "SENTENCE"` or `refseg segment FOLDER '
+        "--expressions FILE.csv"
+    )
+    if expression and table is not None:
+        raise ConfigError(
+            "Expected --expression or --expressions, got both; leave one of them out."
+        )
+    if expression:
+        return [photo, *map(Path, sentences)], list(expression)
+    if table is not None:
+        if sentences or not photo.is_dir():
+            raise ConfigError(
+                f"Expected one folder of images with --expressions, got "
+                f"{' '.join([str(photo), *sentences])}; images are named in the table {table}."
+            )
+        return [photo], []
+    if photo.is_dir() or not sentences:
+        raise ConfigError(
+            f"Expected what to segment in {photo}, got nothing; say it as in `{many}`."
+        )
+    for sentence in sentences:
+        if sentence.lower().endswith(IMAGE_ENDINGS) and os.path.isfile(sentence):  # noqa: PTH113  # Path.is_file raises where a sentence is too long for a name
+            raise ConfigError(
+                f"Expected sentences behind {photo}, got the file {sentence}; `{many}`."
+            )
+    return [photo], list(sentences)
+
+
+def _segment_one(
+    pipeline: "Pipeline",
+    checkpoint: Path,
+    photo: Path,
+    expressions: Sequence[str],
+    output: Path | None,
+    words: bool,
+    html: bool,
+    columns: int,
+    options: "CRFOptions | None",
+) -> None:
+    from refseg.inference.pipeline import as_pixels
+
     if words and not pipeline.segmenter.reads_word_by_word:
         raise ConfigError(
             f"--words needs a model that reads word by word, but {checkpoint} has a "

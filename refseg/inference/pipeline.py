@@ -132,7 +132,7 @@ class Pipeline:
     def _batch(self, image: Picture, expressions: list[str]) -> Batch:
         pixels = as_pixels(image)
         for expression in expressions:
-            self._check(expression)
+            self.check(expression)
         tokens, token_mask = self.tokenizer.encode(expressions)
         height, width = pixels.shape[:2]
         geometry = Geometry.of(self.geometry, height, width, self.image_size, self.resampling)
@@ -149,7 +149,12 @@ class Pipeline:
             image_paths=(str(image) if isinstance(image, str | Path) else "",),
         ).to(self.device)
 
-    def _check(self, expression: str) -> None:
+    def check(self, expression: str) -> None:
+        """Refuse what is no sentence for this model; a warning in the log names unknown words.
+
+        Raises:
+            DataError: it has no word, or none that the model knows.
+        """
         tokenizer = self.tokenizer
         if not tokenizer.words(expression):
             raise DataError(f"The expression {expression!r} has no word; give at least one.")

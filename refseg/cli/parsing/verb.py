@@ -108,7 +108,9 @@ class VerbParser(ArgumentParser):
             ConfigError: they do not fit.
         """
         own, handed_on = self._separate(words)
-        options = vars(self.parse_args(own))
+        # Words may stand on both sides of an option; else the first ones would be all there are.
+        several = any(action.nargs == "*" for action in self.words._group_actions)
+        options = vars((self.parse_intermixed_args if several else self.parse_args)(own))
         for name in self.pairs:
             options[name] = tuple(options[name])
         if self.rest is not None:

@@ -17,7 +17,7 @@ import yaml
 from refseg.checkpoint.packages import OPTION
 from refseg.cli.configs.bases import YAML, locate, named_files, read_yaml, with_bases
 from refseg.cli.configs.files import find_config
-from refseg.cli.newest_run import named_or_newest
+from refseg.cli.newest_run import default_checkpoint
 from refseg.errors import CheckpointError, ConfigError, DataError
 
 _LOGGER = "--trainer.logger"
@@ -179,7 +179,7 @@ def naming_newest(words: Sequence[str]) -> list[str]:
         return list(words)
     if any(name.startswith("--") and name.endswith(".help") for name in names):
         return list(words)
-    return ["--ckpt_path", str(named_or_newest(None)), *words]
+    return ["--ckpt_path", str(default_checkpoint()), *words]
 
 
 def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:

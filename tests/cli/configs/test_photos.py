@@ -60,7 +60,7 @@ def test_without_a_network_the_message_names_the_option(
 
 @pytest.mark.slow
 def test_two_epochs_on_photographs(shared: Path, tmp_path: Path) -> None:
-    """An eighth of the recipe finds something."""
+    """An eighth of the recipe finds something: what is predicted at random scores below 10 %."""
     weights = shared / "weights" / "efficientnet_lite2_imagenet.safetensors"
     vectors = shared / "weights" / "glove_6b_50d_60k.txt"
     if not weights.is_file() or not vectors.is_file():
