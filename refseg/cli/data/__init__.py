@@ -10,6 +10,10 @@ VERBS = {
     "download": Verb(
         "refseg.cli.data.download:download", "fetch a data set, or take over files that you have"
     ),
+    "import": Verb(
+        "refseg.cli.data.import_labels:import_labels",
+        "make a data set of your own of what a label tool has exported",
+    ),
     "verify": Verb(
         "refseg.cli.data.verify:verify",
         "check every file, record, image and mask against the published sizes",
