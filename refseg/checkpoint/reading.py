@@ -1,4 +1,4 @@
-"""Opening a checkpoint without running what is in it.
+"""Opening a checkpoint without running what is in it, be it a file, a folder or a name on the hub.
 
 A checkpoint of refseg is a checkpoint of Lightning with everything that `segment` and `test` need:
 
@@ -9,6 +9,9 @@ A checkpoint of refseg is a checkpoint of Lightning with everything that `segmen
   `trained_on_evaluation_images`, which is true if images of evaluation splits were trained on, and
   None if nobody has checked; and `backbone_weights`, what the backbone's weights started as
   (`refseg.models.weights.provenance`), which is None where nobody knows.
+
+A folder that `save_pretrained` wrote (`refseg.checkpoint.folder`) gives the same content, less what
+a training needs to go on; from there on nobody knows the two apart.
 """
 
 import io
@@ -26,24 +29,37 @@ from refseg.files import as_path
 
 PARTS = ("state_dict", "hyper_parameters", "ReferringDataModule")
 
+WEIGHTS_PREFIX = "segmenter."
+"""Before the names of the network's weights."""
+
 _INSIDE = {"ReferringDataModule": ("tokenizer", "transform")}
 _SHARED = 4  # times that the bytes of a file may be values of tensors: some share theirs
 _PICKLES_OF_OLD = 4  # a number, a version, the byte order, and then the content
 _MOST_VALUES = 1_000_000
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint with `weights_only=True`: tensors and plain values, no code.
+def read_checkpoint(path: str | Path, revision: str | None = None) -> dict[str, Any]:
+    """Read a checkpoint: tensors and plain values, no code.
 
-    Before, its archive and its pickle are looked through: what it takes to read is bounded by the
-    size of the file. The parts that every checkpoint has are of their types.
+    A file is read with `weights_only=True`. Before, its archive and its pickle are looked through:
+    what it takes to read is bounded by the size of the file. A folder holds JSON and safetensors.
+    The parts that every checkpoint has are of their types.
+
+    Args:
+        path: of a file that `refseg fit` wrote, of a folder that `save_pretrained` wrote, or the
+            name of a model on the Hugging Face hub (`owner/name`, or `owner/name@revision`), which
+            is downloaded if it is not in the cache. What exists as a path is the path.
+        revision: of a model on the hub: a branch, tag or commit.
 
     Raises:
         CheckpointError: there is no such file, it is not a checkpoint, it holds objects that would
             have to be executed, or it was not written by refseg.
     """
     path = as_path(path)
-    checkpoint = read_plain(path)
+    if path.is_file() and revision is None:
+        checkpoint = read_plain(path)
+    else:
+        checkpoint = _of_folder_or_hub(path, revision)
     missing = (
         [part for part in PARTS if part not in checkpoint]
         if isinstance(checkpoint, dict)
@@ -58,6 +74,23 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
+def _of_folder_or_hub(path: Path, revision: str | None) -> Any:  # noqa: ANN401 - as `read_plain`
+    from refseg.checkpoint.folder import read_folder  # no need of those who have a file
+    from refseg.checkpoint.hub import HubName, download, hub_name
+
+    named = hub_name(str(path))
+    if revision is not None:
+        if named is None or named.revision not in (None, revision):
+            raise CheckpointError(
+                f"Expected the name of a model on the Hugging Face hub with the revision "
+                f"'{revision}', got {path}; files and folders have no revisions."
+            )
+        named = HubName(named.name, revision)
+    if named is not None:
+        return read_folder(download(named), path)
+    return read_folder(path, path) if path.is_dir() else read_plain(path)
+
+
 def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
     """Read the tensors and plain values of a file, whichever they are.
 
@@ -68,7 +101,8 @@ def read_plain(path: Path) -> Any:  # noqa: ANN401 - whatever is in the file
     if not path.is_file():
         raise CheckpointError(
             f"Expected a checkpoint file, found none at {path}; correct the path, or make it with "
-            "`refseg fit`."
+            "`refseg fit`. (A folder that save_pretrained wrote, and the name of a model on the "
+            "Hugging Face hub, OWNER/NAME, will do, too.)"
         )
     try:
         check_file(path)

@@ -36,6 +36,10 @@ VERBS = {
         "refseg.cli.segment:segment",
         "segment what an expression names in a photograph of yours; draw it word by word",
     ),
+    "push": Verb(
+        "refseg.cli.push:push",
+        "share a checkpoint on the Hugging Face hub, with a card that tells its figures",
+    ),
     "import-weights": Verb(
         "refseg.cli.import_weights:import_weights",
         "make a checkpoint of the weights that other systems' own code made",

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from refseg.checkpoint.allowed_classes import check_arguments, made
+from refseg.checkpoint.reading import WEIGHTS_PREFIX
 from refseg.checkpoint.values import NotOfTypeError, plain
 from refseg.errors import CheckpointError
 from refseg.models.comparison import PARTS
@@ -20,8 +21,40 @@ OF_LIGHTNING = "_instantiator"
 
 _OF_PARTS = (*PARTS, "vocab_size", "name_words")
 _NETWORK = (*_OF_PARTS, "segmenter", "lora")
-_PREFIX = "segmenter."
 _SCHEDULES = "refseg.training.schedules."
+
+
+class Description(NamedTuple):
+    """What a checkpoint says of its model beside weights, tokenizer and transform.
+
+    Args:
+        source: of the checkpoint: a path, or a name on the hub.
+        network: the arguments of the network, plain values, which the gate has let through.
+        about: what stands in the checkpoint under `refseg`: version, config, fairness, origin.
+        trained_steps: after which the weights were saved; None: not known.
+    """
+
+    source: str
+    network: dict[str, Any]
+    about: Mapping[str, Any]
+    trained_steps: int | None
+
+
+def description_of(checkpoint: Mapping[str, Any], source: str | Path) -> Description:
+    """What a checkpoint says of its model, once `build_segmenter` has made its network.
+
+    Args:
+        checkpoint: as it was read.
+        source: of it.
+    """
+    given = checkpoint["hyper_parameters"]
+    steps = checkpoint.get("global_step")
+    return Description(
+        source=str(source),
+        network={name: given[name] for name in _NETWORK if name in given},
+        about=checkpoint.get("refseg", {}),
+        trained_steps=steps if type(steps) is int and steps > 0 else None,
+    )
 
 
 def described_network(
@@ -159,4 +192,7 @@ def _segmenter(arguments: Mapping[str, Any]) -> Segmenter:
 
 def _weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     """The weights by the network's names; what is not the network's keeps its own."""
-    return {name.removeprefix(_PREFIX): weight for name, weight in checkpoint["state_dict"].items()}
+    return {
+        name.removeprefix(WEIGHTS_PREFIX): weight
+        for name, weight in checkpoint["state_dict"].items()
+    }

@@ -23,7 +23,7 @@ from refseg.errors import CheckpointError, DataError
 from refseg.evaluation.predictions import check_logits, predict
 from refseg.geometry import Fit, Geometry, Resampling
 from refseg.inference.crf import CRFOptions
-from refseg.inference.from_checkpoint import build_segmenter
+from refseg.inference.from_checkpoint import Description, build_segmenter, description_of
 from refseg.inference.word_by_word import Reading, read
 from refseg.models.segmenter import Segmenter
 from refseg.types import Batch
@@ -57,6 +57,8 @@ class Pipeline:
         resampling: how images are scaled, and masks brought back (`Geometry`).
         geometry: how images are fitted into the square: `letterbox`, or `squash`.
         device: where to compute, `cpu` or `cuda`, say.
+        description: what the checkpoint says of the network; `load` supplies it. A pipeline without
+            one cannot be saved.
     """
 
     def __init__(
@@ -68,11 +70,13 @@ class Pipeline:
         device: str = "cpu",
         resampling: Resampling = "antialiased",
         geometry: Fit = "letterbox",
+        description: Description | None = None,
     ) -> None:
         self.segmenter = segmenter.to(device).eval()
         self.tokenizer, self.image_size, self.fill = tokenizer, image_size, fill
         self.resampling: Resampling = resampling
         self.geometry: Fit = geometry
+        self.description = description
         self.device = torch.device(device)
         self._told: deque[str] = deque(maxlen=1000)
 
@@ -129,6 +133,32 @@ class Pipeline:
             batch = self._batch(image, [expression])
             return read(self.segmenter, batch, self.tokenizer)
 
+    def save_pretrained(
+        self, folder: str | Path, name: str | None = None, results: str | Path | None = None
+    ) -> Path:
+        """Write the model into a folder that `refseg.load` opens and the Hugging Face hub shows.
+
+        It holds `config.json`, `model.safetensors` (float32), the files of the tokenizer, and
+        `README.md`, a card with what is known of the training, and with figures where the run has
+        been evaluated.
+
+        Args:
+            folder: new, empty, or that of a model of refseg, which is replaced.
+            name: of the model in its card, `owner/name` on the hub; None: that of the folder.
+            results: of the evaluation whose figures the card shows: the folder of a run, or its
+                `results.parquet`; None: those in the run of the checkpoint, if they are of it.
+
+        Returns:
+            The folder.
+
+        Raises:
+            ConfigError: the folder has other files, or the model was not made by `refseg.load`.
+            DataError: the results are absent or damaged.
+        """
+        from refseg.inference.sharing import write_folder  # no need of those who only predict
+
+        return write_folder(self, Path(folder), name, results)
+
     def _batch(self, image: Picture, expressions: list[str]) -> Batch:
         pixels = as_pixels(image)
         for expression in expressions:
@@ -184,21 +214,29 @@ class Pipeline:
             self._told.append(line)
 
 
-def load(path: str | Path, device: str = "cpu", import_packages: Sequence[str] = ()) -> Pipeline:
+def load(
+    path: str | Path,
+    device: str = "cpu",
+    import_packages: Sequence[str] = (),
+    revision: str | None = None,
+) -> Pipeline:
     """Make a pipeline from a checkpoint; nothing else is needed, and nothing in it is executed.
 
     Args:
-        path: of a checkpoint that `refseg fit` wrote.
+        path: of a checkpoint that `refseg fit` wrote, or of a folder that `save_pretrained` wrote;
+            or the name of a model on the Hugging Face hub, `owner/name`, which is downloaded once.
         device: where to compute, `cpu` or `cuda`, say.
         import_packages: packages of your own that are imported, and whose classes checkpoints may
             name from then on.
+        revision: of a model on the hub: a branch, tag or commit; None: the newest one.
 
     Raises:
-        CheckpointError: the file is no complete checkpoint of refseg, or names foreign classes.
+        CheckpointError: there is no such file or model, it is no complete one of refseg, or names
+            foreign classes.
         ConfigError: there is no such package.
     """
     import_own(import_packages)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, revision)
     segmenter = build_segmenter(checkpoint, path)
     data: dict[str, Any] = checkpoint["ReferringDataModule"]
     tokenizer = tokenizer_from_state(data["tokenizer"])
@@ -212,6 +250,7 @@ def load(path: str | Path, device: str = "cpu", import_packages: Sequence[str] =
         segmenter,
         tokenizer,
         device=device,
+        description=description_of(checkpoint, path),
         **transform_of(data["transform"], path).state_dict(),
     )
 
