@@ -116,7 +116,7 @@ def test_sweeps(tmp_path: Path) -> None:
         ("photos", "photos/recipe.yaml", len(fusions) + 1),
     ):
         sweep = read_sweep(PACKAGE_CONFIGS / "sweeps" / f"{name}.yaml")
-        own = {"photos/cross_attention_levels.yaml"} if name == "photos" else set()
+        own = {"photos/pyramid.yaml"} if name == "photos" else set()
         assert {*sweep.parameters["config"]} == {*fusions} | own
         planned = plan(sweep, tmp_path, overrides=())
         assert len(planned) == runs
