@@ -6,6 +6,7 @@ from pathlib import Path
 from refseg.data.label_tools.labelled import SENTENCES, LabelledObject, sentences
 from refseg.data.readers.records import BadRecords, get
 from refseg.errors import DataError
+from refseg.masks import empty, encode_segmentation
 
 
 def read_labels(
@@ -18,7 +19,7 @@ def read_labels(
     it. Its name of a category comes from `categories`.
 
     An empty segmentation is that of a box, as tools write it, unless the annotation has the area 0:
-    then its sentence names nothing.
+    then its sentence names nothing. So do run lengths without any pixel, with the area 0.
 
     Args:
         content: of the file.
@@ -72,13 +73,17 @@ def _labelled(
             f"{record}: its segmentation is empty, as that of a box, which is no mask; an "
             "expression that names nothing has the area 0, too."
         )
+    height, width = (get(image, key, int, f"{record}: its image") for key in ("height", "width"))
+    if isinstance(segmentation, dict) and annotation.get("area") == 0:
+        is_empty = encode_segmentation(segmentation, height, width, record) == empty(height, width)
+        segmentation = [] if is_empty else segmentation
     category = annotation.get("category_id")
     return LabelledObject(
         record,
         name,
         (name,),
-        get(image, "height", int, f"{record}: its image"),
-        get(image, "width", int, f"{record}: its image"),
+        height,
+        width,
         segmentation,
         sentences([each.get(key) for each in told for key in SENTENCES], record),
         categories.get(category) if isinstance(category, int) else None,

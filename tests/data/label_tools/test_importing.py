@@ -19,6 +19,7 @@ from . import exports
 Row = tuple[str, str, str | None, np.ndarray]
 
 POLYGON = [[6, 3, 27, 3, 27, 18, 6, 18]]
+NOTHING = {"size": list(exports.SIZE), "counts": [exports.SIZE[0] * exports.SIZE[1]]}
 CORNERS = "6,3;27,3;27,18;6,18"
 
 
@@ -104,6 +105,7 @@ def test_coco(tmp_path: Path) -> None:
             "category_id": 9,
         },
         {"segmentation": [], "area": 0, "caption": "a unicorn"},
+        {"segmentation": NOTHING, "area": 0, "caption": "a second one"},
         {"segmentation": POLYGON},
         {"segmentation": POLYGON, "captions": ["Hund", "le chien"]},
     ]
@@ -112,7 +114,7 @@ def test_coco(tmp_path: Path) -> None:
     made = import_labels(export, tmp_path / "own", split="val")
     assert (made.title, made.bad, made.objects) == ("COCO", [], 3)
     assert [record.rpartition(", ")[2] for record in made.silent] == [
-        "annotation number 3 (id 103)"
+        "annotation number 4 (id 104)"
     ]
     name, nothing = "pets/dog.png", np.zeros(exports.SIZE, dtype=bool)
     check(
@@ -124,6 +126,7 @@ def test_coco(tmp_path: Path) -> None:
             ),
             (name, "a hole", None, exports.drawn()),
             (name, "a unicorn", "dog", nothing),
+            (name, "a second one", "dog", nothing),
         ],
     )
     assert read_references(tmp_path, "own").splits == ("val",)
@@ -155,6 +158,7 @@ HEIGHT, WIDTH = exports.SIZE
         ({"caption": "a dog", "segmentation": [], "area": 9}, "its segmentation is empty, as that"),
         ({"caption": "a dog", "segmentation": [[1, 2]]}, "no polygon has three points"),
         ({"caption": "a dog", "segmentation": {"size": [1, 2]}}, "run lengths of size [24, 36]"),
+        ({"caption": "a dog", "segmentation": NOTHING}, "its run lengths cover no pixel"),
         ({**COCO, "caption": 7}, "expected a sentence as text, got int 7"),
         ({**COCO, "caption": "…"}, "its sentence '…' has no word"),
     ],
