@@ -12,7 +12,7 @@ from refseg.analysis.trainings import same_training, training_of
 from refseg.errors import ConfigError
 from refseg.evaluation.figures import empty_splits
 from refseg.evaluation.results import Results, read_results
-from refseg.evaluation.tables import empty_text
+from refseg.evaluation.tables import empty_text, missing_text
 
 _LISTED_RUNS = 4  # of more, the time of each is not listed where all were trained alike
 _EVALUATIONS = ("test", "validate")
@@ -163,6 +163,7 @@ def notes_on(contenders: Contenders) -> Iterator[str]:
         if any(isinstance(one, dict) and one.get("train_on_evaluation_images") for one in leakage):
             yield f"{name} was trained on images of the evaluation splits."
         yield from _empty(name, found)
+        yield from _missing(name, found)
         if not all(results.summary for results in found):
             yield (
                 f"{name} has rows without their summary.json: an evaluation was broken off, or the "
@@ -183,6 +184,15 @@ def _empty(name: str, found: Sequence[Results]) -> Iterator[str]:
         if splits:
             run = name if len(found) == 1 else f"{name} (run {number})"
             yield f"{run}: {empty_text(splits)}"
+
+
+def _missing(name: str, found: Sequence[Results]) -> Iterator[str]:
+    """Say how many expressions another program's predictions leave out."""
+    for results in found:
+        about = results.summary.get("predictions")
+        missing = about.get("missing") if isinstance(about, dict) else None
+        if isinstance(missing, dict) and (text := missing_text(missing)):
+            yield f"{name}: {text}"
 
 
 def training_note(contenders: Contenders) -> Iterator[str]:

@@ -14,13 +14,15 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Figures = dict[str, dict[str, dict[str, float]]]  # protocol -> split -> figure -> value
-_Handed = Annotated[Sequence[str], Option(rest=("--data.", "--trainer.", "--model."))]
+_Handed = Annotated[Sequence[str], Option(rest=("--data", "--trainer.", "--model.", "--config"))]
 
 
 def evaluate(
     checkpoints: Annotated[Sequence[Path], Option(metavar="CHECKPOINT")] = (),
     /,
     *,
+    predictions: Annotated[Path | None, Option(metavar="FILE")] = None,
+    allow_missing: bool = False,
     all_protocols: bool = False,
     protocol: Annotated[Sequence[str], Option(metavar="NAME")] = (),
     splits: Sequence[str] | None = None,
@@ -28,33 +30,58 @@ def evaluate(
     packages: Packages = (),
     options: _Handed = (),
 ) -> int:
-    """Evaluate checkpoints as `refseg test` does, and count as other codes of the field would.
+    r"""Evaluate checkpoints, or masks of any program, as this and other codes would count them.
 
-    The same predictions are counted in all these ways: one forward pass, one table. A checkpoint
-    that cannot be evaluated does not keep the others from it; the exit code is then 1.
+    Checkpoints are evaluated as by `refseg test`. The same predictions are counted in all these
+    ways: one forward pass, one table. A checkpoint that cannot be evaluated does not keep the
+    others from it; the exit code is then 1.
+
+    With --predictions, masks that any program wrote are evaluated in place of checkpoints, each
+    expression exactly once: a file with a line of JSON for each, as in the examples, or the folder
+    that `refseg predict` wrote. A line has the expression_id, or image and expression; rle (COCO's
+    run lengths) or mask (a PNG beside the list; null: nothing is there); and may have score and
+    box, [left, top, width, height].
 
     Args:
         checkpoints: what `refseg fit` wrote; default: that of the newest finished run in runs/
+        predictions: masks to evaluate in place of checkpoints
+        allow_missing: count expressions without a prediction as empty masks
         all_protocols: count in all known ways
         protocol: count in these ways; default: standard
-        splits: default: all that are not trained on
-        output: folder for the figures; default: `evaluate` in each run
+        splits: default: all that are not trained on; of predictions, those of them that have any
+        output: folder for the figures; default: `evaluate` in each run, or beside the predictions
         packages: import a package of your own, whose classes the checkpoint may then name; may be
             repeated
-        options: those of `refseg test` that begin with --data., --trainer. or --model.
+        options: those of `refseg test` that begin with --data, --trainer. or --model., and --config
 
     Examples:
         refseg evaluate RUN/checkpoints/best.ckpt --all_protocols
         refseg evaluate RMI/checkpoints/best.ckpt LSTM/checkpoints/best.ckpt --splits val
         refseg evaluate best.ckpt --protocol lavt cris --data.root DIR
+
+        refseg predict --checkpoint best.ckpt --output OURS && refseg evaluate --predictions OURS
+        refseg evaluate --predictions mine.jsonl --data.root DIR --data.dataset refcoco \
+          --data.split_by unc --splits val --output MINE
+        refseg compare MINE RUN
+
+        where mine.jsonl has lines such as
+        {"expression_id": 7, "rle": {"size": [480, 640], "counts": "Zk0…"}, "score": 0.9}
+        {"image": "COCO_train2014_000000000009.jpg", "expression": "left bowl", "mask": "9.png"}
+        {"expression_id": 8, "mask": null}
     """
     from rich.console import Console
 
     from refseg.cli.newest_run import default_checkpoint
     from refseg.evaluation import PROTOCOLS, protocol_notes
 
-    checkpoints = checkpoints or [default_checkpoint()]
     names = _chosen(all_protocols, protocol)
+    if predictions is not None:
+        from refseg.cli.predictions import evaluate_file
+
+        if checkpoints:
+            raise ConfigError("Expected checkpoints or --predictions, got both; leave one out.")
+        return evaluate_file(predictions, options, output, splits, names, allow_missing)
+    checkpoints = checkpoints or [default_checkpoint()]
     for checkpoint in checkpoints:
         if not checkpoint.is_file():
             raise ConfigError(f"There is no checkpoint {checkpoint}.")
@@ -74,7 +101,7 @@ def evaluate(
         if results is None:
             continue
         found[label] = {name: results[name] for name in names}
-        _show(console, label if len(labels) > 1 else "", found[label])
+        show(console, label if len(labels) > 1 else "", found[label])
         console.print(f"{'metrics:':<12}{folder / 'metrics.json'}", soft_wrap=True, highlight=False)
     if not found:
         return 2
@@ -138,7 +165,14 @@ def _evaluate(
     return None
 
 
-def _show(console: "Console", label: str, figures: Figures) -> None:
+def show(console: "Console", label: str, figures: Figures) -> None:
+    """Print the figures of each split, a row for each protocol.
+
+    Args:
+        console: where to print.
+        label: of the checkpoint; an empty text where there is one only.
+        figures: by protocol and split.
+    """
     from refseg.evaluation import PROTOCOLS, protocol_table
 
     for split in next(iter(figures.values())):

@@ -174,6 +174,20 @@ def empty_text(splits: Mapping[str, int]) -> str:
     return f"not one pixel is predicted for any of the {' and the '.join(named)}."
 
 
+def missing_text(missing: Mapping[str, int]) -> str:
+    """What is to be known of expressions without a prediction; an empty text if all have one.
+
+    Args:
+        missing: the number of them in each split.
+
+    Example:
+        >>> missing_text({"val": 3, "testA": 0})
+        '3 expressions of val have no prediction and count as empty masks.'
+    """
+    named = [f"{count:,} expressions of {split}" for split, count in missing.items() if count]
+    return f"{' and '.join(named)} have no prediction and count as empty masks." if named else ""
+
+
 def _percent(value: float) -> str:
     return f"{100 * value:.2f}" if math.isfinite(value) else _UNKNOWN
 

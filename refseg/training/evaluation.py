@@ -6,9 +6,8 @@ It stands here, beside what `test` shares with it: the writer of rows and the su
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +17,6 @@ from refseg.data.datamodule import ReferringDataModule
 from refseg.data.dataset import ReferringDataset
 from refseg.data.loaders import make_loader
 from refseg.data.references import References
-from refseg.data.splits import Splits
-from refseg.data.statistics.expression_columns import ExpressionColumns
 from refseg.data.tokenizers import Tokenizer, WordTokenizer
 from refseg.data.transforms import Transform
 from refseg.errors import ConfigError, PredictionError
@@ -32,6 +29,7 @@ from refseg.evaluation.split_metrics import SplitMetrics
 from refseg.inference.pipeline import Pipeline
 from refseg.models.segmenter import Segmenter
 from refseg.progress import tracked
+from refseg.training.evaluated_splits import EvaluatedSplit, evaluated_on, evaluated_splits
 from refseg.training.module import ReferringSegmentation
 from refseg.training.result_rows import add_measures, write_rows
 from refseg.training.run_summary import Evaluated, class_names, write_summary
@@ -45,14 +43,6 @@ Model = ReferringSegmentation | Pipeline | Segmenter | nn.Module | Callable[[Bat
 
 
 _IMAGE_SIZE = 320  # of the square that functions see, where nobody says it; as in the papers
-
-
-class _Split(NamedTuple):
-    """What is evaluated: a split by its name, its rows, and what is known of them."""
-
-    name: str
-    references: References
-    columns: ExpressionColumns
 
 
 def evaluate(
@@ -103,7 +93,7 @@ def evaluate(
         PredictionError: a logit is not a number, a mask has another size than its image, or the
             model gives something else.
     """
-    chosen = _splits(data, splits)
+    chosen = evaluated_splits(data, splits)
     if tokenizer is None or transform is None:
         own = _inputs(model, data, chosen)
         tokenizer, transform = tokenizer or own[0], transform or own[1]
@@ -131,25 +121,8 @@ def evaluate(
         return read_results(folder)
 
 
-def _splits(data: ReferringDataModule | References, names: Sequence[str] | None) -> list[_Split]:
-    if isinstance(data, References):
-        found = data.splits if names is None else data.single_splits(names)
-        parts = {name: data.split(name) for name in found}
-        return [
-            _Split(name, part, ExpressionColumns(part, None, data)) for name, part in parts.items()
-        ]
-    data.prepare_data()
-    of = data.splits
-    chosen = of.split_names if names is None else of.mixture.full_names(names)
-    return [
-        _Split(name, references, of.expression_columns([name]))
-        for name in chosen
-        for references in of.mixture.rows([name])
-    ]
-
-
 def _inputs(
-    model: Model, data: ReferringDataModule | References, splits: Sequence[_Split]
+    model: Model, data: ReferringDataModule | References, splits: Sequence[EvaluatedSplit]
 ) -> tuple[Tokenizer, Transform]:
     """How sentences and images reach the model, where nobody says it."""
     if isinstance(model, Pipeline):
@@ -230,43 +203,17 @@ def _predictions(answer: Callable[[Batch], Answer], batch: Batch) -> Predictions
 def _evaluated(
     model: Model,
     data: ReferringDataModule | References,
-    splits: Sequence[_Split],
+    splits: Sequence[EvaluatedSplit],
     figures: Mapping[str, Mapping[str, float]],
 ) -> Evaluated:
     network = model.segmenter if isinstance(model, Pipeline | ReferringSegmentation) else model
-    names = [split.name for split in splits]
-    about = Evaluated(
-        model=class_names(network) if isinstance(network, Segmenter) else {"model": _name(model)},
-        config={},
-        source=data.source if isinstance(data, References) else data.mixture.title,
-        fingerprint=data.split(names).fingerprint()
-        if isinstance(data, References)
-        else data.splits.fingerprint(names),
-        splits=names,
-        protocols={STANDARD.name: figures},
-    )
-    if isinstance(data, References):
-        return about
-    about = replace(about, config={"data": _where(data.splits)})
-    if isinstance(model, ReferringSegmentation):  # which the data module belongs to
-        known = data.trained_on_evaluation_images
+    names = class_names(network) if isinstance(network, Segmenter) else {"model": _name(model)}
+    about = evaluated_on(data, splits, names, {STANDARD.name: figures})
+    if isinstance(model, ReferringSegmentation) and isinstance(data, ReferringDataModule):
+        known = data.trained_on_evaluation_images  # it belongs to the model
         about = replace(about, trained_on_evaluation_images=known)
     return about
 
 
 def _name(model: Model) -> str:
     return getattr(model, "__name__", type(model).__name__)
-
-
-def _where(splits: Splits) -> dict[str, Any]:
-    """Where the data lie, as a config says it: reports look up the true masks there."""
-    return {
-        "dataset": [
-            {**asdict(source), "root": None if source.root is None else str(source.root)}
-            for source in splits.sources
-        ],
-        "root": None if splits.root is None else str(splits.root),
-        "shapes": asdict(splits.shapes),
-        "stream": splits.stream,
-        "outside_files": splits.outside_files,
-    }

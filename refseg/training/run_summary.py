@@ -58,6 +58,8 @@ class Evaluated:
         backbone_weights: what the weights of the backbone started as, where that is known.
         trained_steps: after which the weights were saved; None: not known.
         checkpoint: where they lie; None: in no file.
+        predictions: of another program that were evaluated: their `path`, how many expressions of
+            each split have none (`missing`), and how many are `boxes_without_mask`.
     """
 
     model: Mapping[str, str]
@@ -70,6 +72,7 @@ class Evaluated:
     backbone_weights: Origin | None = None
     trained_steps: int | None = None
     checkpoint: str | None = None
+    predictions: Mapping[str, Any] | None = None
 
 
 def evaluated_by(
@@ -134,6 +137,7 @@ def write_summary(folder: Path, evaluated: Evaluated, crf: CRFOptions | None = N
             "backbone_weights": evaluated.backbone_weights,
             "trained_steps": evaluated.trained_steps,
             "checkpoint": evaluated.checkpoint,
+            "predictions": evaluated.predictions,
             "config": dict(evaluated.config),
             "config_sha256": config_hash(evaluated.config),
             "data": {
