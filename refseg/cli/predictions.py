@@ -38,6 +38,7 @@ def evaluate_file(
 
     from refseg.cli.trainer.data import data_module
     from refseg.evaluation import PROTOCOLS, protocol_notes
+    from refseg.evaluation.boxes import BOX_PRECISION, MEAN_BOX_IOU
     from refseg.evaluation.figures import empty_splits
     from refseg.evaluation.results import METRICS_FILE
     from refseg.evaluation.tables import empty_text, missing_text
@@ -59,7 +60,11 @@ def evaluate_file(
     console = Console()
     show(console, "", {name: _numbers(found.summary["protocols"][name]) for name in protocols})
     about = found.summary["predictions"]
-    for note in _notes(about["boxes_without_mask"], missing_text(about["missing"])):
+    for split, figures in about["boxes"].items():
+        mean, precision = (100 * figures[name] for name in (MEAN_BOX_IOU, BOX_PRECISION))
+        text = f"boxes, {split}: P@0.5 {precision:.2f}, mean IoU {mean:.2f} (in %)"
+        console.print(text, soft_wrap=True, highlight=False)
+    for note in _notes(about["boxes_without_mask"], missing_text(about["missing"]), protocols):
         console.print(note, soft_wrap=True, highlight=False)
     empty = empty_splits(found.table)
     if empty:
@@ -87,11 +92,16 @@ def _folder(predictions: Path) -> Path:
     return predictions.with_name(f"{predictions.stem}-evaluated")
 
 
-def _notes(boxes: int, missing: str) -> Iterator[str]:
+def _notes(boxes: int, missing: str, protocols: Sequence[str]) -> Iterator[str]:
     if missing:
         yield f"Note: {missing}"
     if boxes:
         yield f"Note: {boxes:,} predictions are boxes without a mask, and count as filled boxes."
+    if set(protocols) - {"standard"}:
+        yield (
+            "Note: masks are counted as they are; what a protocol does to logits and probabilities "
+            "before (thresholds, dilation) cannot be done again."
+        )
 
 
 def _numbers(figures: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, float]]:

@@ -59,7 +59,8 @@ class Evaluated:
         trained_steps: after which the weights were saved; None: not known.
         checkpoint: where they lie; None: in no file.
         predictions: of another program that were evaluated: their `path`, how many expressions of
-            each split have none (`missing`), and how many are `boxes_without_mask`.
+            each split have none (`missing`), how many are `boxes_without_mask`, and the figures of
+            their `boxes` in each split.
     """
 
     model: Mapping[str, str]

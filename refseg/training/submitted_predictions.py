@@ -13,6 +13,7 @@ from refseg.data.datamodule import ReferringDataModule
 from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.references import References
 from refseg.errors import ConfigError, DataError
+from refseg.evaluation.boxes import box_figures, box_iou, extent
 from refseg.evaluation.counting import count_pixels, decoded_truths
 from refseg.evaluation.matching import Matches, SplitRows
 from refseg.evaluation.measures import MeasureFile
@@ -60,6 +61,10 @@ def evaluate_predictions(
     before it is a mask cannot be done again: the dilation of `rmi` and `text_objseg`, the threshold
     of `cris`, and masks that a model withdraws (`rela`).
 
+    Boxes are compared, too, for grounding models: the extent of the mask, or the box that a line
+    gives, with the extent of the true mask. `summary["predictions"]["boxes"]` has their mean IoU
+    and precision@0.5, by split.
+
     Args:
         predictions: a file with a line of JSON for each expression (`PredictionFiles` says what is
             in it), or the folder that `refseg predict` wrote.
@@ -100,13 +105,16 @@ def evaluate_predictions(
     with tempfile.TemporaryDirectory(prefix="refseg-evaluation-") as temporary:
         folder = Path(temporary) if output is None else Path(output)
         measures = MeasureFile(Path(temporary, "measures.arrow"))
-        boxes = 0
+        filled = 0
+        box_ious: dict[str, list[float]] = {name: [] for name in names}
         for number, split in enumerate(chosen):
             pieces = list(_pieces(split.references))
             for rows in tracked(pieces, f"Evaluating {split.name}", shown=progress):
                 found = [_predicted(files, matches, split, row) for row in rows.tolist()]
-                _count(number, _batch(split.references, rows), found, metrics, measures)
-                boxes += sum(one.is_box for one in found)
+                box_ious[split.name] += _count(
+                    number, _batch(split.references, rows), found, metrics, measures
+                )
+                filled += sum(one.is_box for one in found)
         measures.close()
         figures = {str(protocol.name): found.figures() for protocol, found in metrics.items()}
         columns = {split.name: split.columns for split in chosen}
@@ -115,7 +123,8 @@ def evaluate_predictions(
         about = {
             "path": str(path.absolute()),
             "missing": {name: len(matches.missing(name)) for name in names},
-            "boxes_without_mask": boxes,
+            "boxes_without_mask": filled,
+            "boxes": {name: box_figures(ious) for name, ious in box_ious.items()},
         }
         _write_metrics(folder, figures, about)
         evaluated = evaluated_on(data, chosen, {"predictions": path.name}, figures)
@@ -129,8 +138,12 @@ def _count(
     found: Sequence[Prediction],
     metrics: Mapping[Protocol, SplitMetrics],
     measures: MeasureFile,
-) -> None:
-    """Count the predictions of a batch in all ways, and keep the counts and the masks."""
+) -> list[float]:
+    """Count the predictions of a batch in all ways, and keep the counts and the masks.
+
+    Returns:
+        The IoU of the boxes: of the one that was given, else of the extent of the mask.
+    """
     masks = [torch.from_numpy(one.mask) for one in found]
     scores = torch.tensor([one.score for one in found], dtype=torch.float64)
     truths = decoded_truths(batch)
@@ -142,6 +155,11 @@ def _count(
             counts = count_pixels(batch, compared, protocol, truths)
         counted.add(loader, batch, counts)
     add_measures(measures, loader, batch, standard, Predictions(masks, scores), save_masks=True)
+    boxes = {truth: extent(mask) for truth, mask in truths.items()}
+    return [
+        box_iou(extent(one.mask) if one.box is None else one.box, boxes[truth])
+        for one, truth in zip(found, batch.truths, strict=True)
+    ]
 
 
 def _write_metrics(

@@ -52,6 +52,8 @@ def test_the_same_integers_as_test(
         assert f" {split}" in shown
     assert str(tmp_path / "judged" / "metrics.json") in shown
     assert "Note:" not in shown
+    boxes = judged.summary["predictions"]["boxes"]["testA"]
+    assert f"boxes, testA: P@0.5 {100 * boxes['box_precision@0.5']:.2f}, mean IoU" in shown
 
 
 def test_the_data_are_those_of_the_run_in_which_the_list_lies(run: Path, tmp_path: Path) -> None:
@@ -82,6 +84,7 @@ def test_missing_ones(predicted: Path, tmp_path: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert "Note: 1 expressions of val have no prediction and count as empty masks." in shown
     assert " mmdet " in shown
+    assert "Note: masks are counted as they are" in shown
     assert (tmp_path / "mine-evaluated" / "results.parquet").is_file()
 
 

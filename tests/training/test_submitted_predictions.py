@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 from pycocotools import mask as coco
+from torchvision.ops import box_convert, box_iou
 
 import refseg
 from refseg.data import ReferringDataModule, read_references
@@ -108,8 +110,10 @@ def test_the_rows_are_those_of_a_function(
     assert written == ["metrics.json", "results.parquet", "summary.json"]
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["metrics"] == found.figures
-    about = {"path": str(path), "missing": {"val": 0}, "boxes_without_mask": 0}
-    assert metrics["predictions"] == found.summary["predictions"] == about
+    about = metrics["predictions"]
+    assert about == found.summary["predictions"]
+    assert (about["path"], about["missing"]) == (str(path), {"val": 0})
+    assert about["boxes_without_mask"] == 0
 
 
 def test_protocols_count_the_masks_in_their_manner(references: References, tmp_path: Path) -> None:
@@ -179,6 +183,37 @@ def test_scores_and_boxes(references: References, tmp_path: Path) -> None:
     assert (first["score"], second["score"]) == (0.25, None)
     assert second["predicted_area"] == 12
     assert found.summary["predictions"]["boxes_without_mask"] == 1
+
+
+@pytest.mark.parametrize("are_given", [False, True])
+def test_boxes_are_compared_with_the_extent_of_the_truth(
+    are_given: bool, references: References, tmp_path: Path
+) -> None:
+    """Against pycocotools' boxes and torchvision's IoU."""
+
+    def corners(mask: np.ndarray) -> torch.Tensor:
+        box = coco.toBbox(coco.encode(np.asfortranarray(mask.astype(np.uint8))))
+        return box_convert(torch.tensor(box)[None], "xywh", "xyxy")
+
+    def shift(lines: list[dict[str, object]]) -> None:
+        for line, box in zip(lines, given, strict=True):
+            line["box"] = box_convert(box, "xyxy", "xywh")[0].tolist()
+
+    val = references.split("val")
+    truths = [decode(val.truth(row)) for row in range(len(val))]
+    ids = val.table["expression_id"].to_pylist()
+    guesses = [guess(truth, number) for truth, number in zip(truths, ids, strict=True)]
+    given = [corners(truth) + 1.5 for truth in truths]
+    path = write(tmp_path, val)
+    if are_given:
+        edit(path, shift)
+    boxes = given if are_given else [corners(mask) for mask in guesses]
+    ious = [box_iou(box, corners(truth)).item() for box, truth in zip(boxes, truths, strict=True)]
+    found = refseg.evaluate_predictions(path, references, progress=False)
+    figures = found.summary["predictions"]["boxes"]["val"]
+    assert figures["mean_box_iou"] == pytest.approx(np.mean(ious), abs=1e-12)
+    assert figures["box_precision@0.5"] == np.mean([iou >= 0.5 for iou in ious])
+    assert 0 < figures["mean_box_iou"] < 1
 
 
 @pytest.mark.parametrize(
