@@ -166,6 +166,8 @@ class RunMasks:
 
     def why_no_strips(self) -> str | None:
         """Why the run has no word-by-word strips; None where it has."""
+        if self.results.summary.get("predictions"):
+            return "Not shown: these are masks of another program, whose network is not known."
         model = self.results.summary.get("model")
         fusion = model.get("fusion") if isinstance(model, dict) else None
         if self.pipeline is not None:

@@ -42,8 +42,8 @@ def box_iou(one: Box | None, other: Box | None) -> float:
         other: None where there is none.
 
     Example:
-        >>> box_iou((0, 0, 2, 2), (1, 0, 2, 2)), box_iou(None, (1, 0, 2, 2)), box_iou(None, None)
-        (0.3333333333333333, 0.0, 1.0)
+        >>> box_iou((0.0, 0.0, 2.0, 2.0), (1.0, 0.0, 2.0, 2.0)), box_iou(None, None)
+        (0.3333333333333333, 1.0)
     """
     if one is None or other is None:
         return float(one is other)

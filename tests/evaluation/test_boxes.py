@@ -30,8 +30,9 @@ def test_the_iou_is_that_of_torchvision() -> None:
 
 
 def test_half_is_a_hit() -> None:
-    half, less = box_iou((0, 0, 2, 1), (0, 0, 1, 1)), box_iou((0, 0, 2.01, 1), (0, 0, 1, 1))
+    square = (0.0, 0.0, 1.0, 1.0)
+    half, less = (box_iou((0.0, 0.0, width, 1.0), square) for width in (2.0, 2.01))
     assert half == 0.5 > less
-    figures = box_figures([half, less, box_iou(None, None), box_iou((0, 0, 1, 1), None)])
+    figures = box_figures([half, less, box_iou(None, None), box_iou(square, None)])
     assert figures["box_precision@0.5"] == 0.5
     assert figures["mean_box_iou"] == pytest.approx((1.5 + less) / 4)

@@ -274,5 +274,6 @@ def test_results_are_compared_and_reported(
     page = refseg.report(mine, resamples=100, cases=1, strips=1).read_text()
     assert "true masks are not shown" not in page
     assert "Predictions that are not drawn" not in page
+    assert "these are masks of another program" in page
     assert "1 expressions of val have no prediction and count as empty masks" in page
     assert RLE.name in mine.table.column_names
