@@ -43,7 +43,8 @@ def evaluate(
     box, [left, top, width, height].
 
     Args:
-        checkpoints: what `refseg fit` wrote; default: that of the newest finished run in runs/
+        checkpoints: what `refseg fit` wrote, or shared models (a folder, or OWNER/NAME); default:
+            that of the newest finished run in runs/
         predictions: masks to evaluate in place of checkpoints
         allow_missing: count expressions without a prediction as empty masks
         all_protocols: count in all known ways
@@ -71,6 +72,7 @@ def evaluate(
     """
     from rich.console import Console
 
+    from refseg.checkpoint.hub import hub_name
     from refseg.cli.newest_run import default_checkpoint
     from refseg.evaluation import PROTOCOLS, protocol_notes
 
@@ -83,7 +85,7 @@ def evaluate(
         return evaluate_file(predictions, options, output, splits, names, allow_missing)
     checkpoints = checkpoints or [default_checkpoint()]
     for checkpoint in checkpoints:
-        if not checkpoint.is_file():
+        if not checkpoint.exists() and hub_name(str(checkpoint)) is None:
             raise ConfigError(f"There is no checkpoint {checkpoint}.")
     seen = [checkpoint.resolve() for checkpoint in checkpoints]
     for place, checkpoint in enumerate(checkpoints):
@@ -139,7 +141,9 @@ def _folder(checkpoint: Path, label: str, output: Path | None, is_one_of_several
 
     if output is not None:
         return output / label.replace("/", "-").strip("-") if is_one_of_several else output
-    return RunFolder.choose("evaluate", None, str(checkpoint), "").path
+    chosen = RunFolder.choose("evaluate", None, str(checkpoint), "").path
+    RunFolder.forget()  # the next checkpoint has a folder of its own
+    return chosen
 
 
 def _evaluate(

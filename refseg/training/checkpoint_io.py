@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import lightning
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
-from refseg.checkpoint.reading import read_plain
+from refseg.checkpoint.reading import read_checkpoint, read_plain
 from refseg.errors import CheckpointError
 from refseg.files import remove_leftovers, replacing
+
+_VERSION = "pytorch-lightning_version"  # Lightning reads checkpoints of older ones by it
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -63,7 +66,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read a checkpoint, executing nothing in it.
 
         Args:
-            path: of the file; an address (`s3://…`) is left to Lightning.
+            path: of the file, or of the folder or model on the hub that `save_pretrained` wrote; an
+                address (`s3://…`) is left to Lightning.
             map_location: for addresses.
             weights_only: of files it is always true.
 
@@ -72,8 +76,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         if "://" in str(path):
             return super().load_checkpoint(path, map_location, weights_only=True)
-        content: dict[str, Any] = read_plain(Path(path))
-        return content
+        if Path(path).is_file():
+            content: dict[str, Any] = read_plain(Path(path))
+            return content
+        return {**read_checkpoint(path), "callbacks": {}, _VERSION: lightning.__version__}
 
 
 def _of_the_system(error: BaseException | None) -> OSError | None:

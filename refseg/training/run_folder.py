@@ -65,7 +65,9 @@ class RunFolder:
         """
         if output is not None:
             return cls(Path(output).absolute())
-        if verb != "fit" and checkpoint is not None:
+        if verb != "fit" and checkpoint is not None and not Path(checkpoint).is_file():
+            name = f"{verb}-{Path(checkpoint).name}"  # a shared model lies in no run
+        elif verb != "fit" and checkpoint is not None:
             folder = Path(checkpoint).absolute().parent
             folder = folder.parent if folder.name == "checkpoints" else folder
             return cls(folder / verb)

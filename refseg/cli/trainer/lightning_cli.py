@@ -121,6 +121,12 @@ class RefsegCLI(LightningCLI):
         asked = config.model.as_dict()
         known = frozenset(_class_paths(asked))
         content = read_checkpoint(checkpoint)
+        if self.config.subcommand == "fit" and not Path(checkpoint).is_file():
+            raise ConfigError(
+                f"{checkpoint} holds a model and not the state of its training, so that nothing "
+                f"goes on; to train on from its weights: --model.start_from {checkpoint} "
+                f"--data.vocabulary_from {checkpoint}."
+            )
         model = model_config(described_model(content, checkpoint, known))
         check_description(model, asked, checkpoint)
         if self.config.subcommand == "fit":  # how to train is said anew
