@@ -29,8 +29,7 @@ class _Screen(NamedTuple):
 
 
 _CHECKPOINT = {
-    "--checkpoint FILE": "what `refseg fit` wrote; model and data are taken from it; default: that "
-    "of the newest finished run in runs/",
+    "--checkpoint FILE": "with model and data; default: of the newest finished run in runs/",
     "--config CONFIG": "take model and data from this config instead",
 }
 _DATA = {
