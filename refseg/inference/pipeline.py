@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,9 +24,11 @@ from refseg.evaluation.predictions import check_logits, predict
 from refseg.geometry import Fit, Geometry, Resampling
 from refseg.inference.crf import CRFOptions
 from refseg.inference.from_checkpoint import Description, build_segmenter, description_of
-from refseg.inference.word_by_word import Reading, read
 from refseg.models.segmenter import Segmenter
 from refseg.types import Batch
+
+if TYPE_CHECKING:  # of models that read word by word, when they do
+    from refseg.inference.word_by_word import Reading
 
 _log = logging.getLogger(__name__)
 
@@ -121,7 +123,7 @@ class Pipeline:
         pairs = zip(found.masks, found.scores.tolist(), strict=True)
         return [Segmentation(mask.numpy(), score) for mask, score in pairs]
 
-    def read(self, image: Picture, expression: str) -> Reading:
+    def read(self, image: Picture, expression: str) -> "Reading":
         """Prediction and activation after each word, for a fusion that reads word by word.
 
         Raises:
@@ -129,6 +131,8 @@ class Pipeline:
             PredictionError: a logit is not a number.
             TypeError: the fusion reads the sentence at once.
         """
+        from refseg.inference.word_by_word import read
+
         with torch.inference_mode():
             batch = self._batch(image, [expression])
             return read(self.segmenter, batch, self.tokenizer)
