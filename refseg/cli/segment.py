@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from refseg.inference.crf import CRFOptions
     from refseg.inference.pipeline import Pipeline, Segmentation
+    from refseg.inference.text_to_mask.base import TextToMaskModel
     from refseg.inference.word_by_word import Reading
 
     Pixels = UInt8[np.ndarray, " height width 3"]
@@ -46,6 +47,7 @@ def segment(
     columns: Count = 6,
     crf: bool = False,
     crf_on: Literal["network", "image"] = "network",
+    sam: str | None = None,
     packages: Packages = (),
     device: str = "cpu",
 ) -> int:
@@ -66,7 +68,9 @@ def segment(
             folders instead
         expression: what to segment in all photographs; may be repeated
         expressions: a CSV with the columns image (a path in the folder PHOTO) and expression
-        checkpoint: what `refseg fit` wrote; default: that of the newest finished run in runs/
+        checkpoint: what `refseg fit` wrote, or a text-to-mask model of transformers (CLIPSeg, SAM
+            3, Grounding DINO) by its name on the Hugging Face hub or as a folder; default: that of
+            the newest finished run in runs/
         output: folder for the results; default: beside the one photograph; `segmented` for many
         format: png: masks as files, and of many photographs the list predictions.jsonl; coco:
             instances.json with run lengths; polygons: the same with polygons
@@ -76,6 +80,8 @@ def segment(
         columns: panels in a row of the strip of words
         crf: refine the masks by DenseCRF with the parameters of the RMI paper's code
         crf_on: what DenseCRF sees: the image as the network sees it, or in its own size
+        sam: the SAM that makes masks of the boxes of Grounding DINO, by its name or as a folder;
+            default: facebook/sam-vit-huge
         packages: import a package of your own, whose classes the checkpoint may then name; may be
             repeated
         device: cpu, cuda, …
@@ -87,11 +93,13 @@ def segment(
         refseg segment photo.jpg "the circle on the far left" --checkpoint best.ckpt --html
         refseg segment photo.jpg "the large red star" --checkpoint best.ckpt --crf
 
+        refseg segment photo.jpg "the man in pink" --checkpoint CIDAS/clipseg-rd64-refined
+
         refseg segment a.jpg b.jpg --expression "red star" --expression "blue circle"
         refseg segment FOLDER --expressions FILE.csv --output masks
         refseg segment FOLDER --expression "the red star" --format coco
     """
-    from refseg.inference.pipeline import load
+    from refseg.inference.loading import load
 
     photos, asked = _asked(photo, sentences, expression, expressions)
     is_one = len(photos) == 1 and expressions is None and format == "png" and not photo.is_dir()
@@ -102,7 +110,7 @@ def segment(
 
         checkpoint = default_checkpoint()
     options = _crf(crf_on) if crf else None
-    pipeline = load(checkpoint, device, packages)
+    pipeline = load(checkpoint, device, packages, sam=sam)
     if not is_one:
         from refseg.cli.segment_many import Order, segment_photographs
 
@@ -151,7 +159,7 @@ def _asked(
 
 
 def _segment_one(
-    pipeline: "Pipeline",
+    pipeline: "Pipeline | TextToMaskModel",
     checkpoint: Path,
     photo: Path,
     expressions: Sequence[str],
@@ -161,12 +169,14 @@ def _segment_one(
     columns: int,
     options: "CRFOptions | None",
 ) -> None:
-    from refseg.inference.pipeline import as_pixels
+    from refseg.inference.pipeline import Pipeline, as_pixels
 
-    if words and not pipeline.segmenter.reads_word_by_word:
+    reader = pipeline if isinstance(pipeline, Pipeline) and words else None
+    if words and (reader is None or not reader.segmenter.reads_word_by_word):
+        has = type(pipeline if reader is None else reader.segmenter.fusion).__name__
         raise ConfigError(
-            f"--words needs a model that reads word by word, but {checkpoint} has a "
-            f"{type(pipeline.segmenter.fusion).__name__}; leave --words out."
+            f"--words needs a model that reads word by word, but {checkpoint} has a {has}; leave "
+            "--words out."
         )
     pixels = as_pixels(photo)
     start = time.perf_counter()
@@ -177,8 +187,8 @@ def _segment_one(
         paths = _write(pixels, segmentation, stem)
         print(f"{expression}: {segmentation.mask.mean():.1%} of the image", end="")
         print(f", score {segmentation.score:.2f}")
-        if words:
-            reading = pipeline.read(pixels, expression)
+        if reader is not None:
+            reading = reader.read(pixels, expression)
             paths |= _write_words(pixels, reading, stem, columns, html)
             _show(reading)
         for name, path in paths.items():

@@ -23,6 +23,7 @@ from refseg.inference.crf import CRFOptions
 from refseg.inference.journal import Journal, fingerprint
 from refseg.inference.many import Request, Segmented, segment_many
 from refseg.inference.pipeline import Pipeline
+from refseg.inference.text_to_mask.base import TextToMaskModel
 from refseg.masks import decode
 from refseg.progress import tracked
 from refseg.visualization import write_mask
@@ -52,7 +53,9 @@ class Order(NamedTuple):
     overwrite: bool
 
 
-def segment_photographs(pipeline: Pipeline, order: Order, crf: CRFOptions | None) -> int:
+def segment_photographs(
+    pipeline: Pipeline | TextToMaskModel, order: Order, crf: CRFOptions | None
+) -> int:
     """Segment all that is asked for, write it, and say how fast it was and what was left out.
 
     Args:
@@ -99,7 +102,7 @@ def segment_photographs(pipeline: Pipeline, order: Order, crf: CRFOptions | None
     return 1 if failed else 0
 
 
-def _requests(pipeline: Pipeline, order: Order, bad: list[str]) -> list[Request]:
+def _requests(pipeline: Pipeline | TextToMaskModel, order: Order, bad: list[str]) -> list[Request]:
     if order.table is not None:
         (folder,) = order.photos
         requests = _requests_of_table(pipeline, folder, order.table, bad)
@@ -139,7 +142,7 @@ def _named_images(photos: Sequence[Path], output: Path) -> Iterator[tuple[Path, 
 
 
 def _requests_of_table(
-    pipeline: Pipeline, folder: Path, table: Path, bad: list[str]
+    pipeline: Pipeline | TextToMaskModel, folder: Path, table: Path, bad: list[str]
 ) -> list[Request]:
     records = BadRecords("skip")
     sentences: dict[str, dict[str, None]] = {}

@@ -97,6 +97,19 @@ def predict(
     return _joined(_predict(one, batch.geometries[image], rule) for one, image in pairs)
 
 
+def predict_in_image(
+    logits: Float[Tensor, " expressions size size"], geometry: Geometry, rule: Rule | None = None
+) -> Predictions:
+    """The same for several expressions about one image.
+
+    Args:
+        logits: in network size, float32 or float64, on any device.
+        geometry: how the image was fitted into the network's square.
+        rule: gives masks in the image's own size; None: `rule_of` the image.
+    """
+    return _joined(_predict(one, geometry, rule) for one in logits.detach().cpu())
+
+
 def predict_masks(
     batch: Batch, logits: Float[Tensor, " expressions size size"], rule: Rule
 ) -> list[Bool[Tensor, " _ _"]]:

@@ -5,14 +5,19 @@ import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+from torch import nn
 
 from refseg.errors import ConfigError
 from refseg.files import write_text
 from refseg.inference.pipeline import Pipeline
+from refseg.inference.text_to_mask.base import TextToMaskModel
 from refseg.types import RunLengths
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 
 class KeptMask(NamedTuple):
@@ -100,20 +105,30 @@ class Journal:
             return  # damaged: it only spares some work
 
 
-def fingerprint(pipeline: Pipeline) -> str:
+def fingerprint(pipeline: Pipeline | TextToMaskModel) -> str:
     """SHA-256 of all that masks follow from: weights, network, vocabulary and transform.
 
     Args:
         pipeline: that segments.
     """
-    digest = sha256(repr(pipeline.segmenter).encode())
-    for name, tensor in pipeline.segmenter.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    if isinstance(pipeline, TextToMaskModel):
+        digest = sha256(f"{pipeline.settings}".encode())
+        for network in pipeline.networks:
+            _add_network(digest, network)
+        return digest.hexdigest()
+    digest = sha256()
+    _add_network(digest, pipeline.segmenter)
     tokenizer = json.dumps(pipeline.tokenizer.state_dict(), sort_keys=True, default=str)
     transform = (pipeline.image_size, pipeline.fill, pipeline.resampling, pipeline.geometry)
     digest.update(f"{tokenizer} {transform}".encode())
     return digest.hexdigest()
+
+
+def _add_network(digest: "Hash", network: nn.Module) -> None:
+    digest.update(repr(network).encode())
+    for name, tensor in network.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
 
 
 def _key(image: Path) -> str:

@@ -8,6 +8,7 @@ from refseg.errors import DataError
 from refseg.inference.crf import CRFOptions
 from refseg.inference.journal import Journal, KeptMask
 from refseg.inference.pipeline import Pipeline, as_pixels
+from refseg.inference.text_to_mask.base import TextToMaskModel
 from refseg.masks import encode
 
 AT_A_TIME = 32
@@ -46,7 +47,7 @@ class Segmented(NamedTuple):
 
 
 def segment_many(
-    pipeline: Pipeline,
+    pipeline: Pipeline | TextToMaskModel,
     requests: Iterable[Request],
     journal: Journal,
     crf: CRFOptions | None = None,
@@ -80,7 +81,10 @@ def segment_many(
 
 
 def _segment(
-    pipeline: Pipeline, image: Path, expressions: list[str], crf: CRFOptions | None
+    pipeline: Pipeline | TextToMaskModel,
+    image: Path,
+    expressions: list[str],
+    crf: CRFOptions | None,
 ) -> dict[str, KeptMask]:
     made: dict[str, KeptMask] = {}
     if not expressions:

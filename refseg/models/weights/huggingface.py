@@ -89,7 +89,7 @@ def load_config(name: str, architecture: Mapping[str, Any] | None) -> PreTrained
     if architecture is not None:
         check_architecture(architecture)
         return transformers.AutoConfig.for_model(**architecture)
-    if _is_absent(name):
+    if is_absent(name):
         raise ConfigError(
             f"There is no folder '{name}'; expected {_FOLDER}, or the name of a model on the "
             "Hugging Face hub."
@@ -208,7 +208,7 @@ def explained(name: str) -> Iterator[None]:
         ) from error
 
 
-def _is_absent(name: str) -> bool:
+def is_absent(name: str) -> bool:
     """Whether a name can only be that of a folder, and there is none."""
     path = Path(name).expanduser()
     if name and path.exists():
