@@ -123,11 +123,12 @@ def test_sweeps(tmp_path: Path) -> None:
         assert base in yaml.safe_dump([list(run.command) for run in planned])
 
 
-def test_the_readme_names_what_there_is() -> None:
-    text = (Path(__file__).parents[3] / "README.md").read_text()
-    marked = text.split("<!-- test command -->\n```bash\n")[1].split("\n```")[0]
-    assert marked == 'pip install -e ".[test]" && pytest -n 2 --dist loadfile'
-    for word in text.replace("`", " ").replace("(", " ").split():
-        name = word.strip(".,:;)")
-        if name.endswith(".yaml") and not name.startswith(("RUN", "configs/")):
-            assert (PACKAGE_CONFIGS / name).is_file(), name
+def test_readme_and_site_name_what_there_is() -> None:
+    top = Path(__file__).parents[3]
+    for page in (top / "README.md", *sorted((top / "docs").glob("*.md"))):
+        for word in page.read_text().replace("`", " ").replace("(", " ").split():
+            name = word.strip('.,:;)"')
+            if name.endswith(".yaml") and not name.startswith(("RUN", "configs/", "config.")):
+                assert (PACKAGE_CONFIGS / name).is_file(), f"{page.name}: {name}"
+            if name.startswith("configs/") and name.endswith(".yaml"):
+                assert (PACKAGE_CONFIGS.parent / name).is_file(), f"{page.name}: {name}"
