@@ -8,7 +8,7 @@ import re
 from html import escape
 from typing import NamedTuple
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 150, 44, 34, 22
+WIDTH, HEIGHT, GAP_X, GAP_Y = 138, 44, 26, 20
 
 
 class Box(NamedTuple):
@@ -53,7 +53,7 @@ DIAGRAMS = {
             "image": Box(0, 0, "image", "image"),
             "backbone": Box(1, 0, "backbone\nstem, stages, neck", "image"),
             "text": Box(0, 2, "sentence", "words"),
-            "encoder": Box(1, 2, "text encoder\nwords, sentence vector", "words"),
+            "encoder": Box(1, 2, "text encoder\nwords, sentence", "words"),
             "fusion": Box(2, 1, "fusion", "fusion"),
             "decoder": Box(3, 1, "decoder", "fusion"),
             "mask": Box(4, 1, "mask", "result"),
@@ -80,7 +80,7 @@ DIAGRAMS = {
         {
             "image": IMAGE,
             "where": Box(0, 1, "coordinates", "image"),
-            "text": Box(0, 2, "word t\nand state of its LSTM", "words"),
+            "text": Box(0, 2, "word t and\nits LSTM's state", "words"),
             "cell": Box(2, 1, "LSTM in each cell\nshared weights", "fusion"),
             "back": Box(2, 2.4, "state after\nthe word before", "fusion"),
             "atanh": Box(3, 1, "ReLU(atanh(state))\nafter the last word", "fusion"),
@@ -94,14 +94,13 @@ DIAGRAMS = {
         {
             "image": IMAGE,
             "text": Box(0, 2, "word t", "words"),
-            "filters": Box(1, 2, "K filters\nsigmoid", "fusion"),
-            "response": Box(1, 1, "K responses", "fusion"),
-            "mix": Box(2, 1, "1×1 convolution", "fusion"),
-            "cell": Box(3, 1, "LSTM in each cell", "fusion"),
-            "out": Box(4, 1, "fused map", "result"),
+            "filters": Box(1, 1, "K filters\nsigmoid", "fusion"),
+            "response": Box(2, 1, "K responses", "fusion"),
+            "mix": Box(3, 1, "1×1 convolution", "fusion"),
+            "cell": Box(4, 1, "LSTM in each cell\nlast state", "result"),
         },
-        "image response, text filters, filters response, response mix, image mix, text mix, "
-        "mix cell, cell out",
+        "text filters, filters response, image response, response mix, image mix, text mix, "
+        "mix cell",
     ),
     "film": Diagram(
         "The sentence scales and shifts the channels inside of a residual block.",
@@ -139,7 +138,7 @@ DIAGRAMS = {
             "ask": Box(1, 1, "pixel-word attention", "fusion"),
             "gate": Box(2, 1, "gate\ntanh(MLP)", "fusion"),
             "add": Box(3, 0, "+", "fusion"),
-            "out": Box(4, 2, "map i\nof the decoder", "result"),
+            "out": Box(2, 2, "map i\nof the decoder", "result"),
         },
         "stage ask, text ask, ask gate, gate add, stage add, add next, ask out",
     ),
@@ -147,11 +146,11 @@ DIAGRAMS = {
         "A neck merges three maps with the sentence; cells ask each other and the words; the "
         "sentence makes the kernel that the result is convolved with.",
         {
-            "image": Box(0, 0, "maps of three strides\nonce per image", "image"),
+            "image": Box(0, 0, "maps of 3 strides\nonce per image", "image"),
             "sentence": Box(0, 1, "sentence vector", "words"),
             "text": WORDS,
             "neck": Box(1, 0, "neck: merged maps\n× sentence", "fusion"),
-            "cells": Box(2, 1, "self-attention,\nwords, MLP; 3 layers", "fusion"),
+            "cells": Box(2, 1, "ask cells, words\nMLP; 3 layers", "fusion"),
             "kernel": Box(2, 2.2, "3×3 kernel, bias", "fusion"),
             "convolve": Box(3, 1, "convolve\nenlarged map", "fusion"),
             "out": Box(4, 1, "logits", "result"),
@@ -163,7 +162,7 @@ DIAGRAMS = {
         "Regions look at the image, hear the words and look at each other; their masks, weighted "
         "by whether they are meant, add up.",
         {
-            "image": Box(0, 0, "maps that heard words", "image"),
+            "image": Box(0, 0, "maps that\nheard words", "image"),
             "text": WORDS,
             "regions": Box(0, 1, "10 × 10 regions\nlearned", "fusion"),
             "look": Box(1, 1, "look, hear words,\nask each other", "fusion"),
@@ -171,7 +170,7 @@ DIAGRAMS = {
             "meant": Box(2, 1, "is it meant?\n(minimap)", "fusion"),
             "none": Box(2, 2, "is nothing meant?", "fusion"),
             "sum": Box(3, 0.5, "weighted sum", "fusion"),
-            "out": Box(4, 1, "logits, withdrawn\nif nothing is meant", "result"),
+            "out": Box(4, 1, "logits, or none\nif nothing is", "result"),
         },
         "image look, text look, regions look, look mask, look meant, look none, mask sum, "
         "meant sum, sum out, none out",
@@ -180,7 +179,7 @@ DIAGRAMS = {
         "Sentence and words become prompt tokens of SAM's mask decoder; a fused map may be its "
         "dense prompt.",
         {
-            "image": Box(0, 0, "SAM's image encoder\nfrozen, once per image", "image"),
+            "image": Box(0, 0, "SAM's encoder\nfrozen", "image"),
             "text": Box(0, 2, "sentence, words", "words"),
             "tokens": Box(1, 2, "prompt tokens\nlinear layers", "fusion"),
             "dense": Box(1, 1, "fusion (optional)\ndense prompt", "fusion"),
@@ -207,18 +206,23 @@ DIAGRAMS = {
 }
 
 
-def draw(diagram: Diagram) -> str:
-    """The picture as SVG."""
+def draw(name: str) -> str:
+    """The picture of that name as SVG."""
+    diagram = DIAGRAMS[name]
     columns = max(box.column for box in diagram.boxes.values())
     rows = max(box.row for box in diagram.boxes.values())
     width = int((columns + 1) * WIDTH + columns * GAP_X + 4)
     height = int((rows + 1) * HEIGHT + rows * GAP_Y + 4)
-    shapes = [_arrow(diagram.boxes, *arrow.split()) for arrow in diagram.arrows.split(", ")]
+    shapes = [
+        _arrow(diagram.boxes, f"#{name}-head", *arrow.split())
+        for arrow in diagram.arrows.split(", ")
+    ]
     shapes += [_box(box) for box in diagram.boxes.values()]
     return (
         f'<div class="diagram"><svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="{escape(diagram.title)}"><defs><marker id="head" viewBox="0 0 8 8" refX="7" '
-        'refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z"/></marker>'
+        f'aria-label="{escape(diagram.title)}"><defs><marker id="{name}-head" viewBox="0 0 8 8" '
+        'refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0L8 4L0 8z"/></marker>'
         f"</defs>{''.join(shapes)}</svg></div>"
     )
 
@@ -239,7 +243,7 @@ def _box(box: Box) -> str:
     return f'<g class="{box.kind}">{rectangle}{texts}</g>'
 
 
-def _arrow(boxes: dict[str, Box], start: str, end: str) -> str:
+def _arrow(boxes: dict[str, Box], head: str, start: str, end: str) -> str:
     """From the right edge to the left one; between boxes of one column, from edge to edge."""
     one, other = boxes[start], boxes[end]
     (x1, y1), (x2, y2) = _corner(one), _corner(other)
@@ -247,18 +251,16 @@ def _arrow(boxes: dict[str, Box], start: str, end: str) -> str:
         down = y2 > y1
         x = x1 + WIDTH / 2
         y1, y2 = (y1 + HEIGHT, y2) if down else (y1, y2 + HEIGHT)
-        return f'<path class="arrow" d="M{x:g} {y1:g}L{x:g} {y2:g}"/>'
+        return f'<path class="arrow" marker-end="url({head})" d="M{x:g} {y1:g}L{x:g} {y2:g}"/>'
     x1, y1, y2 = x1 + WIDTH, y1 + HEIGHT / 2, y2 + HEIGHT / 2
     bend = GAP_X / 2
     far = x2 - bend
     return (
-        f'<path class="arrow" d="M{x1:g} {y1:g}L{far - bend:g} {y1:g}'
+        f'<path class="arrow" marker-end="url({head})" d="M{x1:g} {y1:g}L{far - bend:g} {y1:g}'
         f'C{far:g} {y1:g} {far - bend:g} {y2:g} {x2:g} {y2:g}"/>'
     )
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """What mkdocs calls with each page before it is made."""
-    return re.sub(
-        r"<!-- diagram: (\w+) -->", lambda found: draw(DIAGRAMS[found.group(1)]), markdown
-    )
+    return re.sub(r"<!-- diagram: (\w+) -->", lambda found: draw(found.group(1)), markdown)
