@@ -46,6 +46,7 @@ ALLOWED |= {
 LIGHTNING = [Path("data/splits.py"), Path("data/datamodule.py"), Path("data/loaders.py")]
 AT_HOME = {
     "wandb": {Path("training/loggers.py")},
+    "gradio": {Path("inference/web.py")},
     "pydensecrf": {Path("inference/crf.py")},
     "peft": {Path("models/lora.py")},
     "timm": {Path("models/backbones/timm.py"), Path("models/backbones/timm_chain.py")},

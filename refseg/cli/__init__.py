@@ -36,6 +36,10 @@ VERBS = {
         "refseg.cli.segment:segment",
         "segment what an expression names in a photograph of yours; draw it word by word",
     ),
+    "app": Verb(
+        "refseg.cli.app:app",
+        "a page on which a model segments pictures by sentences",
+    ),
     "push": Verb(
         "refseg.cli.push:push",
         "share a checkpoint on the Hugging Face hub, with a card that tells its figures",

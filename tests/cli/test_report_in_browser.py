@@ -1,7 +1,6 @@
 """The page in a real browser: what only shows when scripts and styles are at work."""
 
 import math
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,22 +21,10 @@ from ..visualization.html.test_markup import HOSTILE
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 TEXTS = ["The left, red dog", "leftmost CAT", "right-hand cup", "das große Ähre-Feld", "左边的狗"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-@pytest.fixture(scope="module")
-def browser() -> "Iterator[Browser]":
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    options = ["--no-sandbox", "--disable-gpu"]
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=found, args=options)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
