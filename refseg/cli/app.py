@@ -43,14 +43,9 @@ def app(
         refseg app --checkpoint runs/rmi/checkpoints/best.ckpt --open
         refseg app --checkpoint CIDAS/clipseg-rd64-refined --examples mine.csv --port 8000
     """
-    try:
-        from refseg.inference import web
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise ConfigError(
-            'The page needs gradio, which is not installed; `pip install "refseg[app]"`.'
-        ) from None
+    from refseg.inference import web
+
+    web.import_gradio()  # before a model is opened
     from refseg.inference.loading import load
     from refseg.inference.page import Page
 

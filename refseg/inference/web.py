@@ -4,13 +4,10 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
-
-import gradio
-
-from refseg.errors import RefsegError
+from refseg.errors import ConfigError, RefsegError
 from refseg.inference.page import Page, ShownReading, heat, spoken
 
 MAX_BYTES = 32 * 2**20
@@ -67,7 +64,25 @@ def serve(
         blocks.close()
 
 
-def build(page: Page, name: str, examples: Sequence[tuple[Path, str]]) -> gradio.Blocks:
+def import_gradio() -> ModuleType:
+    """The library that draws the page, told to report nothing to its makers.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read while gradio is imported
+    try:
+        import gradio
+    except ImportError as error:
+        if (error.name or "").split(".")[0] != "gradio":
+            raise
+        raise ConfigError(
+            'The page needs gradio, which is not installed; `pip install "refseg[app]"`.'
+        ) from None
+    return gradio
+
+
+def build(page: Page, name: str, examples: Sequence[tuple[Path, str]]) -> Any:  # noqa: ANN401 - blocks of gradio, which need not be there
     """Lay out the page.
 
     Args:
@@ -75,6 +90,7 @@ def build(page: Page, name: str, examples: Sequence[tuple[Path, str]]) -> gradio
         name: of the model, in the heading.
         examples: pictures and sentences to click on.
     """
+    gradio = import_gradio()
     with gradio.Blocks(title="refseg", delete_cache=(600, 3600)) as blocks:
         gradio.Markdown(f"# refseg\nThe masks of what sentences name, by `{name}`.")
         with gradio.Row():
@@ -113,6 +129,8 @@ def build(page: Page, name: str, examples: Sequence[tuple[Path, str]]) -> gradio
 
 
 def _answering(page: Page) -> Callable[[str | None, str], tuple[Any, ...]]:
+    gradio = import_gradio()
+
     def answer(picture: str | None, text: str) -> tuple[Any, ...]:
         pixels, found, seconds = _told(lambda: page.answer(_path(picture), text or ""))
         names = [f"{number} {one.sentence}" for number, one in enumerate(found, start=1)]
@@ -134,6 +152,7 @@ def _answering(page: Page) -> Callable[[str | None, str], tuple[Any, ...]]:
 
 def _words(page: Page, picture: Any, text: Any, event: Any) -> None:  # noqa: ANN401 - gradio's parts
     """The slider through the words of one sentence."""
+    gradio = import_gradio()
     heading = "Word by word: what the model believes after each word"
     with gradio.Accordion(heading, open=True), gradio.Row():
         with gradio.Column():
@@ -181,7 +200,7 @@ def _told(ask: Callable[[], _Asked]) -> _Asked:
     try:
         return ask()
     except RefsegError as error:
-        raise gradio.Error(str(error), duration=15, print_exception=False) from None
+        raise import_gradio().Error(str(error), duration=15, print_exception=False) from None
 
 
 def _path_of(payload: Any) -> str | None:  # noqa: ANN401 - gradio has no public type
@@ -192,9 +211,9 @@ def _path(picture: str | None) -> Path | None:
     return None if picture is None else Path(picture)
 
 
-def _theme() -> gradio.Theme:
+def _theme() -> Any:  # noqa: ANN401 - of gradio
     """Letters that every machine has: a page asks no other host for anything."""
-    return gradio.themes.Default(
+    return import_gradio().themes.Default(
         font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
 

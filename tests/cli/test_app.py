@@ -25,7 +25,6 @@ def test_without_gradio_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
-    monkeypatch.delitem(sys.modules, "refseg.inference.web", raising=False)
     assert main(["app"]) == 2
     assert 'pip install "refseg[app]"' in capsys.readouterr().err
 
