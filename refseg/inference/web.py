@@ -17,7 +17,7 @@ COLOURS = (
     *("#f032e6", "#bfef45", "#469990", "#9a6324", "#808000", "#000075"),
 )
 _Asked = TypeVar("_Asked")
-_HEADS = ["sentence", "area, %", "score", "words it does not know"]
+_HEADS = ["sentence", "area, %", "score", "unknown words"]
 
 
 def serve(
@@ -107,17 +107,16 @@ def build(page: Page, name: str, examples: Sequence[tuple[Path, str]]) -> Any:  
                     elem_id="sentences",
                 )
                 button = gradio.Button("Segment", variant="primary")
-                if examples:
-                    gradio.Examples(
-                        [[str(path), sentence] for path, sentence in examples],
-                        [picture, text],
-                        label="Examples",
-                    )
             with gradio.Column():
                 shown = gradio.AnnotatedImage(label="Masks", height=340, elem_id="masks")
                 took = gradio.Markdown("", elem_id="took")
         table = gradio.Dataframe(
-            headers=_HEADS, interactive=False, visible=False, wrap=True, label=""
+            headers=_HEADS,
+            column_widths=["40%", "17%", "18%", "25%"],
+            interactive=False,
+            visible=False,
+            wrap=True,
+            label="",
         )
         files = gradio.Files(label="Masks to download (PNG, size of the picture)", visible=False)
         outputs: list[Any] = [shown, took, table, files]
@@ -125,6 +124,13 @@ def build(page: Page, name: str, examples: Sequence[tuple[Path, str]]) -> Any:  
         event = gradio.on([button.click, text.submit], asked, [picture, text], outputs)
         if page.reads_word_by_word:
             _words(page, picture, text, event)
+        if examples:  # last: on a phone, masks stand right below the button
+            gradio.Examples(
+                [[str(path), sentence] for path, sentence in examples],
+                [picture, text],
+                label="Examples",
+                elem_id="examples",
+            )
     return blocks
 
 
@@ -220,7 +226,8 @@ def _theme() -> Any:  # noqa: ANN401 - of gradio
 
 _CSS = """
 .gradio-container {max-width: 1100px !important; margin: auto}
-th {white-space: normal !important}
+th {white-space: normal !important; word-break: normal !important}
+#examples td {white-space: pre-line}
 """
 
 

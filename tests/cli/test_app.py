@@ -66,6 +66,12 @@ def test_a_visitor_sees_masks_words_and_messages(
     page.wait_for_selector("#belief img")
     assert page.locator("#masks").get_by_text("the star").count() == 1
     assert "2 sentences in" in page.locator("#took").inner_text()
+    page.wait_for_timeout(1000)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390, "nothing is too wide"
+    masks, examples = (page.locator(f"#{name}").bounding_box() for name in ("masks", "examples"))
+    assert masks
+    assert examples
+    assert masks["y"] < examples["y"], "the answer is seen without scrolling past examples"
 
     def belief() -> list[str]:
         found: list[str] = page.locator("#belief img").evaluate_all("all => all.map(e => e.src)")
