@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from refseg.errors import ConfigError, RefsegError
-from refseg.inference.page import Page, ShownReading, heat, spoken
+from refseg.inference.page import Page, ShownReading, heat, sentences_of, spoken
 
 MAX_BYTES = 32 * 2**20
 """Of an uploaded file."""
@@ -191,7 +191,7 @@ def _words(page: Page, picture: Any, text: Any, event: Any) -> None:  # noqa: AN
         return spoken(kept.words, number), shown
 
     def first(path: str | None, written: str) -> tuple[Any, ...]:
-        sentences = [" ".join(line.split()) for line in written.splitlines() if line.strip()]
+        sentences = _told(lambda: sentences_of(written))
         several = gradio.Dropdown(sentences, value=sentences[0], visible=len(sentences) > 1)
         return (several, *chosen(path, sentences[0]))
 

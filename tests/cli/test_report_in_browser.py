@@ -21,7 +21,6 @@ from ..visualization.html.test_markup import HOSTILE
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 TEXTS = ["The left, red dog", "leftmost CAT", "right-hand cup", "das große Ähre-Feld", "左边的狗"]
