@@ -3,6 +3,7 @@
 import netrc
 import os
 import socket
+from argparse import Namespace
 from typing import Any
 from urllib.parse import urlparse
 
@@ -17,7 +18,8 @@ class WeightsAndBiases(WandbLogger):
 
     Args:
         project: name of the W&B project.
-        name: of the run; W&B invents one where it is null.
+        name: of the run; null: `refseg` names it after its config, fusion and seed, as in
+            `rmi-MultimodalLSTM-seed0`, and in Python W&B invents one.
         save_dir: folder of W&B's own files, relative to the folder of the run.
         tags: of the run.
         notes: on the run.
@@ -51,6 +53,21 @@ class WeightsAndBiases(WandbLogger):
             offline=reason is not None,
             **{option: value for option, value in chosen.items() if value is not None},
         )
+        self._has_config = False
+
+    def log_config(self, config: dict[str, Any]) -> None:
+        """Log the config of the run, once: what the trainer tells later is a part of it.
+
+        Args:
+            config: of the run, plain values.
+        """
+        super().log_hyperparams(config)
+        self._has_config = True
+
+    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
+        """Log the arguments of module and data, unless the config, which has them, is logged."""
+        if not self._has_config:
+            super().log_hyperparams(params)
 
     def close(self) -> None:
         """Write out what is buffered and end the W&B run: nothing more will be logged."""

@@ -1,6 +1,5 @@
 """W&B without an account."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from refseg.cli.trainer.command_line import log_to_sweep
 from refseg.training.loggers import why_offline
 
 from ..conftest import TINY
+from .wandb_file import read_run
 
 
 @pytest.fixture
@@ -53,17 +53,16 @@ def test_a_run_logs_offline_and_says_so_in_one_line(
     shown = "".join(capfd.readouterr())
     assert sum("W&B offline: no account" in line for line in shown.splitlines()) == 1
     (offline,) = (tmp_path / "wandb").glob("offline-run-*")
-    names = {path.name.rpartition("_")[0].rpartition("_")[0] for path in offline.rglob("*.png")}
-    assert {"examples", "words"} <= names
-    wanted = (b"train/loss", b"val/overall_iou", b"lr-AdamW", b"MultimodalLSTM", b"weight_decay")
-    missing = {*wanted}
-    for _ in range(100):  # W&B writes from a process of its own, a little later
-        record = next(offline.glob("*.wandb")).read_bytes()
-        missing = {key for key in wanted if key not in record}
-        if not missing:
-            break
-        time.sleep(0.2)
-    assert not missing
+    logged = read_run(next(offline.glob("*.wandb")))
+    assert logged.name == "rmi-MultimodalLSTM-seed0"
+    assert logged.config["model"]["fusion"]["class_path"].endswith("MultimodalLSTM")
+    assert "vocab_size" not in logged.config  # Lightning's own record, of the same arguments again
+    assert {"train/loss", "val/overall_iou", "lr-AdamW", "val/words/filenames"} <= logged.names
+    (examples,) = (row for row in logged.history if "val/examples/count" in row)
+    assert examples["val/examples/count"] == 4
+    assert all({"prediction", "truth"} == {*masks} for masks in examples["val/examples/all_masks"])
+    pictures = [offline / "files" / path for path in logged.files if path.startswith("media")]
+    assert sum(path.stat().st_size for path in pictures) < 500_000  # uploaded at each validation
 
 
 def test_disabled_is_off(

@@ -19,7 +19,9 @@ from refseg.cli.trainer.parser import RefsegParser
 from refseg.cli.trainer.trainer_config import (
     check_handing_on,
     lines_for_bar,
+    name_wandb_runs,
     place_in,
+    run_name,
     turn_off,
 )
 from refseg.errors import ConfigError
@@ -169,6 +171,7 @@ class RefsegCLI(LightningCLI):
             check_handing_on(config.trainer)
         self.lines = lines_for_bar(config.trainer, on_stderr=verb != "fit")
         place_in(folder, config.trainer)
+        name_wandb_runs(config.trainer, run_name(config))
         if checkpoint and verb != "fit":
             config.data.vocabulary_from = checkpoint
 
@@ -220,7 +223,7 @@ class RefsegCLI(LightningCLI):
         """Tell W&B of the config."""
         for logger in self.trainer.loggers:
             if isinstance(logger, WeightsAndBiases):
-                logger.log_hyperparams(self.config_dump)
+                logger.log_config(self.config_dump)
 
     def after_fit(self) -> None:
         """Evaluate the best checkpoint and show what came out."""

@@ -18,6 +18,7 @@ from rich.console import Console
 from refseg.errors import ConfigError
 from refseg.progress import has_bars
 from refseg.training import ProgressLines
+from refseg.training.loggers import WeightsAndBiases
 
 # Callbacks that log and do nothing else; Lightning refuses them where there is no logger.
 _LOGGING: tuple[type, ...] = (LearningRateMonitor, DeviceStatsMonitor)
@@ -81,6 +82,29 @@ def place_in(folder: Path, trainer: Namespace) -> None:
         for name in ("save_dir", "dirpath"):
             if arguments.get(name) is not None:
                 arguments[name] = str(folder / arguments[name])
+
+
+def run_name(config: Namespace) -> str:
+    """What a run is called among others: after its config files, its fusion and its seed.
+
+    Args:
+        config: of the verb.
+    """
+    files = [Path(str(file)).stem for file in config.get("config") or [] if file is not None]
+    fusion = str(config.model.fusion.class_path).rpartition(".")[2]
+    return "-".join([*files, fusion, f"seed{config.seed_everything}"])
+
+
+def name_wandb_runs(trainer: Namespace, name: str) -> None:
+    """Name the runs of W&B that have no name of their own.
+
+    Args:
+        trainer: its config, which is changed.
+        name: of the run.
+    """
+    for part in listed(trainer.logger):
+        if _is_one(part, (WeightsAndBiases,)) and part.init_args.name is None:
+            part.init_args.name = name
 
 
 def lines_for_bar(trainer: Namespace, on_stderr: bool) -> list[Callback]:

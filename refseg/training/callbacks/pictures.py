@@ -11,6 +11,7 @@ from torch import Tensor
 from refseg.data import read_image
 from refseg.inference.word_by_word import read
 from refseg.masks import decode
+from refseg.training.callbacks.layers import layered, of_one_size
 from refseg.training.module import ReferringSegmentation
 from refseg.types import Batch
 from refseg.visualization import Example, example_sheet, word_strip
@@ -19,8 +20,9 @@ from refseg.visualization import Example, example_sheet, word_strip
 class ExamplePictures(Callback):
     """Draws validation examples: image, truth, prediction and sentence; and how the words are read.
 
-    The same expressions every time, so that one sees them improve. They go to TensorBoard and W&B
-    where these log, and the last sheet becomes `examples.png` of the run.
+    The same expressions every time, so that one sees them improve. They go to TensorBoard as a
+    sheet, and to W&B as images with the masks as layers, which are switched on and off there; the
+    last sheet becomes `examples.png` of the run.
 
     Args:
         count: number of examples, each of another image where there are enough.
@@ -74,9 +76,13 @@ class ExamplePictures(Callback):
             return
         pictures = {"val/examples": [self.sheet], "val/words": self._strips}
         for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                step = trainer.global_step
+                logger.log_image("val/examples", step=step, **layered(self._examples))
+                if self._strips:
+                    strips = of_one_size(self._strips)
+                    logger.log_image("val/words", strips, step, file_type=["jpg"] * len(strips))
             for name, images in pictures.items():
-                if isinstance(logger, WandbLogger) and images:
-                    logger.log_image(name, images, step=trainer.global_step)
                 if isinstance(logger, TensorBoardLogger):
                     for number, image in enumerate(images):
                         logger.experiment.add_image(
