@@ -49,10 +49,11 @@ def read_sweep_folder(path: Path) -> SweepFolder:
     name, runs = _record(path / _SWEEP_FILE)
     models: dict[str, list[Path]] = {}
     unfinished: dict[str, list[str]] = {}
+    stopped = sum(run["stopped"] for run in runs)
     for run in runs:
         if run["finished"]:
             models.setdefault(run["model"], []).append(path / run["folder"])
-        else:
+        elif not run["stopped"]:
             seed = "" if run["seed"] is None else f" (seed {run['seed']})"
             unfinished.setdefault(run["model"], []).append(f"{run['model']}{seed}")
     if not models:
@@ -68,6 +69,11 @@ def read_sweep_folder(path: Path) -> SweepFolder:
         notes.append(
             f"Of the sweep {name}, {len(listed)} of {len(runs)} runs failed or are not finished, "
             f"and are left out: {shown}."
+        )
+    if stopped:
+        notes.append(
+            f"Of the sweep {name}, {stopped} of {len(runs)} runs were stopped early, as others "
+            "were better, and are left out."
         )
     absent = [model for model in unfinished if model not in models]
     if absent:
@@ -91,6 +97,7 @@ def _record(path: Path) -> tuple[str, Sequence[Mapping[str, Any]]]:
                 "model": str(run["model"]),
                 "seed": run["seed"],
                 "finished": run["finished"] is True,
+                "stopped": run.get("stopped") is True,
             }
             for run in content["runs"]
         ]

@@ -12,13 +12,14 @@ from rich.text import Text
 
 from refseg.checkpoint.packages import OPTION
 from refseg.cli.configs.files import find_config
-from refseg.cli.parsing.argument_types import Count, Folder, Option, Packages
+from refseg.cli.parsing.argument_types import Count, Folder, Natural, Option, Packages
 from refseg.errors import ConfigError
 from refseg.sweeps import Run, Sweep, plan, read_sweep, summarise
-from refseg.sweeps.execution import Failure, Interrupted, execute
+from refseg.sweeps.execution import Failure, Interrupted, execute, is_over
 from refseg.sweeps.figure import save_figure
 from refseg.sweeps.record import write_record
-from refseg.sweeps.results import save, table
+from refseg.sweeps.results import best_first, save, table
+from refseg.sweeps.stopping import Referee
 
 Overrides = Annotated[Sequence[str], Option(behind="--", metavar="OVERRIDE")]
 
@@ -29,10 +30,16 @@ def sweep(
     *,
     output: Folder | None = None,
     jobs: Count = 1,
+    seed: Natural = 0,
     packages: Packages = (),
     overrides: Overrides = (),
 ) -> int:
-    """Run every combination of a sweep file, each as a run of its own, and compare them.
+    """Run the combinations of a sweep file, each as a run of its own, and compare them.
+
+    A grid has all of them. `method: random` draws `run_cap` of them, by --seed, from W&B's
+    distributions, and so does `method: bayes` here: only W&B chooses each run after those before.
+    `early_terminate: hyperband` stops a run that is not among the best 1/eta after min_iter
+    validations, min_iter × eta, and so on; it counts as stopped, not as failed.
 
     Mean and standard deviation over the seeds of each metric, parameters and training time, as a
     table, as files and as a plot. `refseg report FOLDER` makes a page of all finished runs, with
@@ -51,6 +58,7 @@ def sweep(
             the configs of the package
         output: folder of the sweep, with a folder per run; default: runs/sweeps/NAME OF THE FILE
         jobs: runs at a time
+        seed: of the values that are drawn; the same one draws the same runs
         packages: import a package of your own in each run; may be repeated. One in the working
             directory, whose classes configs name, needs no such option
         overrides: behind `--`, those of `refseg fit`, for all runs
@@ -58,10 +66,10 @@ def sweep(
     Examples:
         refseg sweep sweeps/fusion.yaml
         refseg sweep sweeps/fusion.yaml --output runs/quick -- --trainer.max_steps=50
-        refseg sweep my_sweep.yaml --jobs 2
+        refseg sweep sweeps/tuning.yaml --jobs 2 --seed 1
     """
     console = Console()
-    read = read_sweep(find_config(file))
+    read = read_sweep(find_config(file), seed)
     folder = output or Path("runs") / "sweeps" / read.path.stem
     imported = [f"{OPTION}={name}" for name in packages]
     runs = plan(read, folder, [*imported, *overrides])
@@ -75,7 +83,7 @@ def sweep(
         ) from error
     except Interrupted:
         finished = sum(one.result() is not None for one in runs)
-        again = shlex.join(_same_command(file, output, jobs, imported, overrides))
+        again = shlex.join(_same_command(file, output, jobs, seed, imported, overrides))
         console.print(
             Text(f"Stopped with {finished} of {len(runs)} runs finished. To go on:\n  {again}"),
             soft_wrap=True,
@@ -86,16 +94,23 @@ def sweep(
 def _run_and_compare(
     sweep: Sweep, runs: Sequence[Run], output: Path, jobs: int, console: Console
 ) -> int:
-    waiting = [one for one in runs if one.result() is None]
+    waiting = [one for one in runs if not is_over(one)]
     done = len(runs) - len(waiting)
     already = f", {done} finished already" if done else ""
     console.print(Text(f"{sweep.name}: {len(runs)} runs in {output}{already}"), soft_wrap=True)
-    if sweep.early_terminate and waiting:
-        console.print("early_terminate is W&B's business; here every run goes to its end.")
+    if sweep.method == "bayes":
+        console.print(
+            "method: bayes is a random search here: only W&B chooses each run after those before.",
+            soft_wrap=True,
+        )
     record = partial(write_record, sweep, runs, output)
     record()
-    failures = execute(waiting, done, jobs, console, when_ended=record)
+    failures = execute(
+        waiting, done, jobs, console, when_ended=record, referee=Referee(sweep, runs)
+    )
     groups = summarise(runs)
+    if sweep.drawn is not None:
+        groups = best_first(sweep, groups)
     paths = save(sweep, runs, groups, output)
     if any(group.results for group in groups):
         paths.append(save_figure(sweep, groups, output / "results.png"))
@@ -118,11 +133,18 @@ def _show_failure(failure: Failure, console: Console) -> None:
 
 
 def _same_command(
-    file: str, output: Path | None, jobs: int, imported: Sequence[str], overrides: Sequence[str]
+    file: str,
+    output: Path | None,
+    jobs: int,
+    seed: int,
+    imported: Sequence[str],
+    overrides: Sequence[str],
 ) -> list[str]:
     words = ["refseg", "sweep", file, *imported]
     if output is not None:
         words += ["--output", str(output)]
     if jobs != 1:
         words += ["--jobs", str(jobs)]
+    if seed:
+        words += ["--seed", str(seed)]
     return [*words, "--", *overrides] if overrides else words

@@ -1,7 +1,7 @@
 """A sweep file: the format of W&B, read here so that it also runs without W&B."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -10,6 +10,9 @@ from typing import Any
 import yaml
 
 from refseg.errors import ConfigError
+from refseg.sweeps.distributions import read_distribution, read_values
+from refseg.sweeps.drawing import draw
+from refseg.sweeps.hyperband import Hyperband, read_hyperband
 
 # Of W&B's schema, without what is for launch queues and schedulers of one's own.
 KEYS = (
@@ -17,11 +20,14 @@ KEYS = (
     *("method", "metric", "name", "parameters", "program", "project", "run_cap"),
 )
 GOALS = ("minimize", "maximize")
+METHODS = ("grid", "random", "bayes")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """A grid of runs: every combination of the parameters' values, each one command.
+    """The runs of a sweep file: combinations of the parameters' values, each one command.
+
+    They are all of them (a grid), or some that were drawn (a random search).
 
     Args:
         path: the file, for messages.
@@ -32,7 +38,9 @@ class Sweep:
         metric: the figure of merit, such as `val/overall_iou`; None where the file names none.
         maximize: whether more of `metric` is better.
         run_cap: at most so many runs; None for all.
-        early_terminate: whether the file asks W&B to stop hopeless runs (a grid run here is never).
+        stopping: of hopeless runs; None: every run goes to its end.
+        method: grid, random or bayes, of which the last is a random search here.
+        drawn: the combinations, where they were drawn; then `parameters` are the values in them.
     """
 
     path: Path
@@ -43,10 +51,12 @@ class Sweep:
     metric: str | None = None
     maximize: bool = False
     run_cap: int | None = None
-    early_terminate: bool = False
+    stopping: Hyperband | None = None
+    method: str = "grid"
+    drawn: tuple[Mapping[str, Any], ...] | None = None
 
     def combinations(self) -> list[dict[str, Any]]:
-        """Every combination of the grid; the last parameter of the file varies fastest.
+        """What was drawn, or the whole grid; the last parameter of the file varies fastest there.
 
         Example:
             >>> grid = {"seed_everything": (0, 1), "model.fusion": ("a.yaml", "b.yaml")}
@@ -54,6 +64,8 @@ class Sweep:
             >>> [tuple(combination.values()) for combination in sweep.combinations()]
             [(0, 'a.yaml'), (0, 'b.yaml'), (1, 'a.yaml'), (1, 'b.yaml')]
         """
+        if self.drawn is not None:
+            return [dict(one) for one in self.drawn]
         values = product(*self.parameters.values())
         grid = [dict(zip(self.parameters, row, strict=True)) for row in values]
         return grid[: self.run_cap]
@@ -112,8 +124,15 @@ def in_words(value: Any) -> str:  # noqa: ANN401 - any YAML value
     return text if is_same else json.dumps(value, default=str)
 
 
-def read_sweep(path: Path) -> Sweep:
-    """Read a W&B sweep file that asks for a grid.
+def read_sweep(path: Path, seed: int = 0) -> Sweep:
+    """Read a W&B sweep file.
+
+    A Bayesian search is read as a random one: W&B's server chooses each run after those before it,
+    while here all runs are known from the start.
+
+    Args:
+        path: of the file.
+        seed: of the values that are drawn, for `method: random` and `method: bayes`.
 
     Raises:
         ConfigError: the file is no sweep file, or asks for what only W&B's server can do.
@@ -131,33 +150,52 @@ def read_sweep(path: Path) -> Sweep:
         raise ConfigError(
             f"{path}: unknown key {', '.join(unknown)}; a sweep has {', '.join(KEYS)}."
         )
-    _check_method(path, content.get("method"))
+    method = content.get("method")
+    _check_method(path, method)
     metric, maximize = _read_metric(path, content.get("metric"))
     run_cap = content.get("run_cap")
     if run_cap is not None and (type(run_cap) is not int or run_cap < 1):
         raise ConfigError(f"{path}: run_cap: expected a whole number from 1, got {run_cap!r}.")
+    forms = _flat(path, content.get("parameters"))
+    drawn = None if method == "grid" else _draw(path, forms, run_cap, seed)
+    stopping = read_hyperband(path, content.get("early_terminate"))
+    if stopping is not None and metric is None:
+        raise ConfigError(
+            f"{path}: early_terminate: expected a `metric` that tells good runs from bad ones, "
+            "with its `name` and `goal`; got none."
+        )
     return Sweep(
         path=path,
         name=str(content.get("name") or path.stem),
         program=_read_program(path, content.get("program")),
         command=_read_command(path, content.get("command")),
-        parameters=_read_parameters(path, content.get("parameters")),
+        parameters=_grid(path, forms) if drawn is None else values_of(drawn),
         metric=metric,
         maximize=maximize,
         run_cap=run_cap,
-        early_terminate=bool(content.get("early_terminate")),
+        stopping=stopping,
+        method=str(method),
+        drawn=drawn,
     )
 
 
+def values_of(combinations: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """The values of each parameter in some combinations, each once, in order of appearance."""
+    return {
+        name: tuple({repr(one[name]): one[name] for one in combinations}.values())
+        for name in combinations[0]
+    }
+
+
 def _check_method(path: Path, method: object) -> None:
-    if method == "grid":
+    if method in METHODS:
         return
-    if method in ("random", "bayes", "custom"):
+    if method == "custom":
         raise ConfigError(
-            f"{path}: method: only W&B can run a {method} search, because its server chooses the "
-            f"next run (`wandb sweep {path}`, then `wandb agent`); here use `method: grid`."
+            f"{path}: method: a custom search has a scheduler of its own; expected one of "
+            f"{', '.join(METHODS)}."
         )
-    raise ConfigError(f"{path}: method: expected grid, got {method!r}.")
+    raise ConfigError(f"{path}: method: expected one of {', '.join(METHODS)}, got {method!r}.")
 
 
 def _read_program(path: Path, program: object) -> str:
@@ -187,31 +225,58 @@ def _read_metric(path: Path, metric: object) -> tuple[str | None, bool]:
     return metric["name"], goal == "maximize"
 
 
-def _read_parameters(path: Path, parameters: object) -> dict[str, tuple[Any, ...]]:
+def _flat(path: Path, parameters: object, before: str = "") -> dict[str, Mapping[str, Any]]:
+    """What the file says of each parameter; of nested ones by their dotted name.
+
+    Args:
+        path: of the file, for messages.
+        parameters: names, and what stands behind them.
+        before: the beginning of the names, with a dot.
+    """
     if not isinstance(parameters, dict) or not parameters:
         raise ConfigError(
             f"{path}: parameters: expected names with `value` or `values`, got {parameters!r}."
         )
-    return {
-        str(name): _read_values(f"{path}: parameters.{name}", form)
-        for name, form in parameters.items()
+    found: dict[str, Mapping[str, Any]] = {}
+    for key, form in parameters.items():
+        name = f"{before}{key}"
+        if not isinstance(form, dict):
+            raise ConfigError(
+                f"{path}: parameters.{name}: expected `value: …` or `values: […]`, got {form!r}."
+            )
+        inner = _flat(path, form["parameters"], f"{name}.") if form.keys() == {"parameters"} else {}
+        for one, content in (inner or {name: form}).items():
+            if one in found:
+                raise ConfigError(f"{path}: parameters.{one} stands there twice.")
+            found[one] = content
+    return found
+
+
+def _draw(
+    path: Path, forms: Mapping[str, Mapping[str, Any]], run_cap: int | None, seed: int
+) -> tuple[Mapping[str, Any], ...]:
+    if run_cap is None:
+        raise ConfigError(
+            f"{path}: run_cap: expected the number of runs of a random search, got none; W&B would "
+            "go on without end."
+        )
+    space = {
+        name: read_distribution(f"{path}: parameters.{name}", form) for name, form in forms.items()
     }
+    return tuple(draw(space, run_cap, seed))
 
 
-def _read_values(place: str, form: object) -> tuple[Any, ...]:
+def _grid(path: Path, forms: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    return {name: _read_values(f"{path}: parameters.{name}", form) for name, form in forms.items()}
+
+
+def _read_values(place: str, form: Mapping[str, Any]) -> tuple[Any, ...]:
     """The values of one parameter in a grid.
 
     Args:
         place: file and key, for messages.
         form: what the file says of the parameter.
     """
-    if not isinstance(form, dict):
-        raise ConfigError(f"{place}: expected `value: …` or `values: […]`, got {form!r}.")
-    if "parameters" in form:
-        raise ConfigError(
-            f"{place}: nested parameters are not options of the command line; "
-            "write the dotted name, such as model.fusion."
-        )
     keys = set(form)
     if keys == {"value"} or (
         keys == {"value", "distribution"} and form["distribution"] == "constant"
@@ -220,15 +285,10 @@ def _read_values(place: str, form: object) -> tuple[Any, ...]:
     if keys == {"values"} or (
         keys == {"values", "distribution"} and form["distribution"] == "categorical"
     ):
-        values = form["values"]
-        if not isinstance(values, list) or not values:
-            raise ConfigError(f"{place}.values: expected a list with a value, got {values!r}.")
-        if len({repr(value) for value in values}) < len(values):
-            raise ConfigError(f"{place}.values: a value stands there twice: {values!r}.")
-        return tuple(values)
+        return read_values(place, form["values"])
     raise ConfigError(
         f"{place}: a grid knows `value` and `values`, got {', '.join(sorted(map(str, keys)))}; "
-        "ranges and distributions are drawn from by W&B only."
+        "for ranges and distributions use `method: random`."
     )
 
 

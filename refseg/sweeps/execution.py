@@ -15,6 +15,7 @@ from refseg.progress import Pace, duration
 from refseg.sweeps.interruption import Interruption
 from refseg.sweeps.processes import RunningRun, last_lines, stop
 from refseg.sweeps.runs import Run
+from refseg.sweeps.stopping import Referee
 from refseg.sweeps.survivors import Survivor, is_running
 
 POLL_SECONDS = 0.1
@@ -71,6 +72,7 @@ def execute(
     jobs: int,
     console: Console,
     when_ended: Callable[[], None] = lambda: None,
+    referee: Referee | None = None,
 ) -> Sequence[Failure]:
     """Run what is not finished, and go on when a run fails.
 
@@ -81,6 +83,7 @@ def execute(
         console: where to show progress; one that is no terminal gets a line per finished run, and
             each minute one per running run.
         when_ended: called each time that a run has ended, however it did.
+        referee: says which runs to stop early; None: none.
 
     Raises:
         Interrupted: the user pressed Ctrl-C; all processes have been ended.
@@ -104,9 +107,11 @@ def execute(
                 if interruption.count:
                     console.print(Text("Stopping … (Ctrl-C again to kill)", style="yellow"))
                     raise Interrupted
+                if referee is not None:
+                    _stop_early(referee, running, interruption)
                 for ended in [one for one in running if one.poll() is not None]:
                     running.remove(ended)
-                    if isinstance(ended, Survivor) and ended.run.result() is None:
+                    if isinstance(ended, Survivor) and not is_over(ended.run):
                         console.print(Text(f"{ended.run.name} ended unfinished; it starts anew"))
                         queue.appendleft(ended.run)
                         continue
@@ -117,6 +122,21 @@ def execute(
         finally:  # also when a program cannot be started while others run
             stop(running, interruption)
     return failures
+
+
+def is_over(run: Run) -> bool:
+    """Whether a run needs no process any more: it is finished, or was stopped early."""
+    return run.result() is not None or run.stopped() is not None
+
+
+def _stop_early(
+    referee: Referee, running: Sequence[RunningRun | Survivor], interruption: Interruption
+) -> None:
+    """Stop the runs that the referee names; one of another machine is out of reach."""
+    at_work = {one.run.name: one for one in running if one.poll() is None and one.pid is not None}
+    for name, verdict in referee.to_stop([one.run for one in at_work.values()]).items():
+        at_work[name].run.note_stop(verdict)
+        stop([at_work[name]], interruption)
 
 
 def _start(run: Run, console: Console) -> RunningRun | Survivor:
@@ -145,6 +165,15 @@ def _report(ended: RunningRun | Survivor, place: str, console: Console) -> list[
     time_taken = duration(ended.seconds)
     if code == 0 and run.result() is not None:
         console.print(Text(f"{place} {run.name}: done in {time_taken}"))
+        return []
+    verdict = run.stopped()
+    if verdict is not None:
+        console.print(
+            Text(
+                f"{place} {run.name}: stopped after {time_taken} ({verdict.value:.4g} after "
+                f"{verdict.bracket} validations; to go on it took {verdict.threshold:.4g})"
+            )
+        )
         return []
     reason = f"exit code {code}" if code else "it left no complete metrics.json"
     console.print(Text(f"{place} {run.name}: failed after {time_taken} ({reason})", style="red"))

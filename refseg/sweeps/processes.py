@@ -39,7 +39,7 @@ class RunningRun:
         self.run = run
         self.started = time.monotonic()
         run.prepare()
-        words = [*on_this_machine(run.command), "--output", str(run.folder)]
+        words = [*on_this_machine(run.command), *run.more, "--output", str(run.folder)]
         with run.log.open("wb") as log, lock_for(run) as handles:
             try:
                 self.process = subprocess.Popen(

@@ -16,6 +16,8 @@ SWEEP_FILE = "sweep.json"
 def write_record(sweep: Sweep, runs: Sequence[Run], folder: Path) -> None:
     """Write which runs there are: the folder, model and seed of each, and whether it is finished.
 
+    A run that was stopped early is not finished, and has `stopped`.
+
     Runs that differ in their seed only are runs of one model.
 
     Args:
@@ -25,18 +27,20 @@ def write_record(sweep: Sweep, runs: Sequence[Run], folder: Path) -> None:
     """
     content = {
         "sweep": sweep.name,
-        "runs": [
-            {
-                "folder": run.name,
-                "model": model_name(sweep, run.combination),
-                "seed": _seed(run),
-                "finished": run.result() is not None,
-            }
-            for run in runs
-        ],
+        "runs": [_entry(sweep, run) for run in runs],
     }
     text = json.dumps(content, indent=2, default=str, ensure_ascii=False)
     write_text(folder / SWEEP_FILE, text + "\n")
+
+
+def _entry(sweep: Sweep, run: Run) -> dict[str, object]:
+    entry = {
+        "folder": run.name,
+        "model": model_name(sweep, run.combination),
+        "seed": _seed(run),
+        "finished": run.result() is not None,
+    }
+    return entry if run.stopped() is None else {**entry, "stopped": True}
 
 
 def _seed(run: Run) -> object:

@@ -32,11 +32,13 @@ class Group:
         settings: the values of all parameters but the seed.
         expected: how many runs the sweep has here.
         results: of those that are finished.
+        stopped: how many were stopped early.
     """
 
     settings: Mapping[str, Any]
     expected: int
     results: Sequence[Result]
+    stopped: int = 0
 
     def values(self, metric: str) -> list[float]:
         """A metric of each run that has it."""
@@ -73,9 +75,20 @@ def summarise(runs: Sequence[Run]) -> list[Group]:
             settings=_without_seed(members[0]),
             expected=len(members),
             results=[result for run in members if (result := run.result()) is not None],
+            stopped=sum(run.stopped() is not None for run in members),
         )
         for members in groups.values()
     ]
+
+
+def best_first(sweep: Sweep, groups: Sequence[Group]) -> list[Group]:
+    """The groups by their mean of the sweep's metric; at the end those that have none."""
+
+    def place(group: Group) -> tuple[bool, float]:
+        average = None if sweep.metric is None else group.mean(sweep.metric)
+        return average is None, (average or 0.0) * (-1 if sweep.maximize else 1)
+
+    return sorted(groups, key=place)
 
 
 def metric_names(groups: Sequence[Group]) -> list[str]:
@@ -169,6 +182,7 @@ def _columns(sweep: Sweep, groups: Sequence[Group], metrics: Sequence[str]) -> l
     for group in groups:
         finished = len(group.results)
         runs = str(finished) if finished == group.expected else f"{finished} of {group.expected}"
+        runs += f", {group.stopped} stopped" if group.stopped else ""
         figures = [
             Text(_figure(group, metric), "bold" if (group, metric) == (best, sweep.metric) else "")
             for metric in metrics
@@ -198,7 +212,8 @@ def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Pat
         groups: as `summarise` makes them.
         folder: where to write.
     """
-    rows = [_row(group, metric_names(groups)) for group in groups]
+    has_stops = any(group.stopped for group in groups)
+    rows = [_row(group, metric_names(groups), has_stops) for group in groups]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
@@ -219,8 +234,10 @@ def _without_seed(run: Run) -> dict[str, Any]:
     return {name: value for name, value in run.combination.items() if not is_seed(name)}
 
 
-def _row(group: Group, metrics: Sequence[str]) -> dict[str, Any]:
+def _row(group: Group, metrics: Sequence[str], has_stops: bool) -> dict[str, Any]:
     row: dict[str, Any] = {**group.settings, "runs": len(group.results)}
+    if has_stops:
+        row["stopped"] = group.stopped
     for metric in metrics:
         row[f"{metric} mean"] = group.mean(metric)
         row[f"{metric} sd"] = group.deviation(metric)
@@ -232,7 +249,9 @@ def _row(group: Group, metrics: Sequence[str]) -> dict[str, Any]:
 def _record(run: Run) -> dict[str, Any]:
     record = {"folder": run.name, "settings": dict(run.combination), "command": list(run.command)}
     result = run.result()
-    return {**record, "result": None if result is None else vars(result)}
+    record["result"] = None if result is None else vars(result)
+    verdict = run.stopped()
+    return record if verdict is None else {**record, "stopped": verdict._asdict()}
 
 
 def _best(sweep: Sweep, groups: Sequence[Group]) -> Group | None:

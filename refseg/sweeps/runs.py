@@ -13,7 +13,10 @@ from refseg.errors import ConfigError
 from refseg.files import write_text
 from refseg.sweeps.command import expand
 from refseg.sweeps.definition import Sweep
+from refseg.sweeps.hyperband import Verdict
 
+_CURVE = ("--trainer.callbacks+=refseg.training.callbacks.ValidationCurve",)
+_STOPPED_FILE = "stopped.json"
 LOCK_FILES = (".sweep.lock", ".run.lock")
 """In the folder of a run: the lock that a sweep's process inherits, and that of `refseg fit`."""
 
@@ -46,11 +49,13 @@ class Run:
         combination: the values of the sweep's parameters.
         command: as `wandb agent` would run it, and the overrides; without the folder and without
             this machine's paths, so that it tells whether a folder's run is this one.
+        more: words that the process gets and that make it no other run.
     """
 
     folder: Path
     combination: Mapping[str, Any]
     command: tuple[str, ...]
+    more: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -82,6 +87,20 @@ class Run:
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # not there, or not as `fit` writes it: the run is made again
+
+    def stopped(self) -> Verdict | None:
+        """Why this very command was stopped early here, or None where it was not."""
+        if _recorded_command(self.folder) != self.command or self.result() is not None:
+            return None
+        try:
+            content = json.loads((self.folder / _STOPPED_FILE).read_text(encoding="utf-8"))
+            return Verdict(content["bracket"], content["value"], content["threshold"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note_stop(self, verdict: Verdict) -> None:
+        """Write down that the run is stopped early: it is over, and has not failed."""
+        write_text(self.folder / _STOPPED_FILE, json.dumps(verdict._asdict(), indent=2) + "\n")
 
     def prepare(self) -> None:
         """Make the folder anew, with nothing left of a run that did not finish.
@@ -130,7 +149,8 @@ def _locate(
     # A parameter that got its second value later has changed the readable part only.
     earlier = sorted(output.glob(f"*_{digest}"))
     found = (other for other in earlier if _recorded_command(other) == command)
-    return Run(next(found, folder), combination, command)
+    more = _CURVE if sweep.stopping is not None and command[:2] == ("refseg", "fit") else ()
+    return Run(next(found, folder), combination, command, more)
 
 
 def _recorded_command(folder: Path) -> tuple[str, ...] | None:

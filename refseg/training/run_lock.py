@@ -23,7 +23,15 @@ from refseg.training.going_on import RESUME_FILE, newest_checkpoint, resume_comm
 LOCK_FILE = ".run.lock"
 OWNER_FILE = ".run.json"
 LEFT_BY_TRAINING = (
-    *("config.yaml", "metrics.json", "RESUME.txt", "examples.png", "checkpoints", "logs"),
+    *(
+        "config.yaml",
+        "metrics.json",
+        "RESUME.txt",
+        "curve.jsonl",
+        "examples.png",
+        "checkpoints",
+        "logs",
+    ),
     *("test", "validate", "predict", "evaluate"),
 )
 """What a training leaves in its folder, and what is written there about its checkpoints."""

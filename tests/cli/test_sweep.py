@@ -49,6 +49,13 @@ if (here / "hangs").exists():
     (folder / "half.ckpt").write_text("half")
     (here / "pids").write_text(f"{os.getpid()} {worker.pid}")
     time.sleep(120)
+if (here / "curves").exists():
+    value = {"concat": 0.3, "mlstm": 0.6}[fusion]
+    with (folder / "curve.jsonl").open("w") as curve:
+        for step in range(2):
+            curve.write(json.dumps({"step": step, "val/overall_iou": value}) + "\\n")
+    if fusion == "concat":
+        time.sleep(120)
 if (here / "waits").exists():
     (here / "pid").write_text(str(os.getpid()))
     while not (here / "go").exists():
@@ -424,12 +431,46 @@ def test_a_missing_file_names_the_places(tmp_path: Path, monkeypatch: pytest.Mon
         sweep("sweeps/nothing.yaml")
 
 
-def test_early_termination_is_left_to_wandb(
+def test_a_run_that_falls_behind_is_stopped_and_has_not_failed(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place.save(early_terminate={"type": "hyperband", "min_iter": 3}, run_cap=1)
+    (place.folder / "curves").touch()
+    mlstm_first = {
+        "model.fusion": {"values": ["fusion/mlstm.yaml", "fusion/concat.yaml"]},
+        "seed_everything": {"values": [0, 1]},
+    }
+    hyperband = {"type": "hyperband", "min_iter": 2}
+    # After 2 validations mlstm has 0.6, 0.6 and concat 0.3, 0.3. With the first concat there are
+    # three values, with the second four, and place int(3 / 3) = int(4 / 3) = 1 of them is 0.6.
+    place.save(parameters=mlstm_first, early_terminate=hyperband)
+    assert place.sweep() == 0, "a stopped run is no failure"
+    assert place.calls() == ["mlstm 0", "mlstm 1", "concat 0", "concat 1"]
+    shown = capsys.readouterr().out
+    assert shown.count("(0.3 after 2 validations; to go on it took 0.6)") == 2
+    assert [row["stopped"] for row in place.results()] == ["0", "2"]
+    runs = json.loads((place.output / "sweep.json").read_text())["runs"]
+    assert [run.get("stopped", False) for run in runs] == [False, False, True, True]
+    assert not any("stopped" in run for run in runs if run["finished"])
     assert place.sweep() == 0
-    assert "every run goes to its end" in capsys.readouterr().out
+    assert place.calls() == [], "and it stays stopped"
+
+
+def test_a_random_search_goes_on_where_it_stopped(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parameters = {
+        "seed_everything": {"value": 0},
+        "model.fusion": {"value": "fusion/concat.yaml"},
+        "lr": {"distribution": "log_uniform_values", "min": 0.0001, "max": 0.1},
+    }
+    place.save(method="bayes", parameters=parameters, run_cap=2)
+    assert place.sweep() == 0
+    assert "is a random search here" in capsys.readouterr().out
+    place.save(method="random", parameters=parameters, run_cap=3)
+    place.calls()
+    assert place.sweep() == 0
+    assert len(place.calls()) == 1
+    assert len({row["lr"] for row in place.results()}) == 3
 
 
 @pytest.mark.parametrize("words", [["s.yaml", "--trainer.max_steps=5"], ["s.yaml", "--jobs", "0"]])
@@ -440,7 +481,13 @@ def test_wrong_words_end_with_code_2(words: list[str], capsys: pytest.CaptureFix
 
 def test_words_after_two_dashes_are_overrides() -> None:
     parser = VerbParser(sweep, "refseg sweep")
-    given = {"output": None, "jobs": 2, "packages": [], "overrides": ["--a=1", "--", "b"]}
+    given = {
+        "output": None,
+        "jobs": 2,
+        "seed": 0,
+        "packages": [],
+        "overrides": ["--a=1", "--", "b"],
+    }
     assert parser.arguments(["s.yaml", "--jobs", "2", "--", "--a=1", "--", "b"]) == (
         ["s.yaml"],
         given,

@@ -50,10 +50,11 @@ def test_fills_in_the_defaults_of_wandb(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "bayes"}, "method: only W&B can run a bayes search"),
-        ({"method": "random"}, "method: only W&B can run a random search"),
-        ({"method": "all"}, "method: expected grid, got 'all'"),
-        ({"method": None}, "method: expected grid, got None"),
+        ({"method": "bayes"}, "run_cap: expected the number of runs of a random search"),
+        ({"method": "custom"}, "method: a custom search has a scheduler of its own"),
+        ({"method": "all"}, "method: expected one of grid, random, bayes, got 'all'"),
+        ({"method": None}, "method: expected one of grid, random, bayes, got None"),
+        ({"early_terminate": {"type": "hyperband", "min_iter": 1}}, "early_terminate: expected a"),
         ({"methods": "grid"}, "unknown key methods; a sweep has"),
         ({"program": None}, "program: expected a name"),
         ({"command": "refseg fit"}, "command: expected a list"),
@@ -73,8 +74,12 @@ def test_fills_in_the_defaults_of_wandb(tmp_path: Path) -> None:
             "parameters.lr: a grid knows `value` and `values`, got distribution, values",
         ),
         (
-            {"parameters": {"model": {"parameters": {"lr": {"value": 1}}}}},
-            "parameters.model: nested parameters are not options",
+            {"parameters": {"model": {"parameters": {"lr": 1}}}},
+            "parameters.model.lr: expected `value",
+        ),
+        (
+            {"parameters": {"a": {"parameters": {"b": {"value": 1}}}, "a.b": {"value": 1}}},
+            "parameters.a.b stands there twice",
         ),
     ],
 )
@@ -84,6 +89,24 @@ def test_names_file_and_key_of_what_it_does_not_understand(
     path = write(tmp_path, **changes)
     with pytest.raises(ConfigError, match=re.escape(f"{path}: ") + re.escape(message)):
         read_sweep(path)
+
+
+def test_a_nested_parameter_has_a_dotted_name(tmp_path: Path) -> None:
+    inner = {"optimizer": {"parameters": {"lr": {"values": [0.1, None]}}}, "dim": {"value": 8}}
+    sweep = read_sweep(write(tmp_path, parameters={"model": {"parameters": inner}}))
+    assert sweep.parameters == {"model.optimizer.lr": (0.1, None), "model.dim": (8,)}
+
+
+@pytest.mark.parametrize("method", ["random", "bayes"])
+def test_a_search_has_as_many_runs_as_it_may(tmp_path: Path, method: str) -> None:
+    parameters = {"lr": {"min": 0.0, "max": 1.0}, "fusion": {"values": ["a", "b"]}}
+    path = write(tmp_path, method=method, parameters=parameters, run_cap=9)
+    sweep = read_sweep(path)
+    assert len(sweep.combinations()) == 9
+    assert sweep.combinations() == read_sweep(path).combinations()
+    assert sweep.combinations() != read_sweep(path, seed=1).combinations()
+    assert set(sweep.parameters["fusion"]) == {"a", "b"}
+    assert sweep.parameters["lr"] == tuple(one["lr"] for one in sweep.combinations())
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])

@@ -4,7 +4,14 @@ In come Lightning's calls, out go files of the run. Open `checkpoints` first.
 """
 
 from refseg.training.callbacks.checkpoints import CompleteCheckpoint, FolderTaken
+from refseg.training.callbacks.curves import ValidationCurve
 from refseg.training.callbacks.pictures import ExamplePictures
 from refseg.training.callbacks.predictions import PredictionWriter
 
-__all__ = ["CompleteCheckpoint", "ExamplePictures", "FolderTaken", "PredictionWriter"]
+__all__ = [
+    "CompleteCheckpoint",
+    "ExamplePictures",
+    "FolderTaken",
+    "PredictionWriter",
+    "ValidationCurve",
+]
