@@ -247,9 +247,13 @@ def _row(group: Group, metrics: Sequence[str], has_stops: bool) -> dict[str, Any
 
 
 def _record(run: Run) -> dict[str, Any]:
-    record = {"folder": run.name, "settings": dict(run.combination), "command": list(run.command)}
     result = run.result()
-    record["result"] = None if result is None else vars(result)
+    record = {
+        "folder": run.name,
+        "settings": dict(run.combination),
+        "command": list(run.command),
+        "result": None if result is None else vars(result),
+    }
     verdict = run.stopped()
     return record if verdict is None else {**record, "stopped": verdict._asdict()}
 
