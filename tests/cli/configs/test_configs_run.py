@@ -123,6 +123,15 @@ def test_sweeps(tmp_path: Path) -> None:
         assert base in yaml.safe_dump([list(run.command) for run in planned])
 
 
+def test_tuning(tmp_path: Path) -> None:
+    sweep = read_sweep(PACKAGE_CONFIGS / "sweeps" / "tuning.yaml")
+    assert sweep.stopping is not None
+    assert sweep.stopping.brackets[:2] == (2, 4)  # of the six validations
+    run = plan(sweep, tmp_path, [*TINY, STEP])[0]
+    words = [*run.command[1:], *run.more, "--output", str(tmp_path / "run")]
+    assert main(words) == 0
+
+
 def test_readme_and_site_name_what_there_is() -> None:
     top = Path(__file__).parents[3]
     for page in (top / "README.md", *sorted((top / "docs").glob("*.md"))):
