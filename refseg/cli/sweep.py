@@ -14,13 +14,14 @@ from refseg.checkpoint.packages import OPTION
 from refseg.cli.configs.files import find_config
 from refseg.cli.parsing.argument_types import Count, Folder, Natural, Option, Packages
 from refseg.errors import ConfigError
-from refseg.sweeps import Run, Sweep, plan, read_sweep, summarise
+from refseg.sweeps import Run, Sweep, plan, read_sweep
+from refseg.sweeps.collection import collect as collect_runs
 from refseg.sweeps.execution import Failure, Interrupted, execute, is_over
-from refseg.sweeps.figure import save_figure
 from refseg.sweeps.record import write_record
-from refseg.sweeps.results import best_first, save, table
 from refseg.sweeps.stopping import Referee
+from refseg.sweeps.summary import show
 
+Sources = Annotated[Sequence[str], Option(metavar="SOURCE")]
 Overrides = Annotated[Sequence[str], Option(behind="--", metavar="OVERRIDE")]
 
 
@@ -31,6 +32,7 @@ def sweep(
     output: Folder | None = None,
     jobs: Count = 1,
     seed: Natural = 0,
+    collect: Sources = (),
     packages: Packages = (),
     overrides: Overrides = (),
 ) -> int:
@@ -42,8 +44,10 @@ def sweep(
     validations, min_iter × eta, and so on; it counts as stopped, not as failed.
 
     Mean and standard deviation over the seeds of each metric, parameters and training time, as a
-    table, as files and as a plot. `refseg report FOLDER` makes a page of all finished runs, with
-    intervals and tests, and `refseg compare FOLDER` the same tables on the terminal.
+    table, as files and as a plot; of a search, also each metric against each parameter, and what
+    the parameter explains of it: the square of the rank correlation, or, for values without an
+    order, the correlation ratio of the ranks. `refseg report FOLDER` makes a page of all finished
+    runs, with intervals and tests, and `refseg compare FOLDER` the same tables on the terminal.
 
     Press Ctrl-C at any time; the same command goes on where it stopped. A run is finished when its
     folder has a metrics.json that was made by the same command; what did not finish starts anew,
@@ -59,6 +63,9 @@ def sweep(
         output: folder of the sweep, with a folder per run; default: runs/sweeps/NAME OF THE FILE
         jobs: runs at a time
         seed: of the values that are drawn; the same one draws the same runs
+        collect: run nothing; show the runs of this folder with those of others: folders, with runs
+            of `refseg sweep` or with W&B's files (offline-run-*), or a sweep on W&B as
+            ENTITY/PROJECT/SWEEP_ID
         packages: import a package of your own in each run; may be repeated. One in the working
             directory, whose classes configs name, needs no such option
         overrides: behind `--`, those of `refseg fit`, for all runs
@@ -67,6 +74,7 @@ def sweep(
         refseg sweep sweeps/fusion.yaml
         refseg sweep sweeps/fusion.yaml --output runs/quick -- --trainer.max_steps=50
         refseg sweep sweeps/tuning.yaml --jobs 2 --seed 1
+        refseg sweep sweeps/tuning.yaml --collect me/refseg/abc12345 runs
     """
     console = Console()
     read = read_sweep(find_config(file), seed)
@@ -74,6 +82,12 @@ def sweep(
     imported = [f"{OPTION}={name}" for name in packages]
     runs = plan(read, folder, [*imported, *overrides])
     folder.mkdir(parents=True, exist_ok=True)
+    if collect:
+        found = collect_runs(read, runs, collect, [*imported, *overrides])
+        for note in found.notes:
+            console.print(Text(note), soft_wrap=True)
+        show(found.sweep, found.runs, folder, console, is_search=True)
+        return 0
     try:
         with FileLock(folder / ".lock", timeout=0):
             return _run_and_compare(read, runs, folder, jobs, console)
@@ -108,15 +122,7 @@ def _run_and_compare(
     failures = execute(
         waiting, done, jobs, console, when_ended=record, referee=Referee(sweep, runs)
     )
-    groups = summarise(runs)
-    if sweep.drawn is not None:
-        groups = best_first(sweep, groups)
-    paths = save(sweep, runs, groups, output)
-    if any(group.results for group in groups):
-        paths.append(save_figure(sweep, groups, output / "results.png"))
-        console.print(table(sweep, groups, console.width))
-    for path in paths:
-        console.print(Text(str(path)), soft_wrap=True)
+    show(sweep, runs, output, console, is_search=sweep.drawn is not None)
     for failure in failures:
         _show_failure(failure, console)
     return 1 if failures else 0

@@ -180,7 +180,7 @@ def _usual(options: Mapping[str, Any]) -> str | None:
 def _check_probabilities(place: str, options: Mapping[str, Any]) -> None:
     given = options["probabilities"]
     number = len(options["values"])
-    numbers = isinstance(given, list) and all(_is_number(one) and one >= 0 for one in given)
+    numbers = isinstance(given, list) and all(is_number(one) and one >= 0 for one in given)
     if not numbers or len(given) != number or not math.isclose(sum(given), 1.0, rel_tol=1e-6):
         raise ConfigError(
             f"{place}.probabilities: expected {number} numbers from 0 that add up to 1, one for "
@@ -190,7 +190,7 @@ def _check_probabilities(place: str, options: Mapping[str, Any]) -> None:
 
 def _check_numbers(place: str, kind: str, options: Mapping[str, Any]) -> None:
     for name, value in options.items():
-        if not _is_number(value) or (kind == "int_uniform" and type(value) is not int):
+        if not is_number(value) or (kind == "int_uniform" and type(value) is not int):
             whole = "whole " if kind == "int_uniform" else ""
             raise ConfigError(f"{place}.{name}: expected a {whole}number, got {value!r}.")
     positive = {"q", "a", "b"} | ({"min"} if kind.endswith("_values") else set())
@@ -205,7 +205,8 @@ def _check_numbers(place: str, kind: str, options: Mapping[str, Any]) -> None:
         )
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, and not true or false."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

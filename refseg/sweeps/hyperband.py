@@ -63,7 +63,7 @@ class Hyperband:
 
         Example:
             >>> curves = {"a": [9.0], "b": [8.0], "c": [7.0]}
-            >>> Hyperband((1,), eta=3).to_stop(curves, ["a", "b"], maximize=False)
+            >>> Hyperband((1,), eta=3.0).to_stop(curves, ["a", "b"], maximize=False)
             {'a': Verdict(bracket=1, value=9.0, threshold=8.0)}
         """
         sign = -1.0 if maximize else 1.0

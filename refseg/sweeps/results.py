@@ -17,11 +17,13 @@ from rich.text import Text
 from refseg.files import write_text
 from refseg.progress import duration
 from refseg.sweeps.definition import Sweep, in_words, is_seed
-from refseg.sweeps.runs import Result, Run
+from refseg.sweeps.importance import Importance
+from refseg.sweeps.runs import Outcome, Result
 
 _TITLES = {"overall_iou": "overall IoU", "mean_iou": "mean IoU"}
 _PRECISION = "precision@"
 _UNKNOWN = "–"
+_COSTS = ("parameters", "training")
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,19 @@ class Group:
     @property
     def parameters(self) -> int | None:
         """Weights of the network, the same for every seed; None without a run."""
-        return self.results[0].parameters if self.results else None
+        known = [one.parameters for one in self.results if one.parameters is not None]
+        return known[0] if known else None
 
     @property
     def training_seconds(self) -> float | None:
-        """The mean training time; None without a run."""
-        return mean(result.training_seconds for result in self.results) if self.results else None
+        """The mean training time of the runs of which it is known; None without one."""
+        known = [one.training_seconds for one in self.results if one.training_seconds is not None]
+        return mean(known) if known else None
 
 
-def summarise(runs: Sequence[Run]) -> list[Group]:
+def summarise(runs: Sequence[Outcome]) -> list[Group]:
     """Put together the runs that differ in their seed only, in order of appearance."""
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[Outcome]] = {}
     for run in runs:
         groups.setdefault(json.dumps(_without_seed(run), default=str), []).append(run)
     return [
@@ -145,7 +149,8 @@ def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
 
     A row is a group; where that is too wide, it is a column; where that is too wide, too, a row is
     a group again, and figures are left out: first the thresholds in the middle, then all of them,
-    then the mean IoU.
+    then the mean IoU. Of a search, where values were drawn, a row is always a group; size and time
+    go last.
 
     Args:
         sweep: what was run.
@@ -156,9 +161,12 @@ def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
     ends = [m for m in metrics if m.rpartition(_PRECISION)[2] not in ("0.6", "0.7", "0.8")]
     few = [metric for metric in metrics if _PRECISION not in metric]
     upright = _columns(sweep, groups, metrics)
-    turned = [list(cells) for cells in zip(*upright, strict=True)]
+    # Of many runs that were drawn, a column each is too many.
+    turned = upright if sweep.drawn else [list(cells) for cells in zip(*upright, strict=True)]
     shorter = (_columns(sweep, groups, some) for some in (ends, few, few[:1]))
     choices = [_drawn(sweep, columns) for columns in (upright, turned, *shorter)]
+    if sweep.drawn:
+        choices.append(_drawn(sweep, _columns(sweep, groups, few[:1])[: -len(_COSTS)]))
     unbounded = Console(width=10_000)
     fitting = (one for one in choices if unbounded.measure(one).maximum <= width)
     return next(fitting, choices[-1])
@@ -166,9 +174,10 @@ def table(sweep: Sweep, groups: Sequence[Group], width: int) -> Table:
 
 def _drawn(sweep: Sweep, columns: Sequence[Sequence[Text]]) -> Table:
     title = f"{sweep.name}: mean ± standard deviation over the seeds, in %"
+    left = max(1, len(sweep.settings())) if sweep.drawn else 1  # columns that say what it is
     result = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for index, (heading, *_) in enumerate(columns):
-        result.add_column(heading, justify="right" if index else "left")
+        result.add_column(heading, justify="left" if index < left else "right")
     for row in list(zip(*columns, strict=True))[1:]:
         result.add_row(*row)
     return result
@@ -177,7 +186,10 @@ def _drawn(sweep: Sweep, columns: Sequence[Sequence[Text]]) -> Table:
 def _columns(sweep: Sweep, groups: Sequence[Group], metrics: Sequence[str]) -> list[list[Text]]:
     """The headings, and under them what stands there for each group."""
     best = _best(sweep, groups)
-    settings = " × ".join(map(sweep.title, sweep.settings())) or "sweep"
+    names = sweep.settings()
+    settings = [" × ".join(map(sweep.title, names)) or "sweep"]
+    if sweep.drawn and names:
+        settings = [sweep.title(name) for name in names]
     rows = []
     for group in groups:
         finished = len(group.results)
@@ -192,18 +204,32 @@ def _columns(sweep: Sweep, groups: Sequence[Group], metrics: Sequence[str]) -> l
         training = _UNKNOWN if seconds is None else duration(seconds)
         rows.append(
             [
-                Text(model_name(sweep, group.settings)),
+                *_labels(sweep, group),
                 Text(runs),
                 *figures,
                 Text(parameters),
                 Text(training),
             ]
         )
-    headings = [settings, "runs", *map(heading, metrics), "parameters", "training"]
+    headings = [*settings, "runs", *map(heading, metrics), *_COSTS]
     return [list(cells) for cells in zip(map(Text, headings), *rows, strict=True)]
 
 
-def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Path) -> list[Path]:
+def _labels(sweep: Sweep, group: Group) -> list[Text]:
+    """What sets a group apart: one cell, or a cell per parameter of a random search."""
+    names = sweep.settings()
+    if sweep.drawn and names:
+        return [Text(sweep.label(name, group.settings[name])) for name in names]
+    return [Text(model_name(sweep, group.settings))]
+
+
+def save(
+    sweep: Sweep,
+    runs: Sequence[Outcome],
+    groups: Sequence[Group],
+    folder: Path,
+    explained: Sequence[Importance] = (),
+) -> list[Path]:
     """Write `results.csv` (a row per group) and `results.json` (groups and runs).
 
     Args:
@@ -211,6 +237,7 @@ def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Pat
         runs: all of its runs; unfinished ones are listed without figures.
         groups: as `summarise` makes them.
         folder: where to write.
+        explained: what each parameter explains of the sweep's metric; none: not asked.
     """
     has_stops = any(group.stopped for group in groups)
     rows = [_row(group, metric_names(groups), has_stops) for group in groups]
@@ -220,17 +247,19 @@ def save(sweep: Sweep, runs: Sequence[Run], groups: Sequence[Group], folder: Pat
     for group, row in zip(groups, rows, strict=True):  # null is a setting, and no empty cell
         writer.writerow({**row, **{name: in_words(v) for name, v in group.settings.items()}})
     write_text(folder / "results.csv", text.getvalue())
-    content = {
+    content: dict[str, Any] = {
         "sweep": sweep.name,
         "metric": sweep.metric,
         "groups": rows,
         "runs": [_record(run) for run in runs],
     }
+    if explained:
+        content["importance"] = [one._asdict() for one in explained]
     write_text(folder / "results.json", json.dumps(content, indent=2, default=str) + "\n")
     return [folder / "results.csv", folder / "results.json"]
 
 
-def _without_seed(run: Run) -> dict[str, Any]:
+def _without_seed(run: Outcome) -> dict[str, Any]:
     return {name: value for name, value in run.combination.items() if not is_seed(name)}
 
 
@@ -241,12 +270,13 @@ def _row(group: Group, metrics: Sequence[str], has_stops: bool) -> dict[str, Any
     for metric in metrics:
         row[f"{metric} mean"] = group.mean(metric)
         row[f"{metric} sd"] = group.deviation(metric)
-    trainable = group.results[0].trainable_parameters if group.results else None
+    trained = [r.trainable_parameters for r in group.results if r.trainable_parameters is not None]
+    trainable = trained[0] if trained else None
     row |= {"parameters": group.parameters, "trainable_parameters": trainable}
     return row | {"training_seconds": group.training_seconds}
 
 
-def _record(run: Run) -> dict[str, Any]:
+def _record(run: Outcome) -> dict[str, Any]:
     result = run.result()
     record = {
         "folder": run.name,

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from refseg.errors import ConfigError
 from refseg.files import write_text
@@ -27,17 +27,40 @@ class Result:
 
     Args:
         metrics: by split and name, such as `val/overall_iou`.
-        parameters: weights of the network.
-        trainable_parameters: those that were trained.
-        training_seconds: wall-clock time of the training alone.
+        parameters: weights of the network; None where only W&B knows of the run.
+        trainable_parameters: those that were trained; None as above.
+        training_seconds: wall-clock time of the training alone; None as above.
         checkpoint: path of the best one; None where none was saved.
     """
 
     metrics: Mapping[str, float]
-    parameters: int
-    trainable_parameters: int
-    training_seconds: float
-    checkpoint: str | None
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+    training_seconds: float | None = None
+    checkpoint: str | None = None
+
+
+@runtime_checkable
+class Outcome(Protocol):
+    """What came of one combination of a sweep, wherever it was run."""
+
+    @property
+    def name(self) -> str:
+        """Of the run."""
+
+    @property
+    def combination(self) -> Mapping[str, Any]:
+        """The values of the sweep's parameters."""
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words that were run; none where they are not known."""
+
+    def result(self) -> Result | None:
+        """What came out; None where it did not finish."""
+
+    def stopped(self) -> Verdict | None:
+        """Why it was stopped early; None where it was not."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +94,7 @@ class Run:
         """What came out, or None unless this very command has run to its end here."""
         if _recorded_command(self.folder) != self.command:
             return None
-        try:
-            content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
-            return Result(
-                metrics={
-                    f"{split}/{name}": float(value)
-                    for split, metrics in content["metrics"].items()
-                    for name, value in metrics.items()
-                    if value is not None  # a figure that is undefined, such as 0/0
-                },
-                parameters=int(content["parameters"]),
-                trainable_parameters=int(content["trainable_parameters"]),
-                training_seconds=float(content["training_seconds"]),
-                checkpoint=content["checkpoint"],
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # not there, or not as `fit` writes it: the run is made again
+        return read_result(self.folder)
 
     def stopped(self) -> Verdict | None:
         """Why this very command was stopped early here, or None where it was not."""
@@ -118,6 +126,30 @@ class Run:
         self.folder.mkdir(parents=True)
         record = {"command": list(self.command), "parameters": dict(self.combination)}
         write_text(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def read_result(folder: Path) -> Result | None:
+    """What a training that has finished left in its folder; None where there is no such thing.
+
+    Args:
+        folder: of the run.
+    """
+    try:
+        content = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return Result(
+            metrics={
+                f"{split}/{name}": float(value)
+                for split, metrics in content["metrics"].items()
+                for name, value in metrics.items()
+                if value is not None  # a figure that is undefined, such as 0/0
+            },
+            parameters=int(content["parameters"]),
+            trainable_parameters=int(content["trainable_parameters"]),
+            training_seconds=float(content["training_seconds"]),
+            checkpoint=content["checkpoint"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # not there, or not as `fit` writes it: the run is made again
 
 
 def plan(sweep: Sweep, output: Path, overrides: Sequence[str] = ()) -> list[Run]:

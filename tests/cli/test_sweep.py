@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -473,6 +474,32 @@ def test_a_random_search_goes_on_where_it_stopped(
     assert len({row["lr"] for row in place.results()}) == 3
 
 
+def test_collects_runs_and_says_what_the_parameters_explain(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place.sweep()
+    other = place.folder / "other"
+    shutil.copytree(place.output, other)
+    for folder in list(place.output.iterdir())[:4]:
+        if folder.is_dir():
+            shutil.rmtree(folder)
+    place.calls()
+    capsys.readouterr()
+    assert place.sweep("--collect", str(other)) == 0
+    assert place.calls() == [], "nothing is run"
+    shown = capsys.readouterr().out
+    assert f"{other}: 6 runs of a sweep here, 0 of W&B" in shown
+    # concat 0.5, 0.6, 0.7 and mlstm 0.6, 0.7, 0.8 have the ranks 1, 2.5, 4.5 and 2.5, 4.5, 6:
+    # between them 3 · 2 · (5/6)² of 16.5 = 25 %, by chance 1 / 5.
+    row = next(line for line in shown.splitlines() if "correlation ratio" in line)
+    assert row.split() == ["fusion", "correlation", "ratio", "25", "%", "20", "%", "–"]
+    (found,) = json.loads((place.output / "results.json").read_text())["importance"]
+    assert found["share"] == pytest.approx(25 / 6 / 16.5)
+    plot = cv2.imread(str(place.output / "parameters.png"))
+    assert plot is not None
+    assert [row["runs"] for row in place.results()] == ["3", "3"]
+
+
 @pytest.mark.parametrize("words", [["s.yaml", "--trainer.max_steps=5"], ["s.yaml", "--jobs", "0"]])
 def test_wrong_words_end_with_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["sweep", *words]) == 2
@@ -485,6 +512,7 @@ def test_words_after_two_dashes_are_overrides() -> None:
         "output": None,
         "jobs": 2,
         "seed": 0,
+        "collect": [],
         "packages": [],
         "overrides": ["--a=1", "--", "b"],
     }

@@ -96,8 +96,7 @@ _SCREENS = {
     ),
     "test": _Screen(
         "refseg test [--checkpoint FILE] [options]",
-        "Figures, and a row for each expression, go to the folder `test` of the run.\n"
-        "FILE may also be a text-to-mask model of transformers: see `refseg evaluate --help`.",
+        "Figures, and a row for each expression, go to the folder `test` of the run.",
         {
             **_CHECKPOINT,
             "--output DIR": "folder of the figures",
