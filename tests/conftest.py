@@ -103,3 +103,14 @@ def eager(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("eager") / "eager.ckpt"
     torch.save(content, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def foreign_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiny text-to-mask models of transformers: `clipseg`, `grounding-dino`, `sam`, `sam3`."""
+    pytest.importorskip("transformers")
+    from .foreign_models import write_models
+
+    folder = tmp_path_factory.mktemp("foreign")
+    write_models(folder)
+    return folder

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,8 @@ def evaluate(
     protocol: Annotated[Sequence[str], Option(metavar="NAME")] = (),
     splits: Sequence[str] | None = None,
     output: Folder | None = None,
+    sam: str | None = None,
+    device: str | None = None,
     packages: Packages = (),
     options: _Handed = (),
 ) -> int:
@@ -36,6 +39,9 @@ def evaluate(
     ways: one forward pass, one table. A checkpoint that cannot be evaluated does not keep the
     others from it; the exit code is then 1.
 
+    A text-to-mask model of transformers (CLIPSeg, SAM 3, Grounding DINO) is evaluated in the same
+    way, on the data that --data names, and leaves the same files with its masks.
+
     With --predictions, masks that any program wrote are evaluated in place of checkpoints, each
     expression exactly once: a file with a line of JSON for each, as in the examples, or the folder
     that `refseg predict` wrote. A line has the expression_id, or image and expression; rle (COCO's
@@ -43,14 +49,19 @@ def evaluate(
     box, [left, top, width, height].
 
     Args:
-        checkpoints: what `refseg fit` wrote, or shared models (a folder, or OWNER/NAME); default:
-            that of the newest finished run in runs/
+        checkpoints: what `refseg fit` wrote, or shared models, ours or those of transformers (a
+            folder, or OWNER/NAME, perhaps with @REVISION behind it); default: that of the newest
+            finished run in runs/
         predictions: masks to evaluate in place of checkpoints
         allow_missing: count expressions without a prediction as empty masks
         all_protocols: count in all known ways
         protocol: count in these ways; default: standard
         splits: default: all that are not trained on; of predictions, those of them that have any
         output: folder for the figures; default: `evaluate` in each run, or beside the predictions
+        sam: the SAM that makes masks of the boxes of Grounding DINO, by its name or as a folder;
+            default: facebook/sam-vit-huge
+        device: where to compute a model of transformers: cpu, cuda, …; default: a GPU if there is
+            one
         packages: import a package of your own, whose classes the checkpoint may then name; may be
             repeated
         options: those of `refseg test` that begin with --data, --trainer. or --model., and --config
@@ -59,6 +70,8 @@ def evaluate(
         refseg evaluate RUN/checkpoints/best.ckpt --all_protocols
         refseg evaluate RMI/checkpoints/best.ckpt LSTM/checkpoints/best.ckpt --splits val
         refseg evaluate best.ckpt --protocol lavt cris --data.root DIR
+
+        refseg evaluate CIDAS/clipseg-rd64-refined --data.root photos --data.dataset pets
 
         refseg predict --checkpoint best.ckpt --output OURS && refseg evaluate --predictions OURS
         refseg evaluate --predictions mine.jsonl --data.root DIR --data.dataset refcoco \
@@ -74,7 +87,9 @@ def evaluate(
 
     from refseg.checkpoint.hub import hub_name
     from refseg.cli.newest_run import default_checkpoint
+    from refseg.cli.text_to_mask import NOTE, evaluate_model
     from refseg.evaluation import PROTOCOLS, protocol_notes
+    from refseg.inference.loading import model_type
 
     names = _chosen(all_protocols, protocol)
     if predictions is not None:
@@ -92,6 +107,12 @@ def evaluate(
         if checkpoint.resolve() in seen[:place]:
             raise ConfigError(f"{checkpoint} is given twice; name each checkpoint once.")
     labels = labels_of(checkpoints)
+    foreign = [one for one in checkpoints if model_type(str(one)) is not None]
+    if not foreign and (sam or device):
+        raise ConfigError(
+            "--sam and --device are for models of transformers; checkpoints of refseg take "
+            "--trainer.accelerator."
+        )
     words = [*options, *(f"{OPTION}={name}" for name in packages)]
     if splits:
         words.append(f"--data.test_splits=[{','.join(splits)}]")
@@ -99,8 +120,14 @@ def evaluate(
     found: dict[str, Figures] = {}
     for checkpoint, label in zip(checkpoints, labels, strict=True):
         folder = _folder(checkpoint, label, output, len(labels) > 1)
-        results = _evaluate(checkpoint, folder, names, words)
+        if checkpoint in foreign:
+            model = (str(checkpoint), options, folder, splits, names, sam, device)
+            results = _attempt(checkpoint, partial(evaluate_model, *model))
+        else:
+            results = _attempt(checkpoint, partial(_tested, checkpoint, folder, names, words))
         if results is None:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
             continue
         found[label] = {name: results[name] for name in names}
         show(console, label if len(labels) > 1 else "", found[label])
@@ -109,20 +136,32 @@ def evaluate(
         return 2
     if len(found) > 1:
         _compare(console, found)
+    if foreign and set(names) - {"standard"}:
+        console.print(NOTE, soft_wrap=True, highlight=False)
     console.print(protocol_notes(PROTOCOLS[name] for name in names))
     return 0 if len(found) == len(labels) else 1
 
 
 def labels_of(checkpoints: Sequence[Path]) -> list[str]:
-    """A different name for each checkpoint: that of its run, else its path.
+    """A different name for each checkpoint: its run's, or its own if it is shared; else its path.
 
     Example:
         >>> labels_of([Path("runs/a/checkpoints/best.ckpt"), Path("runs/b/checkpoints/best.ckpt")])
         ['a', 'b']
+        >>> labels_of([Path("CIDAS/clipseg-rd64-refined")])
+        ['clipseg-rd64-refined']
     """
-    runs = [path.absolute().parent for path in checkpoints]
-    names = [(run.parent if run.name == "checkpoints" else run).name for run in runs]
+    names = [_label(path) for path in checkpoints]
     return names if len(set(names)) == len(names) else [str(path) for path in checkpoints]
+
+
+def _label(path: Path) -> str:
+    from refseg.checkpoint.hub import hub_name
+
+    if path.is_dir() or hub_name(str(path)) is not None:
+        return path.absolute().name
+    run = path.absolute().parent
+    return (run.parent if run.name == "checkpoints" else run).name
 
 
 def _chosen(all_of_them: bool, named: Sequence[str]) -> list[str]:
@@ -146,19 +185,22 @@ def _folder(checkpoint: Path, label: str, output: Path | None, is_one_of_several
     return chosen
 
 
-def _evaluate(
-    checkpoint: Path, folder: Path, names: Sequence[str], words: Sequence[str]
-) -> Figures | None:
-    """The figures by protocol; None where the evaluation failed, of which it is said why."""
-    from refseg.cli.messages import tell
-    from refseg.cli.trainer.distributed import TOLD
+def _tested(checkpoint: Path, folder: Path, names: Sequence[str], words: Sequence[str]) -> Figures:
     from refseg.cli.trainer.run import test_figures
 
     protocol = names[0] if len(names) == 1 else "all"
-    print(f"evaluating {checkpoint} …", file=sys.stderr, flush=True)
     given = ["--ckpt_path", str(checkpoint), f"--output={folder}"]
+    return test_figures([*given, f"--evaluation.protocol={protocol}", *words])
+
+
+def _attempt(checkpoint: Path, evaluated: Callable[[], Figures]) -> Figures | None:
+    """The figures by protocol; None where the evaluation failed, of which it is said why."""
+    from refseg.cli.messages import tell
+    from refseg.cli.trainer.distributed import TOLD
+
+    print(f"evaluating {checkpoint} …", file=sys.stderr, flush=True)
     try:
-        return test_figures([*given, f"--evaluation.protocol={protocol}", *words])
+        return evaluated()
     except BrokenPipeError:  # who reads our output has gone
         raise
     except Exception as error:  # of any kind: the other checkpoints can do without this one

@@ -9,9 +9,10 @@ from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from refseg.errors import PredictionError
+from refseg.evaluation.predictions import predict_masks
 from refseg.evaluation.protocols import STANDARD, Protocol
 from refseg.masks import decode
-from refseg.types import Batch, RunLengths
+from refseg.types import Batch, Output, RunLengths
 
 Truths = Mapping[RunLengths, Bool[np.ndarray, " height width"]]
 """The mask of each object of a batch, in its image's own size."""
@@ -82,6 +83,48 @@ def count_pixels(
             area = max(area, 1) * is_named  # an object that is squashed to nothing is named as well
         rows.append((intersection, union, area))
     return PixelCounts(*torch.tensor(rows, dtype=torch.int64).reshape(-1, 3).unbind(dim=1))
+
+
+def count_by_protocols(
+    batch: Batch,
+    predictions: Sequence[Bool[Tensor, " _ _"]],
+    protocols: Sequence[Protocol],
+    output: Output | None = None,
+    truths: Truths | None = None,
+) -> dict[Protocol, PixelCounts]:
+    """Compare the same predictions with the truth in several ways.
+
+    Args:
+        batch: with the truths.
+        predictions: by the standard rule, in each image's own size, on the CPU.
+        protocols: how is counted.
+        output: what the network answered, from which each protocol makes masks by its own rule;
+            None: nothing but the masks is known, and they are counted as they are.
+        truths: those of the batch, where they are decoded already.
+
+    Returns:
+        The counts by each of the protocols, and by the standard one in any case.
+
+    Raises:
+        PredictionError: there is not one mask for each expression, or a mask has another size than
+            the true one.
+    """
+    truths = decoded_truths(batch) if truths is None else truths
+    found = {STANDARD: count_pixels(batch, predictions, STANDARD, truths)}
+    for protocol in protocols:
+        if protocol is STANDARD:
+            continue
+        if output is None:
+            compared = [torch.from_numpy(protocol.truth(one.numpy()).copy()) for one in predictions]
+            found[protocol] = count_pixels(batch, compared, protocol, truths)
+            continue
+        masks = predictions
+        if protocol.generalized:
+            masks = predict_masks(batch, output.logits.float(), protocol.rule)
+        elif protocol.rule is not STANDARD.rule:
+            masks = predict_masks(batch, output.segmentation(), protocol.rule)
+        found[protocol] = count_pixels(batch, masks, protocol, truths, output.nothing)
+    return found
 
 
 def _wrong_size(

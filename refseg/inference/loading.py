@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refseg.checkpoint.hub import hub_name
 from refseg.errors import CheckpointError, ConfigError
 from refseg.files import as_path
 from refseg.inference.pipeline import Pipeline
@@ -35,11 +36,12 @@ def load(
     Args:
         path: of a checkpoint that `refseg fit` wrote, or of a folder that `save_pretrained` wrote,
             ours or that of transformers; or the name of a model on the Hugging Face hub,
-            `owner/name`, which is downloaded once.
+            `owner/name` or `owner/name@revision`, which is downloaded once.
         device: where to compute, `cpu` or `cuda`, say.
         import_packages: packages of your own that are imported, and whose classes checkpoints may
             name from then on.
-        revision: of a model of refseg on the hub: a branch, tag or commit; None: the newest one.
+        revision: of a model on the hub: a branch, tag or commit; None: that behind the name, else
+            the newest one.
         sam: name or folder of the SAM beside Grounding DINO; None: `facebook/sam-vit-huge`.
 
     Raises:
@@ -52,11 +54,11 @@ def load(
         >>> model = load("CIDAS/clipseg-rd64-refined")  # doctest: +SKIP
         >>> mask, score = model.segment("photo.jpg", "the man in the pink shirt")  # doctest: +SKIP
     """
-    kind = None if revision is not None else _model_type(str(as_path(path)))
-    if kind is None:
+    name = _with_revision(str(as_path(path)), revision)
+    kind = None if name is None else model_type(name)
+    if name is None or kind is None:
         _check_no_sam(sam, path)
         return load_checkpoint(path, device, import_packages, revision)
-    name = str(as_path(path))
     if kind in ("grounding-dino", "mm-grounding-dino"):
         from refseg.inference.text_to_mask.grounded_sam import SAM, GroundedSam
 
@@ -76,6 +78,16 @@ def load(
     )
 
 
+def _with_revision(name: str, revision: str | None) -> str | None:
+    """The name of a model with its revision behind it; None where there cannot be one."""
+    if revision is None:
+        return name
+    model = hub_name(name)
+    if model is None or model.revision not in (None, revision):
+        return None  # who reads a checkpoint there says so
+    return f"{model.name}@{revision}"
+
+
 def _check_no_sam(sam: str | None, path: str | Path) -> None:
     if sam is not None:
         raise ConfigError(
@@ -84,10 +96,13 @@ def _check_no_sam(sam: str | None, path: str | Path) -> None:
         )
 
 
-def _model_type(name: str) -> str | None:
+def model_type(name: str) -> str | None:
     """The kind of a model of transformers, by its `config.json`; None for all else.
 
     Nobody is told here what is wrong with a name or a folder: who reads a checkpoint there says it.
+
+    Args:
+        name: of a file, a folder, or a model on the hub, perhaps with a revision behind it.
     """
     path = Path(name)
     if path.is_file():
@@ -95,16 +110,18 @@ def _model_type(name: str) -> str | None:
     if path.is_dir():
         path = path / _CONFIG_FILE
     else:
-        from refseg.models.weights.huggingface import is_absent
-
-        if is_absent(name):
+        model = hub_name(name)
+        if model is None:
             return None
         from huggingface_hub import hf_hub_download
 
         try:
-            path = Path(hf_hub_download(name, _CONFIG_FILE, library_name="refseg"))
+            found = hf_hub_download(
+                model.name, _CONFIG_FILE, revision=model.revision, library_name="refseg"
+            )
         except (OSError, ValueError, RuntimeError):
             return None
+        path = Path(found)
     try:
         if path.stat().st_size > _LARGEST:
             return None

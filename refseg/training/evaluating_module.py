@@ -10,8 +10,8 @@ from torch import Tensor
 
 from refseg.data import ReferringDataModule
 from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
-from refseg.evaluation.counting import PixelCounts, count_pixels, decoded_truths
-from refseg.evaluation.predictions import check_logits, predict, predict_masks
+from refseg.evaluation.counting import PixelCounts, count_by_protocols
+from refseg.evaluation.predictions import check_logits, predict
 from refseg.models.segmenter import Segmenter
 from refseg.types import Batch, Output
 
@@ -48,17 +48,10 @@ class EvaluatingModule(LightningModule):
         output = self._answer(batch)
         assert self.logits is not None
         predictions, scores = predict(batch, self.logits, STANDARD.rule)
-        truths = decoded_truths(batch)
-        standard = count_pixels(batch, predictions, STANDARD, truths)
+        counts = count_by_protocols(batch, predictions, self.protocols, output)
         for protocol in self.protocols:
-            counts = standard
-            if protocol is not STANDARD:
-                logits = output.logits.float() if protocol.generalized else self.logits
-                is_same = protocol.rule is STANDARD.rule and not protocol.generalized
-                masks = predictions if is_same else predict_masks(batch, logits, protocol.rule)
-                counts = count_pixels(batch, masks, protocol, truths, output.nothing)
-            self._metrics[protocol.name].add(dataloader_idx, batch, counts)
-        return {"predictions": predictions, "counts": standard, "scores": scores}
+            self._metrics[protocol.name].add(dataloader_idx, batch, counts[protocol])
+        return {"predictions": predictions, "counts": counts[STANDARD], "scores": scores}
 
     def test_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0

@@ -4,7 +4,7 @@ It stands here, beside what `test` shares with it: the writer of rows and the su
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,17 +20,23 @@ from refseg.data.references import References
 from refseg.data.tokenizers import Tokenizer, WordTokenizer
 from refseg.data.transforms import Transform
 from refseg.errors import ConfigError, PredictionError
-from refseg.evaluation.counting import count_pixels
+from refseg.evaluation.counting import count_by_protocols
 from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.predictions import Predictions, check_logits, predict
 from refseg.evaluation.protocols import STANDARD
 from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE, Results, read_results
-from refseg.evaluation.split_metrics import SplitMetrics
 from refseg.inference.pipeline import Pipeline
+from refseg.inference.text_to_mask.base import TextToMaskModel
 from refseg.models.segmenter import Segmenter
 from refseg.progress import tracked
 from refseg.training.evaluated_splits import EvaluatedSplit, evaluated_on, evaluated_splits
 from refseg.training.module import ReferringSegmentation
+from refseg.training.protocol_metrics import (
+    Figures,
+    ProtocolMetrics,
+    protocols_named,
+    write_protocol_metrics,
+)
 from refseg.training.result_rows import add_measures, write_rows
 from refseg.training.run_summary import Evaluated, class_names, write_summary
 from refseg.types import Batch, Output
@@ -51,6 +57,7 @@ def evaluate(
     output: str | Path | None = None,
     *,
     splits: Sequence[str] | None = None,
+    protocols: Sequence[str] = (STANDARD.name,),
     tokenizer: Tokenizer | None = None,
     transform: Transform | None = None,
     exact: bool = True,
@@ -61,8 +68,8 @@ def evaluate(
 ) -> Results:
     """Evaluate a model on every expression of some splits, in the images' own sizes.
 
-    The rows, the figures and the files are those of `refseg test`, by the standard protocol. What
-    comes back can be given to `refseg.compare` and `refseg.report`, as can the folder.
+    The rows, the figures and the files are those of `refseg test`. What comes back can be given to
+    `refseg.compare` and `refseg.report`, as can the folder.
 
     Args:
         model: of refseg: what `refseg.load` gives, a `ReferringSegmentation` or a `Segmenter`; or
@@ -71,8 +78,11 @@ def evaluate(
             expression in its image's own size: masks of different sizes in one list.
         data: a data module, or references (`read_references(…).split("val")`). Of references alone,
             distractors are counted among the objects that they name.
-        output: folder for `results.parquet` and `summary.json`; None: they are not kept.
+        output: folder for `results.parquet`, `summary.json` and `metrics.json`; None: they are not
+            kept.
         splits: to evaluate; None: those that the data module tests on, or all of the references.
+        protocols: names of `PROTOCOLS`; the summary has their figures, under `protocols`. Masks
+            count as the model gives them, logits by each protocol's own rule.
         tokenizer: from sentences to ids; None: that of `refseg.load`, else of the data module, else
             (for functions) one id per word.
         transform: fits images into the network's square; None: as for the tokenizer, for functions
@@ -88,7 +98,8 @@ def evaluate(
         The table with a row for each expression, the summary, and `figures` of each split.
 
     Raises:
-        ConfigError: a network is to read references without a tokenizer and a transform.
+        ConfigError: a network is to read references without a tokenizer and a transform, or there
+            is no such protocol.
         DataError: an image cannot be read, or there is no such split.
         PredictionError: a logit is not a number, a mask has another size than its image, or the
             model gives something else.
@@ -97,8 +108,7 @@ def evaluate(
     if tokenizer is None or transform is None:
         own = _inputs(model, data, chosen)
         tokenizer, transform = tokenizer or own[0], transform or own[1]
-    counted = {split.name: split.references.table["expression_id"].to_numpy() for split in chosen}
-    metrics = SplitMetrics(counted, "cpu")
+    metrics = ProtocolMetrics(protocols_named(protocols), chosen)
     with tempfile.TemporaryDirectory(prefix="refseg-evaluation-") as temporary:
         folder = Path(temporary) if output is None else Path(output)
         measures = MeasureFile(Path(temporary, "measures.arrow"))
@@ -108,15 +118,16 @@ def evaluate(
                 loader = make_loader(dataset, tokenizer, batch_size, num_workers)
                 what = f"Evaluating {split.name}"
                 for batch in tracked(loader, what, total=len(loader), shown=progress):
-                    found = _predictions(answer, batch)
-                    counts = count_pixels(batch, found.masks)
+                    found, logits = _predictions(answer, batch)
+                    counts = count_by_protocols(batch, found.masks, metrics.protocols, logits)
                     metrics.add(number, batch, counts)
-                    add_measures(measures, number, batch, counts, found, save_masks)
+                    add_measures(measures, number, batch, counts[STANDARD], found, save_masks)
         measures.close()
         figures = metrics.figures()  # which makes sure that each expression was counted
         columns = {split.name: split.columns for split in chosen}
         write_rows(folder / RESULTS_FILE, [measures.path], columns, save_masks)
         (folder / CRF_RESULTS_FILE).unlink(missing_ok=True)  # of an earlier evaluation
+        write_protocol_metrics(folder, figures, {})
         write_summary(folder, _evaluated(model, data, chosen, figures))
         return read_results(folder)
 
@@ -133,7 +144,7 @@ def _inputs(
             geometry=model.geometry,
         )
         return model.tokenizer, transform
-    if isinstance(data, ReferringDataModule):
+    if isinstance(data, ReferringDataModule) and not isinstance(model, TextToMaskModel):
         _ = data.vocab_size  # makes the vocabulary, if need be
         return data.tokenizer, data.transform
     if isinstance(model, ReferringSegmentation | Segmenter):
@@ -168,22 +179,25 @@ def _answering(model: Model, exact: bool) -> Iterator[Callable[[Batch], Answer]]
         model.train(was_training)
 
 
-def _predictions(answer: Callable[[Batch], Answer], batch: Batch) -> Predictions:
+def _predictions(
+    answer: Callable[[Batch], Answer], batch: Batch
+) -> tuple[Predictions, Output | None]:
+    """The masks of a batch, and the logits that they were made of, where the model gave these."""
     given = answer(batch)
     if isinstance(given, Predictions):
-        return given
-    if isinstance(given, Output):
-        given = given.segmentation()
-    if isinstance(given, Tensor) and given.is_floating_point():
+        return given, None
+    values = given.logits if isinstance(given, Output) else given
+    if isinstance(values, Tensor) and values.is_floating_point():
         expected = (len(batch), *batch.size)
-        if given.shape != expected:
+        if values.shape != expected:
             raise PredictionError(
                 f"Expected logits [expressions height width] of {expected}, in network size, got "
-                f"{tuple(given.shape)}; for masks in the images' own sizes give booleans."
+                f"{tuple(values.shape)}; for masks in the images' own sizes give booleans."
             )
-        logits = given.float()
+        output = given if isinstance(given, Output) else Output(values)
+        logits = output.segmentation()
         check_logits(batch, logits)
-        return predict(batch, logits, STANDARD.rule)
+        return predict(batch, logits, STANDARD.rule), output
     if not isinstance(given, Tensor | Sequence):
         raise PredictionError(
             "Expected logits, or a list with a boolean mask for each expression, from the model, "
@@ -197,18 +211,18 @@ def _predictions(answer: Callable[[Batch], Answer], batch: Batch) -> Predictions
                 f"{mask.dtype}; compare probabilities with 0.5, or labels with 0, first."
             )
     unknown = torch.full((len(masks),), torch.nan, dtype=torch.float64)  # the scores
-    return Predictions(masks, unknown)
+    return Predictions(masks, unknown), None
 
 
 def _evaluated(
     model: Model,
     data: ReferringDataModule | References,
     splits: Sequence[EvaluatedSplit],
-    figures: Mapping[str, Mapping[str, float]],
+    figures: Figures,
 ) -> Evaluated:
     network = model.segmenter if isinstance(model, Pipeline | ReferringSegmentation) else model
     names = class_names(network) if isinstance(network, Segmenter) else {"model": _name(model)}
-    about = evaluated_on(data, splits, names, {STANDARD.name: figures})
+    about = evaluated_on(data, splits, names, figures)
     if isinstance(model, ReferringSegmentation) and isinstance(data, ReferringDataModule):
         known = data.trained_on_evaluation_images  # it belongs to the model
         about = replace(about, trained_on_evaluation_images=known)

@@ -1,7 +1,7 @@
 """Evaluating the masks that any program wrote, with the results that `refseg test` writes."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -12,26 +12,23 @@ import torch
 from refseg.data.datamodule import ReferringDataModule
 from refseg.data.readers.mask_files import read_mask_file
 from refseg.data.references import References
-from refseg.errors import ConfigError, DataError
+from refseg.errors import DataError
 from refseg.evaluation.boxes import box_figures, box_iou, extent
-from refseg.evaluation.counting import count_pixels, decoded_truths
+from refseg.evaluation.counting import count_by_protocols, decoded_truths
 from refseg.evaluation.matching import Matches, SplitRows
 from refseg.evaluation.measures import MeasureFile
 from refseg.evaluation.predictions import Predictions
-from refseg.evaluation.protocols import PROTOCOLS, STANDARD, Protocol
-from refseg.evaluation.results import (
-    CRF_RESULTS_FILE,
-    METRICS_FILE,
-    RESULTS_FILE,
-    Results,
-    read_results,
-)
-from refseg.evaluation.split_metrics import SplitMetrics
+from refseg.evaluation.protocols import STANDARD
+from refseg.evaluation.results import CRF_RESULTS_FILE, RESULTS_FILE, Results, read_results
 from refseg.evaluation.submitted import Prediction, PredictionFiles
-from refseg.evaluation.tables import write_metrics
 from refseg.geometry import Geometry
 from refseg.progress import tracked
 from refseg.training.evaluated_splits import EvaluatedSplit, evaluated_on, evaluated_splits
+from refseg.training.protocol_metrics import (
+    ProtocolMetrics,
+    protocols_named,
+    write_protocol_metrics,
+)
 from refseg.training.result_rows import add_measures, write_rows
 from refseg.training.run_summary import write_summary
 from refseg.types import Batch
@@ -89,7 +86,7 @@ def evaluate_predictions(
             damaged, or its mask has another size than its image; names the file and the line.
     """
     path = Path(predictions)
-    chosen_protocols = [_protocol(name) for name in protocols]
+    chosen_protocols = protocols_named(protocols)
     files = PredictionFiles(path, read_mask_file)
     candidates = evaluated_splits(data, splits)
     matches = Matches(files, _rows(data, candidates))
@@ -101,7 +98,7 @@ def evaluate_predictions(
         )
     names = [split.name for split in chosen]
     matches.check(names, allow_missing)
-    metrics = {protocol: _metrics(protocol, chosen) for protocol in chosen_protocols}
+    metrics = ProtocolMetrics(chosen_protocols, chosen)
     with tempfile.TemporaryDirectory(prefix="refseg-evaluation-") as temporary:
         folder = Path(temporary) if output is None else Path(output)
         measures = MeasureFile(Path(temporary, "measures.arrow"))
@@ -116,7 +113,7 @@ def evaluate_predictions(
                 )
                 filled += sum(one.is_box for one in found)
         measures.close()
-        figures = {str(protocol.name): found.figures() for protocol, found in metrics.items()}
+        figures = metrics.figures()
         columns = {split.name: split.columns for split in chosen}
         write_rows(folder / RESULTS_FILE, [measures.path], columns, save_masks=True)
         (folder / CRF_RESULTS_FILE).unlink(missing_ok=True)  # of an earlier evaluation
@@ -126,7 +123,7 @@ def evaluate_predictions(
             "boxes_without_mask": filled,
             "boxes": {name: box_figures(ious) for name, ious in box_ious.items()},
         }
-        _write_metrics(folder, figures, about)
+        write_protocol_metrics(folder, figures, {"predictions": about})
         evaluated = evaluated_on(data, chosen, {"predictions": path.name}, figures)
         write_summary(folder, replace(evaluated, predictions=about))
         return read_results(folder)
@@ -136,7 +133,7 @@ def _count(
     loader: int,
     batch: Batch,
     found: Sequence[Prediction],
-    metrics: Mapping[Protocol, SplitMetrics],
+    metrics: ProtocolMetrics,
     measures: MeasureFile,
 ) -> list[float]:
     """Count the predictions of a batch in all ways, and keep the counts and the masks.
@@ -147,36 +144,15 @@ def _count(
     masks = [torch.from_numpy(one.mask) for one in found]
     scores = torch.tensor([one.score for one in found], dtype=torch.float64)
     truths = decoded_truths(batch)
-    standard = count_pixels(batch, masks, STANDARD, truths)
-    for protocol, counted in metrics.items():
-        counts = standard
-        if protocol is not STANDARD:
-            compared = [torch.from_numpy(protocol.truth(one.mask).copy()) for one in found]
-            counts = count_pixels(batch, compared, protocol, truths)
-        counted.add(loader, batch, counts)
-    add_measures(measures, loader, batch, standard, Predictions(masks, scores), save_masks=True)
+    counts = count_by_protocols(batch, masks, metrics.protocols, truths=truths)
+    metrics.add(loader, batch, counts)
+    predictions = Predictions(masks, scores)
+    add_measures(measures, loader, batch, counts[STANDARD], predictions, save_masks=True)
     boxes = {truth: extent(mask) for truth, mask in truths.items()}
     return [
         box_iou(extent(one.mask) if one.box is None else one.box, boxes[truth])
         for one, truth in zip(found, batch.truths, strict=True)
     ]
-
-
-def _write_metrics(
-    folder: Path,
-    figures: Mapping[str, Mapping[str, Mapping[str, float]]],
-    predictions: Mapping[str, object],
-) -> None:
-    first = next(iter(figures))
-    several = {"protocols": figures} if len(figures) > 1 else {}
-    metrics = {"protocol": first, "metrics": figures[first], **several, "predictions": predictions}
-    write_metrics(folder / METRICS_FILE, metrics)
-
-
-def _protocol(name: str) -> Protocol:
-    if name not in PROTOCOLS:
-        raise ConfigError(f"Unknown protocol '{name}'; choose among {', '.join(PROTOCOLS)}.")
-    return PROTOCOLS[name]
 
 
 def _rows(
@@ -194,14 +170,6 @@ def _rows(
         SplitRows(name, references.source, references.table.select(_COLUMNS))
         for name, references in known.items()
     ]
-
-
-def _metrics(protocol: Protocol, splits: Sequence[EvaluatedSplit]) -> SplitMetrics:
-    ids = {split.name: split.references.table["expression_id"].to_numpy() for split in splits}
-    firsts = None
-    if protocol.sentences == "first":
-        firsts = [split.references.first_expression_ids() for split in splits]
-    return SplitMetrics(ids, "cpu", protocol, firsts)
 
 
 def _pieces(references: References) -> Iterator[np.ndarray]:

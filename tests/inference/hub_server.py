@@ -114,9 +114,11 @@ class _Handler(BaseHTTPRequestHandler):
             owner, name, what, revision = (*parts[2:], "revision", "main")[:4]
             self._tell(f"{owner}/{name}", what, revision)
         elif len(parts) > 4 and parts[2] == "resolve":
-            found = self._files(f"{parts[0]}/{parts[1]}", parts[3])
-            if found is not None:
-                self._send(found["/".join(parts[4:])], parts[3])
+            found, path = self._files(f"{parts[0]}/{parts[1]}", parts[3]), "/".join(parts[4:])
+            if found is not None and path not in found:
+                self._refuse(404, "EntryNotFound")
+            elif found is not None:
+                self._send(found[path], parts[3])
         else:
             self._refuse(404, "EntryNotFound")
 

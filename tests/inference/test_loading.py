@@ -10,6 +10,8 @@ import pytest
 import refseg
 from refseg.errors import CheckpointError, ConfigError
 
+from .hub_server import Repository, running_hub, sha
+
 
 def test_a_model_without_masks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
@@ -41,14 +43,31 @@ def test_a_name_is_looked_up_on_the_hub(monkeypatch: pytest.MonkeyPatch, tmp_pat
     config.write_text(json.dumps({"model_type": "bert"}))
     asked = []
 
-    def download(name: str, file: str, **_: object) -> str:
-        asked.append((name, file))
+    def download(name: str, file: str, revision: str | None, **_: object) -> str:
+        asked.append((name, file, revision))
         return str(config)
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     with pytest.raises(CheckpointError, match="got ada/model of model_type 'bert'"):
         refseg.load("ada/model")
-    assert asked == [("ada/model", "config.json")]
+    for name, revision in (("ada/model@v1", None), ("ada/model", "v1"), ("ada/model@v1", "v1")):
+        with pytest.raises(CheckpointError, match="of model_type 'bert'"):
+            refseg.load(name, revision=revision)
+    assert asked == [("ada/model", "config.json", None), *[("ada/model", "config.json", "v1")] * 3]
+    with pytest.raises(CheckpointError, match=r"with the revision 'v2', got ada/model@v1"):
+        refseg.load("ada/model@v1", revision="v2")
+
+
+def test_a_revision_of_a_model_of_transformers(foreign_models: Path, tmp_path: Path) -> None:
+    files = {path.name: path.read_bytes() for path in (foreign_models / "clipseg").iterdir()}
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    local = refseg.load(foreign_models / "clipseg").segment(pixels, "red circle")
+    with running_hub(tmp_path / "cache") as hub:
+        hub.repositories["ada/clipseg"] = Repository(commits=[files, {"README.md": b"moved away"}])
+        found = refseg.load(f"ada/clipseg@{sha(0)}")
+        assert (found.segment(pixels, "red circle").mask == local.mask).all()
+        with pytest.raises(CheckpointError, match="has no revision 'v9'"):
+            refseg.load("ada/clipseg@v9")
 
 
 def test_no_code_of_a_folder_is_run(foreign_models: Path, tmp_path: Path) -> None:

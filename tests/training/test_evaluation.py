@@ -16,6 +16,7 @@ from refseg.data import ReferringDataModule, read_references
 from refseg.data.references import References
 from refseg.data.shapes import ShapesOptions
 from refseg.errors import ConfigError, DataError, PredictionError
+from refseg.evaluation import PROTOCOLS
 from refseg.evaluation.results import Results, read_results
 from refseg.masks import decode
 from refseg.training.from_checkpoint import build_module
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def tested(eager: Path, tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder = tmp_path_factory.mktemp("tested")
     words = ["--ckpt_path", str(eager), "--output", str(folder), "--save_masks", "true"]
-    assert main(["test", *words]) == 0
+    assert main(["test", *words, "--evaluation.protocol", "all"]) == 0
     return read_results(folder)
 
 
@@ -47,14 +48,16 @@ def references(shapes_root: Path) -> References:
 def test_the_same_checkpoint_and_data_give_the_rows_of_the_verb(
     tested: Results, eager: Path, data: ReferringDataModule, tmp_path: Path
 ) -> None:
-    found = refseg.evaluate(refseg.load(eager), data, tmp_path, save_masks=True, progress=False)
+    options = {"protocols": [*PROTOCOLS], "save_masks": True, "progress": False}
+    found = refseg.evaluate(refseg.load(eager), data, tmp_path, **options)
     assert found.table.equals(tested.table)
     assert found.figures == tested.summary["metrics"] == found.summary["metrics"]
     assert 0 < found.figures["val"]["overall_iou"] < 1
     for name in ("format", "protocol", "protocols", "expressions", "model", "data", "versions"):
         assert found.summary[name] == tested.summary[name], name
     assert read_results(tmp_path).table.equals(found.table)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.parquet", "summary.json"]
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == ["metrics.json", "results.parquet", "summary.json"]
     assert "overall IoU" in repr(found)
 
 
@@ -205,6 +208,8 @@ def test_nothing_is_left_of_an_evaluation_that_failed(
     with pytest.raises(PredictionError):
         refseg.evaluate(lambda _: [], references, tmp_path / "new", progress=False)
     assert not (tmp_path / "new").exists()
+    with pytest.raises(ConfigError, match="Unknown protocol 'lavd'; choose among"):
+        refseg.evaluate(perfect, references, protocols=["lavd"], progress=False)
     with pytest.raises(DataError, match="Unknown split 'testC'"):
         refseg.evaluate(perfect, references, splits=["testC"], progress=False)
 

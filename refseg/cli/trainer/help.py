@@ -96,7 +96,8 @@ _SCREENS = {
     ),
     "test": _Screen(
         "refseg test [--checkpoint FILE] [options]",
-        "Figures, and a row for each expression, go to the folder `test` of the run.",
+        "Figures, and a row for each expression, go to the folder `test` of the run.\n"
+        "FILE may also be a text-to-mask model of transformers: see `refseg evaluate --help`.",
         {
             **_CHECKPOINT,
             "--output DIR": "folder of the figures",

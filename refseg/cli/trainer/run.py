@@ -9,13 +9,17 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 import refseg.training.schedules  # noqa: F401 - a config may name its classes
+from refseg.cli.evaluate import evaluate
 from refseg.cli.messages import refusal, unfit_state
+from refseg.cli.parsing.verb import call
+from refseg.cli.text_to_mask import words_of_evaluate
 from refseg.cli.trainer.command_line import (
     in_order,
     log_to_sweep,
     naming_checkpoint,
     naming_newest,
     resolve_configs,
+    value_of,
     with_config_of_checkpoint,
 )
 from refseg.cli.trainer.lightning_cli import RefsegCLI
@@ -24,6 +28,7 @@ from refseg.cli.trainer.quiet import quieten
 from refseg.cli.trainer.stages import run_stages, stages_of
 from refseg.data import ReferringDataModule
 from refseg.errors import CheckpointError, ConfigError, RefsegError
+from refseg.inference.loading import model_type
 from refseg.training.loggers import WeightsAndBiases
 from refseg.training.module import ReferringSegmentation
 from refseg.training.signals import STOP_SIGNALS
@@ -45,6 +50,9 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
 
 
 def _run_trainer(verb: str, words: Sequence[str], again: str | None) -> int:
+    checkpoint = value_of("--ckpt_path", words)
+    if checkpoint is not None and model_type(checkpoint) is not None:
+        return _with_model_of_transformers(verb, checkpoint, words)
     quieten()
     trust_nothing_unasked(words)
     stages = stages_of(words) if verb == "fit" else None
@@ -55,6 +63,20 @@ def _run_trainer(verb: str, words: Sequence[str], again: str | None) -> int:
     words = log_to_sweep(words) if verb == "fit" else with_config_of_checkpoint(words)
     _run(RefsegCLI, verb, words, again)
     return 0
+
+
+def _with_model_of_transformers(verb: str, checkpoint: str, words: Sequence[str]) -> int:
+    """Evaluate it if that is what the verb does, else say which verb does what.
+
+    Raises:
+        ConfigError: the verb has no use for it.
+    """
+    if verb != "test":
+        raise ConfigError(
+            f"{checkpoint} is a model of transformers: `refseg evaluate {checkpoint}`, with the "
+            "options that name data, evaluates it, and `refseg segment` makes masks of your images."
+        )
+    return call(evaluate, "refseg evaluate", words_of_evaluate(checkpoint, words))
 
 
 def _run(

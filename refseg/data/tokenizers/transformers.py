@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from refseg.checkpoint.hub import hub_name
 from refseg.data.tokenizers.base import Tokenizer, counted
 from refseg.data.tokenizers.words import split_words, words_of
 from refseg.errors import ConfigError
@@ -27,7 +28,8 @@ class TransformersTokenizer(Tokenizer):
     carries the whole tokenizer, so that neither network nor folder is needed to use it.
 
     Args:
-        name: a name on the Hugging Face hub or a local folder, the same as the text encoder's.
+        name: a name on the Hugging Face hub, perhaps with a revision (`owner/name@v1`), or a local
+            folder, the same as the text encoder's.
         max_words: sentences are cut after so many tokens, pieces of words and special tokens
             included.
         clean: mend first what web pages leave in captions, as CLIP's own code does and the library
@@ -169,8 +171,12 @@ def _load_transformers_tokenizer(name: str) -> "PreTrainedTokenizerFast":
 
     # The library's own threads and the data loader's processes do not go together.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    model = hub_name(name)
+    where, revision = (name, "main") if model is None else (model.name, model.revision or "main")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, padding_side="right", use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            where, revision=revision, padding_side="right", use_fast=True
+        )
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ConfigError(

@@ -14,7 +14,7 @@ from refseg.errors import ConfigError, DataError, PredictionError
 from refseg.evaluation.predictions import Predictions
 from refseg.inference.crf import CRFOptions
 from refseg.inference.pipeline import Picture, Segmentation, as_pixels
-from refseg.models.weights.huggingface import explained, load_config, load_pretrained
+from refseg.models.weights.huggingface import explained, load_config, load_pretrained, where
 from refseg.types import Batch
 
 
@@ -134,7 +134,7 @@ def load_network(
 
     Args:
         kind: its class; that of the library itself, so nothing else is executed.
-        name: on the hub, or a folder.
+        name: on the hub, perhaps with a revision (`owner/name@v1`), or a folder.
         device: where to compute.
 
     Raises:
@@ -152,10 +152,10 @@ def load_processor(
 
     Args:
         kind: its class; that of the library itself, so nothing else is executed.
-        name: on the hub, or a folder.
+        name: on the hub, perhaps with a revision (`owner/name@v1`), or a folder.
 
     Raises:
         ConfigError: the model comes without one.
     """
     with explained(name):
-        return kind.from_pretrained(name)
+        return kind.from_pretrained(**where(name))

@@ -20,8 +20,8 @@ else:  # the library is imported where it is used, and not before
     PreTrainedConfig = object
 
 _FOLDER = "a folder that save_pretrained wrote"
-# `name` or `owner/name`; anything else is a path.
-_HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+# `name` or `owner/name`, perhaps with a branch, tag or commit; anything else is a path.
+_HUB_NAME = re.compile(r"([\w-][\w.-]*(?:/[\w-][\w.-]*)?)(?:@([\w./-]+))?")
 _SUFFIXES = {".bin", ".ckpt", ".h5", ".json", ".npz", ".pt", ".pth", ".safetensors"}
 
 
@@ -95,7 +95,25 @@ def load_config(name: str, architecture: Mapping[str, Any] | None) -> PreTrained
             "Hugging Face hub."
         )
     with explained(name):
-        return transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
+        return transformers.AutoConfig.from_pretrained(**where(name), trust_remote_code=False)
+
+
+def where(name: str) -> dict[str, str]:
+    """The arguments by which `from_pretrained` finds a model.
+
+    Args:
+        name: a folder, or a name on the hub, behind which a revision may stand.
+
+    Example:
+        >>> where("ada/model@v1")
+        {'pretrained_model_name_or_path': 'ada/model', 'revision': 'v1'}
+        >>> where("ada/model")
+        {'pretrained_model_name_or_path': 'ada/model'}
+    """
+    found = None if name and Path(name).exists() else _HUB_NAME.fullmatch(name)
+    if found is None or found[2] is None:
+        return {"pretrained_model_name_or_path": name}
+    return {"pretrained_model_name_or_path": found[1], "revision": found[2]}
 
 
 def check_architecture(architecture: Mapping[str, Any]) -> None:
@@ -153,7 +171,7 @@ def load_pretrained(
 
     Args:
         kind: class of transformers with `from_pretrained`.
-        name: on the hub, or a folder.
+        name: on the hub, perhaps with a revision (`owner/name@v1`), or a folder.
         config: what of it to make.
         is_part: the weights are known to be of a larger network: the library's long report of what
             is left over is left out.
@@ -163,7 +181,7 @@ def load_pretrained(
     """
     with explained(name), unreported() if is_part else nullcontext():
         network, found = kind.from_pretrained(
-            name, config=config, dtype=torch.float32, output_loading_info=True
+            **where(name), config=config, dtype=torch.float32, output_loading_info=True
         )
     expected, missing = network.state_dict(), sorted(found["missing_keys"])
     if 2 * len(missing) > len(expected):
@@ -213,8 +231,10 @@ def is_absent(name: str) -> bool:
     path = Path(name).expanduser()
     if name and path.exists():
         return False
-    on_hub = _HUB_NAME.fullmatch(name) and path.suffix not in _SUFFIXES
-    return not on_hub or ("/" in name and path.parent.is_dir())
+    found = _HUB_NAME.fullmatch(name)
+    if found is None or Path(found[1]).suffix in _SUFFIXES:
+        return True
+    return "/" in found[1] and Path(found[1]).parent.is_dir()
 
 
 def _expected(name: str) -> str:
@@ -224,7 +244,8 @@ def _expected(name: str) -> str:
         return f"Expected {_FOLDER}: config.json and model.safetensors of one and the same model."
     if path.is_file():
         return f"Expected {_FOLDER}, not a file; files of weights are for other classes."
+    asked = " --revision ".join(where(name).values())
     return (
         f"Expected the name of a model on the Hugging Face hub, or {_FOLDER}. Without a network, "
-        f"run `hf download {name} --local-dir FOLDER` where there is one, and name the folder."
+        f"run `hf download {asked} --local-dir FOLDER` where there is one, and name the folder."
     )

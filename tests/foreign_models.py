@@ -5,7 +5,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-import pytest
 import torch
 
 if TYPE_CHECKING:
@@ -16,12 +15,11 @@ if TYPE_CHECKING:
 WORDS = ["the", "large", "small", "red", "blue", "green", "circle", "star", "on", "left", "of", "."]
 
 
-@pytest.fixture(scope="session")
-def foreign_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folders `clipseg`, `grounding-dino`, `sam` and `sam3`."""
-    transformers = pytest.importorskip("transformers")
+def write_models(folder: Path) -> None:
+    """Write the folders `clipseg`, `grounding-dino`, `sam` and `sam3`."""
+    import transformers
+
     transformers.utils.logging.disable_progress_bar()
-    folder = tmp_path_factory.mktemp("foreign")
     makers = {"clipseg": clipseg, "grounding-dino": grounding_dino, "sam": sam, "sam3": sam3}
     for name, make in makers.items():
         torch.manual_seed(1)
@@ -31,7 +29,6 @@ def foreign_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 torch.nn.init.normal_(weight, std=0.3)
         network.save_pretrained(folder / name)
         processor.save_pretrained(folder / name)
-    return folder
 
 
 def clip_tokenizer(transformers: ModuleType, folder: Path) -> "PreTrainedTokenizerBase":
