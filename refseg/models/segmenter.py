@@ -1,6 +1,6 @@
 """The network: backbone, text encoder, fusion and decoder in the order of the data."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -80,6 +80,8 @@ class Segmenter(nn.Module):
         self.backbone.classifier = None  # it has served
         self.decoder = decoder(self.fusion.dims, *text_dims)
         self.words = nn.Conv2d(self._unspoken_dim, vocab_size, 1) if name_words else None
+        self.names_words = False
+        """Whether words are named in evaluation too, for the loss of what is evaluated."""
 
     def compile(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - as torch.compile
         """Compile, in place, what costs most: the image side, the fusion and the decoder.
@@ -139,14 +141,16 @@ class Segmenter(nn.Module):
         through the backbone once and alone, each expression through the rest alone, without the
         padding that only others need.
         """
+        return together([output for _, output in self.each(batch)])
+
+    def each(self, batch: Batch) -> Iterator[tuple[Batch, Output]]:
+        """Each expression of a batch alone, with its output (`one_by_one`), in their order."""
         seen: dict[int, Maps] = {}
-        outputs = []
         for expression, image in enumerate(batch.image_index.tolist()):
             alone = batch.select([expression])  # a copy: in memory it lies as in its own batch
             if image not in seen:
                 seen[image] = self.see(alone)
-            outputs.append(self.answer(seen[image], alone, alone.image_index))
-        return _together(outputs)
+            yield alone, self.answer(seen[image], alone, alone.image_index)
 
     @property
     def first_site(self) -> int | None:
@@ -211,7 +215,7 @@ class Segmenter(nn.Module):
         text = self._listen(batch)
         maps, rows = self._meet(seen, text, image_index, batch.size)
         output = self.decoder(self.fusion(maps, text, rows), text, batch.size)
-        if self.words is None or not self.training:
+        if self.words is None or not (self.training or self.names_words):
             return output
         unspoken = maps[-1]
         if self.fusion.sites:
@@ -275,8 +279,12 @@ def _check_sites(fusion: Fusion, backbone: Backbone) -> None:
     )
 
 
-def _together(outputs: list[Output]) -> Output:
-    """The outputs of several batches as one."""
+def together(outputs: Sequence[Output]) -> Output:
+    """The outputs of several batches as one.
+
+    Args:
+        outputs: at least one.
+    """
     logits = torch.cat([output.logits for output in outputs])
     no_target = [output.no_target for output in outputs if output.no_target is not None]
     auxiliary = {

@@ -1,6 +1,7 @@
 """The half of the LightningModule that evaluates: forward passes, masks, counts, figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from jaxtyping import Bool, Float
 from lightning.pytorch import LightningModule
@@ -12,7 +13,9 @@ from refseg.data import ReferringDataModule
 from refseg.evaluation import STANDARD, Protocol, SplitMetrics, mean_figures
 from refseg.evaluation.counting import PixelCounts, count_by_protocols
 from refseg.evaluation.predictions import check_logits, predict
-from refseg.models.segmenter import Segmenter
+from refseg.losses import Loss
+from refseg.models.segmenter import Segmenter, together
+from refseg.training.split_losses import SplitLosses
 from refseg.types import Batch, Output
 
 
@@ -40,12 +43,18 @@ class EvaluatingModule(LightningModule):
         # of the batch evaluated last, in network size, for callbacks that make more of them
         self.logits: Float[Tensor, " expressions height width"] | None = None
         self._metrics: dict[str, SplitMetrics] = {}
+        self._losses: SplitLosses | None = None
+
+    @property
+    def evaluated_loss(self) -> Loss | None:
+        """What is logged of the evaluated splits beside their figures; None: no loss."""
+        return None
 
     def validation_step(
         self, batch: Batch, batch_index: int, dataloader_idx: int = 0
     ) -> dict[str, list[Tensor] | PixelCounts | Tensor]:
         """Count pixels; returns predictions, counts and scores in own size for the callbacks."""
-        output = self._answer(batch)
+        output = self._answer(batch, dataloader_idx)
         assert self.logits is not None
         predictions, scores = predict(batch, self.logits, STANDARD.rule)
         counts = count_by_protocols(batch, predictions, self.protocols, output)
@@ -71,12 +80,24 @@ class EvaluatingModule(LightningModule):
         assert self.logits is not None
         return predict(batch, self.logits).masks
 
-    def _answer(self, batch: Batch) -> Output:
-        segment = self.segmenter.one_by_one if self.exact_evaluation else self.segmenter
-        output = segment(batch)
+    def _answer(self, batch: Batch, loader: int = 0) -> Output:
+        outputs = []
+        for part, output in self._answered(batch):
+            if self._losses is not None and part.masks is not None:
+                self._losses.add(loader, part, output)
+            outputs.append(replace(output, auxiliary={}))  # which may be large
+        output = outputs[0] if len(outputs) == 1 else together(outputs)
         self.logits = output.segmentation()
         check_logits(batch, self.logits)
         return output
+
+    def _answered(self, batch: Batch) -> Iterable[tuple[Batch, Output]]:
+        """What goes through the network together, with its output."""
+        return (
+            self.segmenter.each(batch)
+            if self.exact_evaluation
+            else [(batch, self.segmenter(batch))]
+        )
 
     def _start_evaluation(self) -> None:
         splits = self.evaluated_splits()
@@ -84,6 +105,9 @@ class EvaluatingModule(LightningModule):
             protocol.name: SplitMetrics(splits, self.device, protocol, self._first_ids(protocol))
             for protocol in self.protocols
         }
+        loss = self.evaluated_loss
+        self._losses = None if loss is None else SplitLosses([*splits], loss)
+        self.segmenter.names_words = loss is not None
 
     def _first_ids(self, protocol: Protocol) -> list[ndarray] | None:
         if protocol.sentences == "all":
@@ -99,10 +123,18 @@ class EvaluatingModule(LightningModule):
             for results in self.protocol_results.values():
                 results["val"] = mean_figures(results.values())
         self.results = self.protocol_results[self.protocols[0].name]
+        losses = self._finish_losses()
         for split, figures in self.results.items():
             logged = "val" if is_validation and not self.data.splits.is_mixture else split
-            self._log_figures(logged, figures)
+            self._log_figures(logged, {**figures, **losses.get(split, {})})
         self.evaluated_step = self.global_step
+
+    def _finish_losses(self) -> dict[str, dict[str, float]]:
+        if self._losses is None:
+            return {}
+        losses = self._losses.means(self.trainer.strategy)
+        self._losses, self.segmenter.names_words = None, False
+        return {**losses, "val": mean_figures(losses.values())}  # of a mixture
 
     def _log_figures(self, name: str, figures: Mapping[str, float]) -> None:
         self.log_dict(

@@ -138,6 +138,7 @@ class ReferringSegmentation(EvaluatingModule):
         self.trained_steps: int | None = None
         """After which the weights of a checkpoint were saved; None where it does not say."""
         self._resumed: dict[str, Any] | None = None
+        self._is_trained_here = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ReferringSegmentation":
         """A copy with weights of its own, as averaging them needs.
@@ -254,6 +255,7 @@ class ReferringSegmentation(EvaluatingModule):
         if is_saved:
             check_description(self)
         self._check_weights()
+        self._is_trained_here = True
 
     def on_validation_start(self) -> None:
         """As before a test; while training it has been done."""
@@ -317,6 +319,15 @@ class ReferringSegmentation(EvaluatingModule):
             return self.regions(self.segmenter, batch, cast("MaskLoss", self.loss).of_masks)
         loss: Tensor = self.loss(self.segmenter(batch), batch)
         return loss
+
+    @property
+    def evaluated_loss(self) -> Loss | None:
+        """What is logged as `val/loss`: of a module that trains here, unless it does so on boxes.
+
+        Of boxes, what is evaluated is another thing than what is trained.
+        """
+        is_logged = self._is_trained_here and self.regions is None and not self.trainer.testing
+        return self.loss if is_logged else None
 
     def training_step(self, batch: Batch, batch_index: int) -> Float[Tensor, ""]:
         """The loss of one batch.

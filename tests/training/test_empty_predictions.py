@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,15 @@ def test_everybody_says_that_nothing_is_predicted(
 ) -> None:
     """Training, evaluation, comparison: logits are far below 0, whatever three steps taught."""
     from refseg.models.segmenter import Segmenter
-    from refseg.types import Output
+    from refseg.types import Batch, Output
 
-    segment = Segmenter.one_by_one
-    far_below = lambda self, batch: Output(segment(self, batch).logits - 1e4)  # noqa: E731
-    monkeypatch.setattr(Segmenter, "one_by_one", far_below)
+    each = Segmenter.each
+
+    def far_below(self: Segmenter, batch: Batch) -> Iterator[tuple[Batch, Output]]:
+        for alone, output in each(self, batch):
+            yield alone, replace(output, logits=output.logits - 1e4)
+
+    monkeypatch.setattr(Segmenter, "each", far_below)
     run = tmp_path / "run"
     words = ["fit", "--config", "rmi.yaml", *TINY, "--output", str(run)]
     assert main(words) == 0
