@@ -5,6 +5,7 @@ kept from step to step, divided, or put into a logarithm does not: bfloat16 has 
 to which 1.001 - 1 is 0, and float16 ends at 65504, which 256² exceeds.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 
 import torch
@@ -25,6 +26,19 @@ def full_precision(values: Float[Tensor, " *shape"]) -> Float[Tensor, " *shape"]
     return values if values.dtype == torch.float64 else values.float()
 
 
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast in what follows.
+
+    A network is exported without it, and what other programs read need not tell of it.
+
+    Args:
+        device: of what is computed.
+    """
+    if torch.compiler.is_exporting():
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
 def in_full_precision(
     layer: nn.Conv2d | nn.ConvTranspose2d, maps: Float[Tensor, " n channels height width"]
 ) -> Float[Tensor, " n _ _ _"]:
@@ -37,7 +51,7 @@ def in_full_precision(
         maps: of any type.
     """
     weights = {name: full_precision(weight) for name, weight in layer.named_parameters()}
-    with torch.autocast(maps.device.type, enabled=False):
+    with without_autocast(maps.device):
         exact = maps.to(weights["weight"].dtype)
         if layer.weight.dtype == exact.dtype:
             return layer(exact)

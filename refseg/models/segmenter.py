@@ -201,7 +201,7 @@ class Segmenter(nn.Module):
         if not self.fusion.sites:
             return seen, image_index
         gathered = tuple(each.index_select(0, image_index) for each in seen)
-        every = torch.arange(len(image_index), device=image_index.device)
+        every = torch.arange(image_index.shape[0], device=image_index.device)
         return self._speak(gathered, text, size), every
 
     def answer(self, seen: Maps, batch: Batch, image_index: Tensor) -> Output:

@@ -18,7 +18,7 @@ from refseg.models.decoders.pixel_decoder import (
 )
 from refseg.models.decoders.region_layers import RegionAttention, RegionLayer
 from refseg.models.decoders.sine_positions import sine_positions
-from refseg.precision import full_precision
+from refseg.precision import full_precision, without_autocast
 from refseg.types import MINIMAP, Maps, Output, TextFeatures
 
 
@@ -228,7 +228,7 @@ def _product(
     left: Float[Tensor, " expressions rows dim"], right: Float[Tensor, " expressions dim columns"]
 ) -> Float[Tensor, " expressions rows columns"]:
     """A matrix product in float32 at least, autocast or not."""
-    with torch.autocast(left.device.type, enabled=False):
+    with without_autocast(left.device):
         return full_precision(left) @ full_precision(right)
 
 
@@ -237,5 +237,5 @@ def _exact(
 ) -> Float[Tensor, " expressions regions _"]:
     """What linear layers make of regions in float32 at least, autocast or not."""
     weights = {name: full_precision(weight) for name, weight in layers.named_parameters()}
-    with torch.autocast(regions.device.type, enabled=False):
+    with without_autocast(regions.device):
         return torch.func.functional_call(layers, weights, full_precision(regions))

@@ -18,7 +18,7 @@ from refseg.models.weights.huggingface import (
     load_pretrained,
 )
 from refseg.models.weights.sam import load_sam_config
-from refseg.precision import full_precision
+from refseg.precision import full_precision, without_autocast
 from refseg.types import Maps
 
 _HALVES = (torch.float16, torch.bfloat16)
@@ -166,7 +166,7 @@ class SamMasks(nn.Module):
         fine = decoder.upscale_conv1(cells[:, 0].transpose(1, 2).unflatten(2, (h, w)))
         fine = decoder.activation(decoder.upscale_layer_norm(_added(fine, finer[1:])))
         fine = decoder.activation(_added(decoder.upscale_conv2(fine), finer[:1]))
-        with torch.autocast(fine.device.type, enabled=False):
+        with without_autocast(fine.device):
             return torch.einsum("ed,edhw->ehw", full_precision(kernel), full_precision(fine))
 
 
@@ -247,7 +247,7 @@ class GridPositions(nn.Module):
             for count in (h, w)
         )
         cells = torch.stack([x.expand(h, w), y[:, None].expand(h, w)], dim=-1).flatten(0, 1)
-        with torch.autocast(projection.device.type, enabled=False):
+        with without_autocast(projection.device):
             phases = tau * ((2 * cells - 1) @ projection)
         return torch.cat([phases.sin(), phases.cos()], dim=-1)
 

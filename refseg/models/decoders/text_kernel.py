@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from refseg.models.backbones.pyramid import convolution
 from refseg.models.decoders.base import Decoder
-from refseg.precision import full_precision
+from refseg.precision import full_precision, without_autocast
 from refseg.types import GRID_LOGITS, Maps, Output, TextFeatures
 
 _SIDE = 3  # cells on a side of the kernel
@@ -84,7 +84,7 @@ class TextKernelDecoder(Decoder):
             sentence: one vector per expression.
         """
         h, w = pixels.shape[-2:]
-        with torch.autocast(pixels.device.type, enabled=False):
+        with without_autocast(pixels.device):
             weight, bias = map(full_precision, (self.classifier.weight, self.classifier.bias))
             made = functional.linear(sentence.to(weight.dtype), weight, bias)
             taps = made[:, :-1].unflatten(1, (self.dim, _SIDE**2)).transpose(1, 2)

@@ -183,7 +183,7 @@ class CrossModalLayer(nn.Module):
 
 
 def sine_positions(
-    dim: int, length: int, device: torch.device | None = None
+    dim: int, length: int | torch.SymInt, device: torch.device | None = None
 ) -> Float[Tensor, " length dim"]:
     """Sines and cosines in turn, of frequencies from 1 down to 1/10000.
 

@@ -12,7 +12,8 @@ from refseg.errors import ConfigError
 from refseg.models.coordinates import coordinates
 from refseg.models.fusion.base import WordByWord, WordStep, finer_maps, passed_dims
 from refseg.models.fusion.projection import VisualProjection
-from refseg.precision import full_precision
+from refseg.models.recurrence import is_number_of_words_open, scanned_lstm
+from refseg.precision import full_precision, without_autocast
 from refseg.types import Maps, TextFeatures
 
 EXPRESSIONS_AT_ONCE = 4
@@ -199,10 +200,11 @@ class DynamicFilters(WordByWord):
     ) -> Float[Tensor, " rows words hidden_dim"]:
         """The states of the LSTM, whose errors would add up from word to word."""
         weights = {name: full_precision(weight) for name, weight in self.lstm.named_parameters()}
-        with torch.autocast(sequences.device.type, enabled=False):
+        with without_autocast(sequences.device):
             exact = full_precision(sequences)
             if torch.compiler.is_exporting():
-                return _plain_lstm(exact, weights, self.lstm.num_layers)
+                plain = scanned_lstm if is_number_of_words_open(exact) else _plain_lstm
+                return plain(exact, weights, self.lstm.num_layers)
             if self.lstm.weight_hh_l0.dtype == exact.dtype:
                 return self.lstm(exact)[0]
             return torch.func.functional_call(self.lstm, weights, exact)[0]

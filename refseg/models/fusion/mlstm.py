@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, no_type_check
 
 import torch
 from jaxtyping import Float, Int64
@@ -13,6 +13,7 @@ from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import WordByWord, WordStep, finer_maps, passed_dims
 from refseg.models.fusion.projection import ProjectionStart, VisualProjection
 from refseg.models.parameters import start_xavier
+from refseg.models.recurrence import is_number_of_words_open, scanned
 from refseg.precision import full_precision
 from refseg.types import Maps, TextFeatures
 
@@ -116,15 +117,29 @@ class MultimodalLSTM(WordByWord):
         """The same without control flow that depends on the data, for `torch.export`."""
         visual = self._cells(maps[-1]).index_select(0, image_index)
         said = self.word(text.words)
-        state = memory = torch.zeros_like(visual[..., : self.hidden_dim])
-        for step in range(text.words.shape[1]):
+
+        @no_type_check  # at run time, which torch cannot look into
+        def step(states: tuple[Tensor, ...], word: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            (state, memory), (said, reads) = states, word
             before = state.to(self.recurrent.weight.dtype)
-            gates = visual + said[:, step, None] + self.recurrent(before)
+            gates = visual + said[:, None] + self.recurrent(before)
             input, forget, candidate, output = gates.chunk(4, dim=-1)
             after = forget.sigmoid() * memory + input.sigmoid() * candidate.tanh()
-            reads = text.token_mask[:, step, None, None]
-            memory = torch.where(reads, after, memory)
+            reads = reads[:, None, None]
             state = torch.where(reads, output.sigmoid() * after.tanh(), state)
+            return state, torch.where(reads, after, memory)
+
+        states: tuple[Tensor, ...] = (
+            torch.zeros_like(visual[..., : self.hidden_dim]),
+            torch.zeros_like(visual[..., : self.hidden_dim]),
+        )
+        words = said.transpose(0, 1), text.token_mask.transpose(0, 1)
+        if is_number_of_words_open(text.words):
+            states = scanned(step, states, words)
+        else:
+            for number in range(text.words.shape[1]):
+                states = step(states, (words[0][number], words[1][number]))
+        state, _ = states
         hidden = self._map(state, maps[-1])
         return (*finer_maps(maps, image_index), self._fused(hidden))
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
+from refseg.models.recurrence import is_number_of_words_open, scanned_lstm
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.models.text_encoders.padding import pad_left, pad_right
-from refseg.precision import full_precision
+from refseg.precision import full_precision, without_autocast
 from refseg.types import TextFeatures
 
 
@@ -150,7 +151,10 @@ class LSTMEncoder(TextEncoder):
         return TextFeatures(self._words(embedded, states), self.dropout(sentence), token_mask)
 
     def _read_with_padding(self, tokens: Tensor, token_mask: Tensor, steps: int) -> TextFeatures:
-        longest = int(token_mask.sum(1).max()) if len(tokens) else 0
+        if torch.compiler.is_exporting():
+            longest = tokens.shape[1]  # at most; what is masked is not known
+        else:
+            longest = int(token_mask.sum(1).max()) if len(tokens) else 0
         if longest > steps:
             raise ConfigError(
                 f"Expected at most left_padding={steps} tokens per sentence, got {longest}; lower "
@@ -166,7 +170,9 @@ class LSTMEncoder(TextEncoder):
     def _read(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         embedded = self.dropout(self.embedding(tokens))
         # Next to a fusion it costs nothing, and rounding would add up from word to word.
-        with torch.autocast(embedded.device.type, enabled=False):
+        with without_autocast(embedded.device):
+            if is_number_of_words_open(tokens):
+                return embedded, scanned_lstm(embedded, dict(self.lstm.named_parameters()), 1)
             states, _ = self.lstm(embedded)
         return embedded, states
 

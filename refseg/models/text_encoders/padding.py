@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Int64, Shaped
 from torch import Tensor
 
+_BEHIND = 2**32  # more than any number of words
+
 
 def pad_right(
     values: Shaped[Tensor, " expressions words *rest"],
@@ -20,7 +22,8 @@ def pad_right(
         >>> pad_right(tokens, tokens != 0)[0]
         tensor([[7, 9, 0, 0]])
     """
-    order = (~token_mask).to(torch.uint8).argsort(dim=1, stable=True)
+    places = torch.arange(token_mask.shape[1], device=token_mask.device)
+    order = torch.where(token_mask, places, places + _BEHIND).argsort(dim=1)  # no two are equal
     index = order.view(*order.shape, *[1] * (values.ndim - 2)).expand_as(values)
     return values.gather(1, index), token_mask.gather(1, order)
 

@@ -104,7 +104,9 @@ class TransformersEncoder(Pretrained, TextEncoder):
             ConfigError: a sentence has more tokens than the model has positions.
         """
         lengths = token_mask.sum(1)
-        longest = max(1, int(lengths.max()))
+        # What is masked is not known to an exported program, which reads the padding, too.
+        is_exporting = torch.compiler.is_exporting()
+        longest = tokens.shape[1] if is_exporting else max(1, int(lengths.max()))
         self._check_length(longest)
         mask = token_mask[:, :longest]
         known = tokens[:, :longest].masked_fill(~mask, self.padding)
@@ -170,7 +172,7 @@ class TransformersEncoder(Pretrained, TextEncoder):
         token = torch.tensor([[self.padding]])
         return self._read(token, None)[1]  # the values of a mask are not there on device meta
 
-    def _check_length(self, longest: int) -> None:
+    def _check_length(self, longest: int | torch.SymInt) -> None:
         positions = getattr(self.config, "max_position_embeddings", None)
         if positions is not None and longest > positions:
             raise ConfigError(
