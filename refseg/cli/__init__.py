@@ -44,6 +44,10 @@ VERBS = {
         "refseg.cli.push:push",
         "share a checkpoint on the Hugging Face hub, with a card that tells its figures",
     ),
+    "export": Verb(
+        "refseg.cli.export:export",
+        "a checkpoint as two graphs, for ONNX or torch.export, and a program that runs them",
+    ),
     "import-weights": Verb(
         "refseg.cli.import_weights:import_weights",
         "make a checkpoint of the weights that other systems' own code made",

@@ -1,0 +1,19 @@
+"""`refseg export`: two graphs in a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from refseg.__main__ import main
+from tests.inference.small_checkpoint import write_checkpoint
+
+
+def test_programs_of_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = write_checkpoint(tmp_path / "random.ckpt")
+    folder = tmp_path / "exported"
+    words = ["export", str(checkpoint), "--format", "torch", "--output", str(folder)]
+    assert main(words) == 0
+    assert {path.name for path in folder.iterdir()} == {"export.json", "features.pt2", "logits.pt2"}
+    assert "features.pt2" in capsys.readouterr().out
+    assert main(words) == 2
+    assert "new or empty folder" in capsys.readouterr().err
