@@ -62,7 +62,9 @@ def generated_batch(
     """
     generator = np.random.default_rng(0)
     lengths = sentence_lengths(expressions) if words is None else [words] * expressions
-    sentences = _sentences(data.tokenizer, generator.permutation(lengths).tolist(), generator)
+    sentences = generated_sentences(
+        data.tokenizer, generator.permutation(lengths).tolist(), generator
+    )
     longest = int(data.tokenizer.lengths(sentences).max())
     if longest > data.tokenizer.max_words:
         raise ConfigError(
@@ -112,9 +114,10 @@ def sentence_lengths(expressions: int) -> list[int]:
     return lengths
 
 
-def _sentences(
+def generated_sentences(
     tokenizer: Tokenizer, lengths: Sequence[int], generator: np.random.Generator
 ) -> list[str]:
+    """Sentences of so many words each, which the tokenizer knows where it has a vocabulary."""
     try:
         known = [word for word in tokenizer.vocabulary() if word.isalpha()]
     except ConfigError:  # its ids stand for pieces of words: of common words they are the words

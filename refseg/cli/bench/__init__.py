@@ -11,6 +11,10 @@ VERBS = {
         "refseg.cli.bench.evaluation:bench_evaluation",
         "what evaluation costs beside the network, in time and memory",
     ),
+    "export": Verb(
+        "refseg.cli.bench.export:bench_export",
+        "size and speed of a model as ONNX, beside the same model here",
+    ),
     "fusion": Verb(
         "refseg.cli.bench.fusion:bench_fusion",
         "what each fusion costs: parameters, operations, memory, time per expression",
@@ -20,4 +24,5 @@ EXAMPLES = """\
 examples:
   refseg bench data
   refseg bench evaluation --expressions 100000
+  refseg bench export best.ckpt
   refseg bench fusion"""

@@ -12,7 +12,6 @@ from refseg.errors import ConfigError
 from refseg.models.coordinates import coordinates
 from refseg.models.fusion.base import WordByWord, WordStep, finer_maps, passed_dims
 from refseg.models.fusion.projection import VisualProjection
-from refseg.models.recurrence import is_number_of_words_open, scanned_lstm
 from refseg.precision import full_precision, without_autocast
 from refseg.types import Maps, TextFeatures
 
@@ -203,6 +202,8 @@ class DynamicFilters(WordByWord):
         with without_autocast(sequences.device):
             exact = full_precision(sequences)
             if torch.compiler.is_exporting():
+                from refseg.models.recurrence import is_number_of_words_open, scanned_lstm
+
                 plain = scanned_lstm if is_number_of_words_open(exact) else _plain_lstm
                 return plain(exact, weights, self.lstm.num_layers)
             if self.lstm.weight_hh_l0.dtype == exact.dtype:

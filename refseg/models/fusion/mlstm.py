@@ -13,7 +13,6 @@ from refseg.models.backbones.base import Backbone
 from refseg.models.fusion.base import WordByWord, WordStep, finer_maps, passed_dims
 from refseg.models.fusion.projection import ProjectionStart, VisualProjection
 from refseg.models.parameters import start_xavier
-from refseg.models.recurrence import is_number_of_words_open, scanned
 from refseg.precision import full_precision
 from refseg.types import Maps, TextFeatures
 
@@ -115,6 +114,8 @@ class MultimodalLSTM(WordByWord):
 
     def _plain(self, maps: Maps, text: TextFeatures, image_index: Tensor) -> Maps:
         """The same without control flow that depends on the data, for `torch.export`."""
+        from refseg.models.recurrence import is_number_of_words_open, scanned
+
         visual = self._cells(maps[-1]).index_select(0, image_index)
         said = self.word(text.words)
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from refseg.errors import ConfigError
-from refseg.models.recurrence import is_number_of_words_open, scanned_lstm
 from refseg.models.text_encoders.base import TextEncoder
 from refseg.models.text_encoders.padding import pad_left, pad_right
 from refseg.precision import full_precision, without_autocast
@@ -171,8 +170,11 @@ class LSTMEncoder(TextEncoder):
         embedded = self.dropout(self.embedding(tokens))
         # Next to a fusion it costs nothing, and rounding would add up from word to word.
         with without_autocast(embedded.device):
-            if is_number_of_words_open(tokens):
-                return embedded, scanned_lstm(embedded, dict(self.lstm.named_parameters()), 1)
+            if torch.compiler.is_exporting():
+                from refseg.models.recurrence import is_number_of_words_open, scanned_lstm
+
+                if is_number_of_words_open(tokens):
+                    return embedded, scanned_lstm(embedded, dict(self.lstm.named_parameters()), 1)
             states, _ = self.lstm(embedded)
         return embedded, states
 
