@@ -99,7 +99,13 @@ def measure_export(
             features.append(first)
     ratios = [one / other for one, other in zip(exported, eager, strict=True)]
     return ExportFigures(
-        sizes, taken, *map(Spread.of, (eager, exported, features, ratios)), difference
+        sizes=sizes,
+        export_seconds=taken,
+        eager=Spread.of(eager),
+        exported=Spread.of(exported),
+        features=Spread.of(features),
+        ratio=Spread.of(ratios),
+        largest_difference=difference,
     )
 
 
