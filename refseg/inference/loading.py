@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refseg.checkpoint.hub import hub_name
 from refseg.errors import CheckpointError, ConfigError
 from refseg.files import as_path
 from refseg.inference.pipeline import Pipeline
@@ -82,6 +81,8 @@ def _with_revision(name: str, revision: str | None) -> str | None:
     """The name of a model with its revision behind it; None where there cannot be one."""
     if revision is None:
         return name
+    from refseg.checkpoint.hub import hub_name  # no need of those who have a file
+
     model = hub_name(name)
     if model is None or model.revision not in (None, revision):
         return None  # who reads a checkpoint there says so
@@ -110,6 +111,8 @@ def model_type(name: str) -> str | None:
     if path.is_dir():
         path = path / _CONFIG_FILE
     else:
+        from refseg.checkpoint.hub import hub_name
+
         model = hub_name(name)
         if model is None:
             return None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from refseg.checkpoint.hub import hub_name
 from refseg.data.tokenizers.base import Tokenizer, counted
 from refseg.data.tokenizers.words import split_words, words_of
 from refseg.errors import ConfigError
@@ -168,6 +167,8 @@ def _load_transformers_tokenizer(name: str) -> "PreTrainedTokenizerFast":
     import os
 
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    from refseg.checkpoint.hub import hub_name  # no need of words as tokens
 
     # The library's own threads and the data loader's processes do not go together.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
