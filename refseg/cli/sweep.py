@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from refseg.checkpoint.packages import OPTION
+from refseg.cli.closing_report import closing_report
 from refseg.cli.configs.files import find_config
 from refseg.cli.parsing.argument_types import Count, Folder, Natural, Option, Packages
 from refseg.errors import ConfigError
@@ -33,6 +34,7 @@ def sweep(
     jobs: Count = 1,
     seed: Natural = 0,
     collect: Sources = (),
+    no_report: bool = False,
     packages: Packages = (),
     overrides: Overrides = (),
 ) -> int:
@@ -46,8 +48,9 @@ def sweep(
     Mean and standard deviation over the seeds of each metric, parameters and training time, as a
     table, as files and as a plot; of a search, also each metric against each parameter, and what
     the parameter explains of it: the square of the rank correlation, or, for values without an
-    order, the correlation ratio of the ranks. `refseg report FOLDER` makes a page of all finished
-    runs, with intervals and tests, and `refseg compare FOLDER` the same tables on the terminal.
+    order, the correlation ratio of the ranks. A grid whose runs have left a row per
+    expression ends with `report.html`, the page of `refseg report FOLDER`: all models with
+    intervals and tests. `refseg compare FOLDER` has the same tables on the terminal.
 
     Press Ctrl-C at any time; the same command goes on where it stopped. A run is finished when its
     folder has a metrics.json that was made by the same command; what did not finish starts anew,
@@ -66,6 +69,7 @@ def sweep(
         collect: run nothing; show the runs of this folder with those of others: folders, with runs
             of `refseg sweep` or with W&B's files (offline-run-*), or a sweep on W&B as
             ENTITY/PROJECT/SWEEP_ID
+        no_report: leave out the page that compares all models at the end
         packages: import a package of your own in each run; may be repeated. One in the working
             directory, whose classes configs name, needs no such option
         overrides: behind `--`, those of `refseg fit`, for all runs
@@ -90,7 +94,11 @@ def sweep(
         return 0
     try:
         with FileLock(folder / ".lock", timeout=0):
-            return _run_and_compare(read, runs, folder, jobs, console)
+            code = _run_and_compare(read, runs, folder, jobs, console)
+        line = None if no_report else closing_report(read, runs, folder, packages)
+        if line is not None:
+            console.print(Text(line), soft_wrap=True)
+        return code
     except Timeout as error:
         raise ConfigError(
             f"Another sweep is at work in {folder}; wait for it, or choose another --output."

@@ -175,6 +175,7 @@ def test_its_folder_is_a_comparison(place: Place, capsys: pytest.CaptureFixture[
     folders = sorted(path for path in place.output.iterdir() if (path / "metrics.json").exists())
     for number, folder in enumerate(folders):
         write_results(folder / "validate" / "results.parquet", draw_results(20, noise=number))
+    assert not (place.output / "report.html").exists(), "the runs have left no rows"
     capsys.readouterr()
     files = place.folder / "c.json"
     words = ["compare", str(place.output), "--baseline", "mlstm", "--resamples", "100"]
@@ -513,6 +514,7 @@ def test_words_after_two_dashes_are_overrides() -> None:
         "jobs": 2,
         "seed": 0,
         "collect": [],
+        "no_report": False,
         "packages": [],
         "overrides": ["--a=1", "--", "b"],
     }
