@@ -34,7 +34,7 @@ ALLOWED = {
     | {"checkpoint", "data", "models", "losses", "evaluation", "visualization", "inference"},
     "analysis": GROUND | {"checkpoint", "data", "evaluation", "visualization", "inference"},
     "sweeps": {"errors", "files", "progress"},
-    "benchmarks": GROUND | {"data", "evaluation", "training", "inference"},
+    "benchmarks": GROUND | {"data", "models", "evaluation", "training", "inference"},
 }
 EVERYTHING = {*ALLOWED, "cli"}
 ALLOWED |= {

@@ -1,24 +1,25 @@
 """What each fusion costs: weights, operations, memory, and time, measured in turns."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from math import ceil
-from statistics import median
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from refseg.benchmarks.flops_and_memory import count_flops, peak_memory
+from refseg.benchmarks.turns import (
+    Computation,
+    Spread,
+    clock_of,
+    computing_threads,
+    ratios,
+    seconds_in_turns,
+)
 from refseg.training.module import ReferringSegmentation
 from refseg.types import Batch
-
-ROUND_SECONDS = 0.2
-"""What is measured is repeated for about so long in a round."""
 
 
 class Case(NamedTuple):
@@ -35,31 +36,6 @@ class Case(NamedTuple):
     module: ReferringSegmentation
     batch: Batch
     one_per_image: Batch
-
-
-class Spread(NamedTuple):
-    """Several measurements of the same.
-
-    Args:
-        median: of them.
-        least: of them.
-        most: of them.
-    """
-
-    median: float
-    least: float
-    most: float
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> "Spread":
-        """Of some measurements.
-
-        Example:
-            >>> Spread.of([3.0, 1.0, 2.0])
-            Spread(median=2.0, least=1.0, most=3.0)
-        """
-        found = sorted(values)
-        return cls(median(found), found[0], found[-1])
 
 
 @dataclass(frozen=True)
@@ -123,25 +99,16 @@ def measure_fusions(
         for case in cases
     ]
     with computing_threads(threads):
-        # With one thread the time that it computes, in which no other program has a share.
-        clock = time.process_time if threads == 1 and device == "cpu" else time.perf_counter
-        times = _in_turns([_computations(case) for case in cases], rounds, place, clock, say)
+        kinds = zip(*map(_computations, cases), strict=True)
+        computations = [compute for kind in kinds for compute in kind]
+        clock = clock_of(threads, place)
+        seconds = seconds_in_turns(computations, rounds, place, clock, say)
+        times = [_Times(*seconds[number :: len(cases)]) for number in range(len(cases))]
         say("Counting operations and memory")
         return [
             _figures(case, _memory(case, place), own, times[0])
             for case, own in zip(cases, times, strict=True)
         ]
-
-
-@contextmanager
-def computing_threads(number: int) -> Iterator[None]:
-    """Let torch compute with so many threads on a CPU."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def number_of_parameters(*parts: nn.Module) -> int:
@@ -161,11 +128,11 @@ def _figures(case: Case, memory: int, times: "_Times", first: "_Times") -> Fusio
         one_per_image_flops=_flops(case.module, case.one_per_image),
         memory=memory,
         forward=_per_expression(forward, case),
-        forward_ratio=_ratio(forward, first[0]),
+        forward_ratio=ratios(forward, first.forward),
         training=_per_expression(training, case),
-        training_ratio=_ratio(training, first[1]),
+        training_ratio=ratios(training, first.training),
         one_per_image=_per_expression(one_per_image, case),
-        one_per_image_ratio=_ratio(one_per_image, forward),
+        one_per_image_ratio=ratios(one_per_image, forward),
     )
 
 
@@ -173,17 +140,15 @@ def _per_expression(seconds: Sequence[float], case: Case) -> Spread:
     return Spread.of(value / len(case.batch) for value in seconds)
 
 
-def _ratio(seconds: Sequence[float], others: Sequence[float]) -> Spread:
-    return Spread.of(a / b for a, b in zip(seconds, others, strict=True))
+class _Times(NamedTuple):
+    """Seconds of the three computations of a case, by round."""
+
+    forward: list[float]
+    training: list[float]
+    one_per_image: list[float]
 
 
-_Times = tuple[list[float], list[float], list[float]]
-"""Seconds of the three computations of a case, by round."""
-
-_Computations = tuple[Callable[[], object], ...]
-
-
-def _computations(case: Case) -> _Computations:
+def _computations(case: Case) -> tuple[Computation, ...]:
     return (
         partial(_forward, case.module, case.batch),
         partial(_train, case.module, case.batch),
@@ -214,45 +179,3 @@ def _memory(case: Case, device: torch.device) -> int:
     inputs = (value for value in vars(case.batch).values() if isinstance(value, Tensor))
     there_before = [*chain(module.parameters(), module.buffers(), inputs)]
     return peak_memory(partial(_train, module, case.batch), there_before, device)
-
-
-def _in_turns(
-    cases: Sequence[_Computations],
-    rounds: int,
-    device: torch.device,
-    clock: Callable[[], float],
-    say: Callable[[str], None],
-) -> list[_Times]:
-    """Seconds by case, computation and round."""
-
-    def seconds(compute: Callable[[], object], repeats: int) -> float:
-        started = clock()
-        for _ in range(repeats):
-            compute()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return (clock() - started) / repeats
-
-    say("Warming up")
-    repeats = [
-        [max(1, ceil(ROUND_SECONDS / _warm(seconds, compute))) for compute in case]
-        for case in cases
-    ]
-    times: list[_Times] = [([], [], []) for _ in cases]
-    order = list(range(len(cases)))
-    for number in range(rounds):
-        say(f"Measuring, round {number + 1} of {rounds}")
-        for kind in range(len(cases[0])):
-            for place in order:
-                taken = seconds(cases[place][kind], repeats[place][kind])
-                times[place][kind].append(taken)
-        order.reverse()  # so that nobody always follows the same one
-    return times
-
-
-def _warm(
-    seconds: Callable[[Callable[[], object], int], float], compute: Callable[[], object]
-) -> float:
-    """Seconds of the second time: the first one makes what later ones find."""
-    seconds(compute, 1)
-    return max(seconds(compute, 1), 1e-9)

@@ -6,10 +6,11 @@ from functools import partial
 import pytest
 import torch
 
-import refseg.benchmarks.fusion
+import refseg.benchmarks.turns
 from refseg.benchmarks.flops_and_memory import count_flops
-from refseg.benchmarks.fusion import Case, FusionFigures, computing_threads, measure_fusions
+from refseg.benchmarks.fusion import Case, FusionFigures, measure_fusions
 from refseg.benchmarks.generated_data import GeneratedData, generated_batch
+from refseg.benchmarks.turns import computing_threads
 from refseg.data.shapes import ShapesOptions
 from refseg.models.backbones import SmallBackbone
 from refseg.models.fusion import ConcatFusion, LanguageAwareFusion
@@ -43,7 +44,7 @@ def cases() -> list[Case]:
 
 @pytest.fixture
 def figures(cases: list[Case], monkeypatch: pytest.MonkeyPatch) -> list[FusionFigures]:
-    monkeypatch.setattr(refseg.benchmarks.fusion, "ROUND_SECONDS", 0.001)
+    monkeypatch.setattr(refseg.benchmarks.turns, "ROUND_SECONDS", 0.001)
     return measure_fusions(cases, rounds=3)
 
 

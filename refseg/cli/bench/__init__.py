@@ -19,10 +19,15 @@ VERBS = {
         "refseg.cli.bench.fusion:bench_fusion",
         "what each fusion costs: parameters, operations, memory, time per expression",
     ),
+    "limits": Verb(
+        "refseg.cli.bench.limits:bench_limits",
+        "mLSTM and networks beside the plain way to compute them, and beside bare matrix products",
+    ),
 }
 EXAMPLES = """\
 examples:
   refseg bench data
   refseg bench evaluation --expressions 100000
   refseg bench export best.ckpt
-  refseg bench fusion"""
+  refseg bench fusion
+  refseg bench limits"""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from refseg.benchmarks.fusion import Case, FusionFigures, Spread
+    from refseg.benchmarks.fusion import Case, FusionFigures
+    from refseg.benchmarks.turns import Spread
 
 _COMPARED = "compared"  # the package's configs with one of each fusion
 _FUSION = "class_path"  # a config with it is that of a fusion alone
@@ -42,7 +43,8 @@ def bench_fusion(
 
     Most fusions let the backbone see an image once, however many sentences ask about it. An early
     fusion speaks inside of the backbone, and computes what follows anew for each sentence. The last
-    table shows what sharing an image saves.
+    table shows what sharing an image saves. How near the mLSTM and an early fusion come to what the
+    hardware allows, `refseg bench limits` says.
 
     Args:
         configs: of fusions, or of all that differs from the base; default: one of each fusion
@@ -210,7 +212,7 @@ def _table(*heads: str) -> "Table":
 
 
 def _as_json(row: "FusionFigures") -> dict[str, object]:
-    from refseg.benchmarks.fusion import Spread
+    from refseg.benchmarks.turns import Spread
 
     return {
         name: value._asdict() if isinstance(value, Spread) else value

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import refseg.benchmarks.fusion
+import refseg.benchmarks.turns
 from refseg.__main__ import main
 from refseg.cli.bench.fusion import _all_fusions
 from tests.conftest import TINY
@@ -17,7 +17,7 @@ FEW = ["--images", "2", "--expressions_per_image", "2.5", "--repeats", "2"]
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refseg.benchmarks.fusion, "ROUND_SECONDS", 0.001)
+    monkeypatch.setattr(refseg.benchmarks.turns, "ROUND_SECONDS", 0.001)
 
 
 def test_a_row_for_each_config(
