@@ -157,23 +157,22 @@ def matrix_products(
         for step in range(1, together[0]):
             reading = sum(length > step for length in together)
             products.append((reading * cells, size.hidden_dim))
-    options = {"device": device, "dtype": dtype}
-    made = {
-        (rows, width): (
-            torch.randn(rows, width, **options),  # type: ignore[arg-type]  # of a dict
-            torch.randn(width, gates, **options),  # type: ignore[arg-type]
-            torch.randn(rows, gates, **options),  # type: ignore[arg-type]
-        )
+
+    def made(*shape: int) -> Tensor:
+        return torch.randn(shape, device=device, dtype=dtype)
+
+    factors = {
+        (rows, width): (made(rows, width), made(width, gates), made(rows, gates))
         for rows, width in set(products)
     }
 
     @torch.no_grad()
     def compute() -> None:
         for product in products:
-            inputs, weights, results = made[product]
+            inputs, weights, results = factors[product]
             torch.mm(inputs, weights, out=results)
         for product in reversed(products) if backward else ():
-            inputs, weights, results = made[product]
+            inputs, weights, results = factors[product]
             torch.mm(results, weights.T, out=inputs)
             torch.mm(inputs.T, results, out=weights)
             weights.fill_(0.01)  # so that no number grows from round to round
@@ -203,6 +202,9 @@ def _comparison(
     def ours(given: _Inputs) -> Tensor:
         text = TextFeatures(given.words, given.words[:, 0, :1], given.token_mask)
         return fusion((given.seen,), text, given.image_index)[-1]
+
+    with torch.no_grad():  # at 0 the ReLU's gradient tips over with the last bit
+        direction *= ours(inputs) > 1e-4
 
     def run(
         way: Callable[[_Inputs], Tensor], groups: Callable[[], Iterator[tuple[_Inputs, Tensor]]]

@@ -23,6 +23,14 @@ VERBS = {
         "refseg.cli.bench.limits:bench_limits",
         "mLSTM and networks beside the plain way to compute them, and beside bare matrix products",
     ),
+    "startup": Verb(
+        "refseg.cli.bench.startup:bench_startup",
+        "how long commands take in a process of their own, beside the import of torch",
+    ),
+    "train": Verb(
+        "refseg.cli.bench.train:bench_train",
+        "how fast systems train, and what loading, backbone, fusion and the rest take of it",
+    ),
 }
 EXAMPLES = """\
 examples:
