@@ -1,6 +1,7 @@
 """A data loader that resumes exactly in the middle of an epoch."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
@@ -63,6 +64,8 @@ class ResumableLoader(DataLoader[Batch]):
     # the arguments of theirs.
     batches_done: Callable[[], int] | None = None
     signature: Callable[[], Mapping[str, int | str]] = dict
+    waited = 0.0
+    """Seconds that whoever asks for batches has waited for them, in all epochs."""
     _first = 0
     _given = 0
 
@@ -72,9 +75,15 @@ class ResumableLoader(DataLoader[Batch]):
         if isinstance(self.sampler, Order):
             self.sampler.start = first * cast("int", self.batch_size)
         self._given = first
-        for batch in super().__iter__():
+        batches, end = super().__iter__(), object()
+        while True:
+            asked = time.monotonic()
+            batch = next(batches, end)
+            self.waited += time.monotonic() - asked
+            if batch is end:
+                return
             self._given += 1
-            yield batch
+            yield cast("Batch", batch)
 
     def state_dict(self) -> dict[str, Any]:
         """The number of finished batches, and the options that their content depends on.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 from lightning.fabric.plugins import CheckpointIO
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from refseg.checkpoint import read_checkpoint
@@ -38,6 +38,7 @@ from refseg.training.going_on import ResumeFile, is_queued_again, last_checkpoin
 from refseg.training.loggers import WeightsAndBiases
 from refseg.training.run_folder import RunFolder
 from refseg.training.run_lock import check_vacant, discard, is_first_process, leftovers, locked
+from refseg.training.waiting_for_data import WaitingForData
 
 
 class RefsegCLI(LightningCLI):
@@ -190,7 +191,7 @@ class RefsegCLI(LightningCLI):
             CompleteCheckpoint(self.config_dump),
             *verb_callbacks(str(self.subcommand), config, self.run_folder.path),
             *self._last_checkpoint(),
-            *([TrainingClock(), EmptyPredictions()] if self.subcommand == "fit" else []),
+            *(self._of_training() if self.subcommand == "fit" else []),
             *self.lines,
         ]
         given = self._get(self.config_init, "trainer")["plugins"] or []
@@ -198,6 +199,10 @@ class RefsegCLI(LightningCLI):
         if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
             plugins = [*plugins, AtomicCheckpointIO()]
         return super().instantiate_trainer(plugins=plugins, **kwargs)
+
+    @staticmethod
+    def _of_training() -> list[Callback]:
+        return [TrainingClock(), EmptyPredictions(), WaitingForData()]
 
     def _discard_unless_taken(self) -> None:
         """Leave nothing of a training that was refused."""
