@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from refseg.benchmarks.fusion import Spread, computing_threads
 from refseg.benchmarks.generated_data import generated_sentences
+from refseg.benchmarks.turns import Spread, computing_threads
 from refseg.errors import ConfigError
 from refseg.geometry import Geometry
 from refseg.inference.export import export

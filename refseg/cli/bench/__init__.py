@@ -38,4 +38,5 @@ examples:
   refseg bench evaluation --expressions 100000
   refseg bench export best.ckpt
   refseg bench fusion
-  refseg bench limits"""
+  refseg bench limits
+  refseg bench train"""

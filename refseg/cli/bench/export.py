@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from refseg.cli.parsing.argument_types import Count, Option, Packages
 
 if TYPE_CHECKING:
-    from refseg.benchmarks.fusion import Spread
+    from refseg.benchmarks.turns import Spread
 
 
 def bench_export(
@@ -83,7 +83,7 @@ def bench_export(
 
 
 def _as_json(figures: dict[str, object]) -> dict[str, object]:
-    from refseg.benchmarks.fusion import Spread
+    from refseg.benchmarks.turns import Spread
 
     return {
         name: value._asdict() if isinstance(value, Spread) else value
