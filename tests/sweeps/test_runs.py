@@ -45,7 +45,7 @@ def test_stages_go_on_with_the_same_command(stopped: Run, tmp_path: Path) -> Non
     assert (stopped.folder / "low").exists()
 
 
-@pytest.mark.parametrize("origin", ["1.1 abc", "1.0 abd", ""])
+@pytest.mark.parametrize("origin", ["1.1 abc", "1.0 xyz", ""])
 def test_another_version_or_config_starts_anew(stopped: Run, tmp_path: Path, origin: str) -> None:
     run = planned(tmp_path, origin)
     assert run.folder == stopped.folder
