@@ -45,7 +45,11 @@ ALLOWED |= {
 # One room for Lightning, and one file for each library that is no need of everyone.
 LIGHTNING = [Path("data/splits.py"), Path("data/datamodule.py"), Path("data/loaders.py")]
 AT_HOME = {
-    "wandb": {Path("training/loggers.py"), Path("sweeps/wandb_runs.py")},
+    "wandb": {
+        Path("training/loggers.py"),
+        Path("training/artifacts.py"),
+        Path("sweeps/wandb_runs.py"),
+    },
     "gradio": {Path("inference/web.py")},
     "pydensecrf": {Path("inference/crf.py")},
     "peft": {Path("models/lora.py")},

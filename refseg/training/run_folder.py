@@ -29,6 +29,7 @@ from refseg.training.callbacks.crf import CRFEvaluation
 from refseg.training.callbacks.word_curves import WordCurve
 from refseg.training.clock import TrainingClock
 from refseg.training.empty_predictions import ADVICE, final_note
+from refseg.training.loggers import WeightsAndBiases
 from refseg.training.module import ReferringSegmentation
 from refseg.training.run_lock import unwritable
 from refseg.training.run_summary import evaluated_by, write_summary
@@ -118,19 +119,21 @@ class RunFolder:
             kept = None if checkpoint is None else str(checkpoint)
             write_summary(paths["results"].parent, replace(evaluated, checkpoint=kept))
         parameters = list(module.parameters())
-        self._save(  # last of all: who finds it finds a finished run
-            {
-                "protocol": module.protocols[0].name,
-                "metrics": module.results,
-                "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
-                "backbone_weights": module.backbone_weights,
-                "parameters": sum(p.numel() for p in parameters),
-                "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
-                "training_seconds": round(seconds, 1),
-                "steps": trainer.global_step,
-                "checkpoint": None if checkpoint is None else str(checkpoint),
-            }
-        )
+        results: dict[str, Any] = {
+            "protocol": module.protocols[0].name,
+            "metrics": module.results,
+            "trained_on_evaluation_images": module.data.trained_on_evaluation_images,
+            "backbone_weights": module.backbone_weights,
+            "parameters": sum(p.numel() for p in parameters),
+            "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+            "training_seconds": round(seconds, 1),
+            "steps": trainer.global_step,
+            "checkpoint": None if checkpoint is None else str(checkpoint),
+        }
+        self._save(results)  # last of all files: who finds it finds a finished run
+        for logger in trainer.loggers:
+            if isinstance(logger, WeightsAndBiases):
+                logger.log_end(paths, results)
         _show(module.results, paths, notes=_notes(module, trainer.global_step))
 
     def _evaluate_best(

@@ -1,15 +1,19 @@
 """W&B without an account."""
 
+import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from refseg.__main__ import main
 from refseg.cli.trainer.command_line import log_to_sweep
-from refseg.training.loggers import why_offline
+from refseg.evaluation.results import RESULTS_SCHEMA, read_results
+from refseg.training.loggers import WeightsAndBiases, expression_table, why_offline
 
 from ..conftest import TINY
-from .wandb_file import read_run
+from .wandb_file import read_finished
 
 
 @pytest.fixture
@@ -53,16 +57,61 @@ def test_a_run_logs_offline_and_says_so_in_one_line(
     shown = "".join(capfd.readouterr())
     assert sum("W&B offline: no account" in line for line in shown.splitlines()) == 1
     (offline,) = (tmp_path / "wandb").glob("offline-run-*")
-    logged = read_run(next(offline.glob("*.wandb")))
+    logged = read_finished(next(offline.glob("*.wandb")))
     assert logged.name == "rmi-MultimodalLSTM-seed0"
     assert logged.config["model"]["fusion"]["class_path"].endswith("MultimodalLSTM")
     assert "vocab_size" not in logged.config  # Lightning's own record, of the same arguments again
-    assert {"train/loss", "val/overall_iou", "lr-AdamW", "val/words/filenames"} <= logged.names
+    assert logged.group == "rmi-MultimodalLSTM"
+    assert {"train/loss", "val/loss", "lr-AdamW", "val/words/filenames"} <= logged.names
+    assert logged.summary["val/overall_iou"].keys() == {"max", "last"}
+    assert logged.summary["val/loss"].keys() == {"min", "last"}
     (examples,) = (row for row in logged.history if "val/examples/count" in row)
     assert examples["val/examples/count"] == 4
     assert all({"prediction", "truth"} == {*masks} for masks in examples["val/examples/all_masks"])
-    pictures = [offline / "files" / path for path in logged.files if path.startswith("media")]
+    pictures = [offline / "files" / path for path in logged.files if "/images/" in path]
     assert sum(path.stat().st_size for path in pictures) < 500_000  # uploaded at each validation
+    (at_end,) = (row for row in logged.history if "val/expressions/path" in row)
+    table = json.loads((offline / "files" / at_end["val/expressions/path"]).read_text())
+    rows = read_results(tmp_path).table
+    assert table["columns"][:5] == ["sentence", "IoU", "words", "size", "distractors"]
+    assert [row[0] for row in table["data"]] == rows["expression"].to_pylist()
+    assert [row[1] for row in table["data"]] == pytest.approx(rows["iou"].to_pylist(), abs=5e-5)
+    (model,) = (each for each in logged.artifacts.values() if each["type"] == "model")
+    assert {*model["aliases"]} == {"best", "latest"}
+    size = (tmp_path / "checkpoints" / "best.ckpt").stat().st_size
+    assert model["files"] == {"model.ckpt": size}
+    figures = json.loads((tmp_path / "metrics.json").read_text())
+    assert model["metadata"]["val/overall_iou"] == figures["metrics"]["val"]["overall_iou"]
+    assert model["metadata"]["steps"] == 3
+
+
+def test_a_table_has_at_most_the_rows_that_are_shown(tmp_path: Path) -> None:
+    count = 25_001
+    numbers = pa.array(range(count), pa.int64())
+    values = {"expression_id": numbers, "expression": numbers.cast(pa.string())}
+    values |= {"iou": pa.array([1 / 3] * count), "distractors": pa.nulls(count, pa.int32())}
+    rows = {name: values.get(name, numbers) for name in RESULTS_SCHEMA.names}
+    pq.write_table(pa.table(rows), tmp_path / "results.parquet")
+    columns, table = expression_table(tmp_path / "results.parquet")
+    assert len(table) == 10_000
+    assert (table[0][0], table[-1][0]) == ("0", str(count - 1))
+    assert table[7][columns.index("IoU")] == 0.3333
+    assert table[7][columns.index("distractors")] is None
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, False), (True, True)])
+def test_a_sweep_uploads_no_checkpoints_unless_it_is_told_to(
+    chosen: bool | None, expected: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    uploaded: list[Path] = []
+    monkeypatch.setattr(
+        WeightsAndBiases, "_log_checkpoint", lambda self, path, results: uploaded.append(path)
+    )
+    logger = WeightsAndBiases(log_model=chosen)
+    logger.log_end({"checkpoint": tmp_path / "best.ckpt"}, {})
+    assert bool(uploaded) == expected
 
 
 def test_disabled_is_off(

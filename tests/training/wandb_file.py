@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ class RunFile:
         summary: what the table of runs shows.
         artifacts: by name, with type, aliases, metadata and the sizes of the files, by their names.
         files: that are uploaded beside the record.
+        is_over: the run has ended, and nothing follows.
     """
 
     name: str = ""
@@ -35,6 +37,7 @@ class RunFile:
     summary: dict[str, Any] = field(default_factory=dict)
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
+    is_over: bool = False
 
     @property
     def names(self) -> set[str]:
@@ -42,8 +45,22 @@ class RunFile:
         return {name for row in self.history for name in row}
 
 
+def read_finished(path: Path, seconds: float = 60.0) -> RunFile:
+    """Read a run file when it is complete: another process writes it, and may be a little behind.
+
+    Args:
+        path: of the file.
+        seconds: to wait at most.
+    """
+    until = time.monotonic() + seconds
+    while not (run := read_run(path)).is_over:
+        assert time.monotonic() < until, f"{path} is not finished"
+        time.sleep(0.2)
+    return run
+
+
 def read_run(path: Path) -> RunFile:
-    """Read a run file that is complete.
+    """Read a run file as far as it goes.
 
     Args:
         path: of the file.
@@ -69,6 +86,8 @@ def read_run(path: Path) -> RunFile:
                 "metadata": json.loads(artifact.metadata or "{}"),
                 "files": {entry.path: entry.size for entry in artifact.manifest.contents},
             }
+        elif kind == "exit":
+            run.is_over = True
         elif kind == "files":
             run.files += [file.path for file in record.files.files]
     return run
@@ -99,6 +118,8 @@ def _records(data: bytes) -> Iterator[bytes]:
         _, length, kind = struct.unpack_from("<IHB", data, position)
         piece = data[position + 7 : position + 7 + length]
         position += 7 + length
+        if position > len(data):
+            return  # it is being written
         if kind in (_FULL, _FIRST):
             pieces = b""
         pieces += piece

@@ -23,6 +23,7 @@ from refseg.errors import CheckpointError, ConfigError, DataError
 _LOGGER = "--trainer.logger"
 _CONFIG = "--config"
 _CHECKPOINT = "--checkpoint"
+_OPTIONS_OF_CHECKPOINTS = {"--ckpt_path", "--model.start_from", "--data.vocabulary_from"}
 # Parts of a name that only say that what follows belongs to a class.
 _OF_A_CLASS = {"class_path", "init_args", "dict_kwargs"}
 
@@ -180,6 +181,30 @@ def naming_newest(words: Sequence[str]) -> list[str]:
     if any(name.startswith("--") and name.endswith(".help") for name in names):
         return list(words)
     return ["--ckpt_path", str(default_checkpoint()), *words]
+
+
+def with_downloads(words: Sequence[str]) -> list[str]:
+    """Bring checkpoints that are artifacts of W&B here, and name the files in their place.
+
+    Each becomes a run in `runs/`, beside which its evaluations lie.
+
+    Args:
+        words: after the verb, in order.
+
+    Raises:
+        CheckpointError: there is no such checkpoint.
+        ConfigError: W&B cannot be asked.
+    """
+    found, option = [], ""
+    for word in words:
+        name, equals, value = word.partition("=") if word.startswith("-") else (option, "", word)
+        if name in _OPTIONS_OF_CHECKPOINTS and value.startswith("wandb:"):
+            from refseg.training.artifacts import download  # imports Lightning
+
+            word = f"{name}=" * bool(equals) + str(download(value, Path("runs").absolute()))
+        found.append(word)
+        option = word
+    return found
 
 
 def with_config_of_checkpoint(words: Sequence[str]) -> list[str]:

@@ -97,7 +97,8 @@ _SCREENS = {
     "test": _Screen(
         "refseg test [--checkpoint FILE] [options]",
         "Figures, and a row for each expression, go to the folder `test` of the run.\n"
-        "FILE may also be a text-to-mask model of transformers: see `refseg evaluate --help`.",
+        "FILE may also be a text-to-mask model of transformers: see `refseg evaluate --help`;\n"
+        "of W&B, it is wandb:ENTITY/PROJECT/NAME:ALIAS, an artifact as `refseg fit` uploads it.",
         {
             **_CHECKPOINT,
             "--output DIR": "folder of the figures",

@@ -21,7 +21,6 @@ from refseg.cli.trainer.trainer_config import (
     lines_for_bar,
     name_wandb_runs,
     place_in,
-    run_name,
     turn_off,
 )
 from refseg.errors import ConfigError
@@ -172,7 +171,7 @@ class RefsegCLI(LightningCLI):
             check_handing_on(config.trainer)
         self.lines = lines_for_bar(config.trainer, on_stderr=verb != "fit")
         place_in(folder, config.trainer)
-        name_wandb_runs(config.trainer, run_name(config))
+        name_wandb_runs(config)
         if checkpoint and verb != "fit":
             config.data.vocabulary_from = checkpoint
 

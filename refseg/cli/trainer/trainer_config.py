@@ -1,5 +1,6 @@
 """What one option of the trainer says about the others: what is turned off is not asked for."""
 
+import os
 import pydoc
 from pathlib import Path
 
@@ -84,27 +85,23 @@ def place_in(folder: Path, trainer: Namespace) -> None:
                 arguments[name] = str(folder / arguments[name])
 
 
-def run_name(config: Namespace) -> str:
-    """What a run is called among others: after its config files, its fusion and its seed.
+def name_wandb_runs(config: Namespace) -> None:
+    """Name runs of W&B without a name after their config files, fusion and seed.
+
+    Without a group of its own, a run is in that of the other seeds.
 
     Args:
-        config: of the verb.
+        config: of the verb, whose loggers are changed.
     """
     files = [Path(str(file)).stem for file in config.get("config") or [] if file is not None]
-    fusion = str(config.model.fusion.class_path).rpartition(".")[2]
-    return "-".join([*files, fusion, f"seed{config.seed_everything}"])
-
-
-def name_wandb_runs(trainer: Namespace, name: str) -> None:
-    """Name the runs of W&B that have no name of their own.
-
-    Args:
-        trainer: its config, which is changed.
-        name: of the run.
-    """
-    for part in listed(trainer.logger):
-        if _is_one(part, (WeightsAndBiases,)) and part.init_args.name is None:
-            part.init_args.name = name
+    group = "-".join([*files, str(config.model.fusion.class_path).rpartition(".")[2]])
+    for part in listed(config.trainer.logger):
+        if _is_one(part, (WeightsAndBiases,)):
+            named = part.init_args
+            if named.name is None:
+                named.name = f"{group}-seed{config.seed_everything}"
+            if named.group is None and "WANDB_RUN_GROUP" not in os.environ:
+                named.group = group
 
 
 def lines_for_bar(trainer: Namespace, on_stderr: bool) -> list[Callback]:
