@@ -13,6 +13,7 @@ from rich.text import Text
 from refseg.checkpoint.packages import OPTION
 from refseg.cli.closing_report import closing_report
 from refseg.cli.configs.files import find_config
+from refseg.cli.configs.origin import origin
 from refseg.cli.parsing.argument_types import Count, Folder, Natural, Option, Packages
 from refseg.errors import ConfigError
 from refseg.sweeps import Run, Sweep, plan, read_sweep
@@ -53,9 +54,11 @@ def sweep(
     intervals and tests. `refseg compare FOLDER` has the same tables on the terminal.
 
     Press Ctrl-C at any time; the same command goes on where it stopped. A run is finished when its
-    folder has a metrics.json that was made by the same command; what did not finish starts anew,
-    and what the sweep file has changed since runs again. A run that is still at work, because its
-    sweep was killed, is waited for. To repeat a run, delete its folder.
+    folder has a metrics.json that was made by the same command. What was stopped goes on from its
+    last state, where the command, the contents of its config files and refseg's version are the
+    same; what failed starts anew, and what the sweep file has changed since runs again. A run that
+    is still at work, because its sweep was killed, is waited for. To repeat a run, delete its
+    folder.
 
     The exit code is 1 if some runs failed, and 130 after an interruption. The same file is a W&B
     sweep, for as many machines as you like: `wandb sweep FILE`, then `wandb agent SWEEP_ID`.
@@ -84,7 +87,7 @@ def sweep(
     read = read_sweep(find_config(file), seed)
     folder = output or Path("runs") / "sweeps" / read.path.stem
     imported = [f"{OPTION}={name}" for name in packages]
-    runs = plan(read, folder, [*imported, *overrides])
+    runs = plan(read, folder, [*imported, *overrides], origin)
     folder.mkdir(parents=True, exist_ok=True)
     if collect:
         found = collect_runs(read, runs, collect, [*imported, *overrides])

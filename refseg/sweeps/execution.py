@@ -112,7 +112,8 @@ def execute(
                 for ended in [one for one in running if one.poll() is not None]:
                     running.remove(ended)
                     if isinstance(ended, Survivor) and not is_over(ended.run):
-                        console.print(Text(f"{ended.run.name} ended unfinished; it starts anew"))
+                        how = "goes on" if ended.run.can_go_on() else "starts anew"
+                        console.print(Text(f"{ended.run.name} ended unfinished; it {how}"))
                         queue.appendleft(ended.run)
                         continue
                     done += 1
@@ -142,6 +143,8 @@ def _stop_early(
 def _start(run: Run, console: Console) -> RunningRun | Survivor:
     """Start a run, unless it is at work: two processes would overwrite each other's files."""
     if not is_running(run):
+        if run.can_go_on():
+            console.print(Text(f"{run.name} goes on where it was stopped"))
         return RunningRun(run)
     survivor = Survivor(run)
     who = f" (process {survivor.pid})" if survivor.pid else ""
@@ -176,5 +179,6 @@ def _report(ended: RunningRun | Survivor, place: str, console: Console) -> list[
         )
         return []
     reason = f"exit code {code}" if code else "it left no complete metrics.json"
+    run.note_failure(reason)
     console.print(Text(f"{place} {run.name}: failed after {time_taken} ({reason})", style="red"))
     return [Failure(run, reason, last_lines(run.log, 15))]

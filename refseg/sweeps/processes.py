@@ -29,7 +29,7 @@ class RunningRun:
     it: it works on, holds a lock on its folder, and is a `Survivor` for the next sweep.
 
     Args:
-        run: what to run; its folder is made anew.
+        run: what to run. It goes on where it can; else its folder is made anew.
 
     Raises:
         ConfigError: the command names a program that cannot be started.
@@ -38,9 +38,9 @@ class RunningRun:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.started = time.monotonic()
-        run.prepare()
-        words = [*on_this_machine(run.command), *run.more, "--output", str(run.folder)]
-        with run.log.open("wb") as log, lock_for(run) as handles:
+        going_on = run.prepare()
+        words = [*on_this_machine(run.command), *run.more, "--output", str(run.folder), *going_on]
+        with run.log.open("ab") as log, lock_for(run) as handles:
             try:
                 self.process = subprocess.Popen(
                     words,

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -16,7 +16,10 @@ from refseg.sweeps.definition import Sweep
 from refseg.sweeps.hyperband import Verdict
 
 _CURVE = ("--trainer.callbacks+=refseg.training.callbacks.ValidationCurve",)
+_FIT = ("refseg", "fit")
 _STOPPED_FILE = "stopped.json"
+_FAILED_FILE = "failed.json"
+_RESUME_FILE = "RESUME.txt"  # of a training that is not finished; `refseg fit` writes it
 LOCK_FILES = (".sweep.lock", ".run.lock")
 """In the folder of a run: the lock that a sweep's process inherits, and that of `refseg fit`."""
 
@@ -73,12 +76,15 @@ class Run:
         command: as `wandb agent` would run it, and the overrides; without the folder and without
             this machine's paths, so that it tells whether a folder's run is this one.
         more: words that the process gets and that make it no other run.
+        origin: what else decides how the command trains, such as the contents of config files; it
+            must be the same for a run to go on where it was stopped. Empty: it is not known.
     """
 
     folder: Path
     combination: Mapping[str, Any]
     command: tuple[str, ...]
     more: tuple[str, ...] = ()
+    origin: str = ""
 
     @property
     def name(self) -> str:
@@ -110,12 +116,43 @@ class Run:
         """Write down that the run is stopped early: it is over, and has not failed."""
         write_text(self.folder / _STOPPED_FILE, json.dumps(verdict._asdict(), indent=2) + "\n")
 
-    def prepare(self) -> None:
-        """Make the folder anew, with nothing left of a run that did not finish.
+    def note_failure(self, reason: str) -> None:
+        """Write down that the run has failed by itself: the next time, it starts anew.
+
+        Args:
+            reason: in words.
+        """
+        write_text(self.folder / _FAILED_FILE, json.dumps({"reason": reason}) + "\n")
+
+    def can_go_on(self) -> bool:
+        """Whether the folder has the last state of this very run, which was stopped from outside.
+
+        It was `refseg fit`, with the same command, configs and version, and did not fail by itself:
+        that could happen again. `refseg fit` goes on from there as if nothing had been.
+        """
+        return (
+            self.command[:2] == _FIT
+            and self.origin != ""
+            and _recorded_command(self.folder) == self.command
+            and _record(self.folder).get("origin") == self.origin
+            and (self.folder / _RESUME_FILE).is_file()
+            and not (self.folder / _FAILED_FILE).is_file()
+        )
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make the folder ready: as it was, where the run can go on, else anew and empty.
+
+        Returns:
+            Words that the process gets to go on.
 
         Raises:
             ConfigError: the folder holds what no sweep has put there.
         """
+        if self.can_go_on():
+            # A training in stages has its checkpoints in the folders of the stages, and goes on
+            # with the same command.
+            has_state = (self.folder / "checkpoints").is_dir()
+            return ("--ckpt_path", "last") if has_state else ()
         if self.folder.exists():
             if _recorded_command(self.folder) is None and any(self.folder.iterdir()):
                 raise ConfigError(
@@ -125,7 +162,10 @@ class Run:
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
         record = {"command": list(self.command), "parameters": dict(self.combination)}
+        if self.origin:
+            record["origin"] = self.origin
         write_text(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
+        return ()
 
 
 def read_result(folder: Path) -> Result | None:
@@ -152,7 +192,12 @@ def read_result(folder: Path) -> Result | None:
         return None  # not there, or not as `fit` writes it: the run is made again
 
 
-def plan(sweep: Sweep, output: Path, overrides: Sequence[str] = ()) -> list[Run]:
+def plan(
+    sweep: Sweep,
+    output: Path,
+    overrides: Sequence[str] = (),
+    origin: Callable[[Sequence[str]], str] = lambda command: "",
+) -> list[Run]:
     """The runs of a sweep, in order; finished ones are found again by their command.
 
     The name of a run's folder ends with a digest of its command. So results of an earlier version
@@ -162,15 +207,20 @@ def plan(sweep: Sweep, output: Path, overrides: Sequence[str] = ()) -> list[Run]
         sweep: what to run.
         output: folder of the sweep.
         overrides: words that every command gets at its end.
+        origin: tells of a command what else decides how it trains; see `Run`.
     """
     return [
-        _locate(sweep, output, combination, (*expand(sweep, combination), *overrides))
+        _locate(sweep, output, combination, (*expand(sweep, combination), *overrides), origin)
         for combination in sweep.combinations()
     ]
 
 
 def _locate(
-    sweep: Sweep, output: Path, combination: Mapping[str, Any], command: tuple[str, ...]
+    sweep: Sweep,
+    output: Path,
+    combination: Mapping[str, Any],
+    command: tuple[str, ...],
+    origin: Callable[[Sequence[str]], str],
 ) -> Run:
     digest = hashlib.sha256(json.dumps(command).encode()).hexdigest()[:8]
     parts = [
@@ -181,13 +231,20 @@ def _locate(
     # A parameter that got its second value later has changed the readable part only.
     earlier = sorted(output.glob(f"*_{digest}"))
     found = (other for other in earlier if _recorded_command(other) == command)
-    more = _CURVE if sweep.stopping is not None and command[:2] == ("refseg", "fit") else ()
-    return Run(next(found, folder), combination, command, more)
+    more = _CURVE if sweep.stopping is not None and command[:2] == _FIT else ()
+    return Run(next(found, folder), combination, command, more, origin(command))
 
 
 def _recorded_command(folder: Path) -> tuple[str, ...] | None:
     try:
-        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        return tuple(record["command"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return tuple(_record(folder)["command"])
+    except (KeyError, TypeError):
         return None
+
+
+def _record(folder: Path) -> Mapping[str, Any]:
+    try:
+        record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
