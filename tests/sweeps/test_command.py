@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,11 @@ import yaml
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
 from refseg.cli.configs.files import find_config
-from refseg.cli.trainer.command_line import log_to_sweep, value_of
+from refseg.cli.trainer.command_line import (
+    log_to_sweep,
+    value_of,
+    with_options_of_sections,
+)
 from refseg.errors import ConfigError
 from refseg.sweeps import Sweep, read_sweep
 from refseg.sweeps.command import expand, on_this_machine
@@ -42,6 +47,20 @@ def as_wandb_agent(sweep: Sweep, combination: dict[str, Any]) -> list[str]:
     return words
 
 
+NESTED = """
+program: refseg
+method: grid
+command: ["${args}"]
+parameters:
+  model:
+    parameters:
+      optimizer: {parameters: {init_args: {parameters: {lr: {value: 0.02}}}}}
+      fusion: {value: {class_path: FiLM}}
+      learning_rate_factors: {value: {backbone.*: 0.5}}
+  data.batch_size: {value: 4}
+"""
+
+
 @pytest.mark.parametrize(
     "macro", ["args", "args_no_equals", "args_no_hyphens", "args_no_boolean_flags", "args_json"]
 )
@@ -60,6 +79,34 @@ def test_null_is_null_here_and_under_the_agent_of_wandb(
         received = [*log_to_sweep(words)]
         values = {name: value_of(f"--{name}", received) for name in NULLS}
         assert {name: yaml.safe_load(str(value)) for name, value in values.items()} == NULLS
+
+
+@pytest.mark.parametrize("macro", ["args", "args_no_equals"])
+def test_nested_parameters_are_the_same_here_and_under_the_agent_of_wandb(
+    macro: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
+    file = tmp_path / "s.yaml"
+    file.write_text(NESTED)
+    sweep = read_sweep(file)
+    (combination,) = sweep.combinations()
+    # As W&B's server gives them to its agent.
+    given = {
+        "model": {
+            "optimizer": {"init_args": {"lr": 0.02}},
+            "fusion": {"class_path": "FiLM"},
+            "learning_rate_factors": {"backbone.*": 0.5},
+        },
+        "data.batch_size": 4,
+    }
+    words = as_wandb_agent(replace(sweep, command=(f"${{{macro}}}",)), given)
+    received = with_options_of_sections(words)
+    for name, value in combination.items():
+        assert yaml.safe_load(str(value_of(f"--{name}", received))) == value
+    names = {word.partition("=")[0] for word in received if word.startswith("--")}
+    assert names == {f"--{name}" for name in combination}
+    monkeypatch.delenv("WANDB_SWEEP_ID")
+    assert with_options_of_sections(words) == words
 
 
 def test_texts_stay_as_they_are_outside_of_wandb(monkeypatch: pytest.MonkeyPatch) -> None:

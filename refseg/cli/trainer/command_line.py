@@ -21,6 +21,7 @@ from refseg.cli.newest_run import default_checkpoint
 from refseg.errors import CheckpointError, ConfigError, DataError
 
 _LOGGER = "--trainer.logger"
+_SECTIONS = ("--model", "--data", "--trainer")
 _CONFIG = "--config"
 _CHECKPOINT = "--checkpoint"
 _OPTIONS_OF_CHECKPOINTS = {"--ckpt_path", "--model.start_from", "--data.vocabulary_from"}
@@ -148,6 +149,52 @@ def log_to_sweep(words: Sequence[str]) -> list[str]:
     if value_of(_LOGGER, words) is None:
         words.append(f"{_LOGGER}=logger/wandb.yaml")
     return words
+
+
+def with_options_of_sections(words: Sequence[str]) -> list[str]:
+    """Under a `wandb agent`, an option for each value that a sweep file has nested.
+
+    The agent writes them as one mapping: `--model={'optimizer': …}`.
+    """
+    if "WANDB_SWEEP_ID" not in os.environ:
+        return list(words)
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in _SECTIONS and word.startswith("{"):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return [flat for word in joined for flat in _flat(word)]
+
+
+def _flat(word: str) -> list[str]:
+    """A mapping for a whole section as an option for each value, as `refseg sweep` writes them.
+
+    A part with its class stays whole, and so does a mapping whose keys are no options.
+
+    Example:
+        >>> _flat("--model={'name_words': None, 'optimizer': {'init_args': {'lr': 0.1}}}")
+        ['--model.name_words=None', '--model.optimizer.init_args.lr=0.1']
+        >>> _flat("--model={'fusion': {'class_path': 'FiLM'}}"), _flat("--data.shapes={'level': 2}")
+        (["--model.fusion={'class_path': 'FiLM'}"], ["--data.shapes={'level': 2}"])
+    """
+    name, _, text = word.partition("=")
+    if name not in _SECTIONS:
+        return [word]
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):  # a file, say
+        return [word]
+    return [f"{option}={one}" for option, one in _leaves(name, value)]
+
+
+def _leaves(name: str, value: object) -> Iterator[tuple[str, object]]:
+    section = value if isinstance(value, dict) and "class_path" not in value else {}
+    if section and all(str(key).isidentifier() for key in section):
+        for key, one in section.items():
+            yield from _leaves(f"{name}.{key}", one)
+    else:
+        yield name, value
 
 
 def _from_python(word: str) -> str:

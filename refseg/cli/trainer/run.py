@@ -22,6 +22,7 @@ from refseg.cli.trainer.command_line import (
     value_of,
     with_config_of_checkpoint,
     with_downloads,
+    with_options_of_sections,
 )
 from refseg.cli.trainer.lightning_cli import RefsegCLI
 from refseg.cli.trainer.parser import RefsegParser, trust_nothing_unasked
@@ -43,7 +44,7 @@ def run_trainer(verb: str, words: Sequence[str], again: str | None = None) -> in
         words: the rest of the command line.
         again: the command that goes on with a training; None: the one of its run alone.
     """
-    words = with_downloads(in_order(words))
+    words = with_downloads(in_order(with_options_of_sections(words)))
     if verb != "fit":
         words = naming_newest(words)
     with STOP_SIGNALS.obeyed(), naming_checkpoint(words):
