@@ -61,9 +61,9 @@ def collect(
 
     A run of `refseg sweep` in another folder belongs to the sweep when its command is that of the
     sweep file. A run of W&B does when its config has a value for each parameter; of a grid, one of
-    the grid. Of W&B's runs, the figures are those of the validation with the best value of the
-    sweep's metric, which is what `metrics.json` has of the best checkpoint; where a run has left
-    a `metrics.json` beside W&B's files, that counts.
+    the grid. Of W&B's runs, the figures are those of the last validation, with which `refseg fit`
+    ends: that of the best checkpoint, as in `metrics.json`. Where a run has left a `metrics.json`
+    beside W&B's files, that counts.
 
     Of two runs of one combination, one is kept that is finished.
 
@@ -138,8 +138,8 @@ def _remote_runs(
         return [], 0
     if sweep.metric is None:
         raise ConfigError(
-            f"{sweep.path}: metric: expected its `name` and `goal`, by which the best validation "
-            "of W&B's runs is found; got none."
+            f"{sweep.path}: metric: expected its `name` and `goal`, by which the validations "
+            "of W&B's runs are found; got none."
         )
     combinations = [_combination(sweep, run.config) for run in logged]
     verdicts = _verdicts(sweep, logged)
@@ -147,7 +147,7 @@ def _remote_runs(
         CollectedRun(
             run.name or run.identity,
             combination,
-            _result(sweep, sweep.metric, run) or verdicts.get(run.identity),
+            _result(sweep.metric, run) or verdicts.get(run.identity),
         )
         for run, combination in zip(logged, combinations, strict=True)
         if combination is not None
@@ -183,7 +183,7 @@ def _value(config: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - any J
     return place
 
 
-def _result(sweep: Sweep, metric: str, run: LoggedRun) -> Result | None:
+def _result(metric: str, run: LoggedRun) -> Result | None:
     """The figures of a run that is finished."""
     if not run.is_finished:
         return None
@@ -194,9 +194,8 @@ def _result(sweep: Sweep, metric: str, run: LoggedRun) -> Result | None:
     rows = [row for row in run.history if is_number(row.get(metric))]
     if not rows:
         return None
-    best = (max if sweep.maximize else min)(rows, key=lambda row: row[metric])
     split = metric.rpartition("/")[0]
-    figures = {name: value for name, value in best.items() if name.rpartition("/")[0] == split}
+    figures = {name: value for name, value in rows[-1].items() if name.rpartition("/")[0] == split}
     return Result({name: float(value) for name, value in figures.items() if is_number(value)})
 
 

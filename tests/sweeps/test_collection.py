@@ -55,10 +55,10 @@ def test_runs_of_another_folder_are_those_of_the_same_command(tmp_path: Path) ->
     assert found.notes[-1].startswith("2 runs were there twice")
 
 
-def test_figures_of_wandb_are_those_of_the_best_validation(server: list[LoggedRun]) -> None:
+def test_figures_of_wandb_are_those_of_the_last_validation(server: list[LoggedRun]) -> None:
     nested = {"seed_everything": 0, "model": {"fusion": {"dim": 16.0}}}
     server += [
-        logged("a", {"seed_everything": 1, "model.fusion.dim": 32}, 0.25, 0.5, float("nan"), 0.375),
+        logged("a", {"seed_everything": 1, "model.fusion.dim": 32}, 0.75, 0.5, float("nan")),
         logged("b", nested, 0.75),
         logged("c", {"seed_everything": 1, "model.fusion.dim": 48}, 0.75),  # none of the grid
         logged("d", {"seed_everything": True, "model.fusion.dim": 16}, 0.75),  # true is not 1
