@@ -62,7 +62,10 @@ def transformers_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text_config={**text, "eos_token_id": 49}, vision_config=vision, projection_dim=12
         ),
         "clipseg": transformers.CLIPSegConfig(
-            text_config={**text, "eos_token_id": 49}, vision_config=vision, projection_dim=12
+            text_config={**text, "eos_token_id": 49},
+            vision_config=vision,
+            projection_dim=12,
+            extract_layers=[0, 1],
         ),
         "owlv2": transformers.Owlv2Config(
             text_config=text, vision_config=vision, projection_dim=12

@@ -8,6 +8,7 @@ from pathlib import Path
 from refseg.models.backbones import (
     AtrousResNet,
     ClipResNet,
+    ClipSegBackbone,
     Sam2Backbone,
     SamBackbone,
     SmallBackbone,
@@ -18,6 +19,7 @@ from refseg.models.backbones import (
 )
 from refseg.models.decoders import (
     BilinearDecoder,
+    ClipSegDecoder,
     DeconvolutionDecoder,
     MaskEmbeddingDecoder,
     PyramidDecoder,
@@ -95,6 +97,7 @@ BACKBONES = {
     "sam2": _transformers(Sam2Backbone, "sam2"),
     "sam2-twice": _transformers(Sam2Backbone, "sam2", for_dense_prompt=True),
     "resnet-16": _transformers(TransformersBackbone, "resnet", stride=16),
+    "clipseg": _transformers(ClipSegBackbone, "clipseg"),
     "clip-resnet": _plain(ClipResNet, **TINY_CLIP),
     "clip-resnet-16": _plain(ClipResNet, stride=16, **TINY_CLIP),
 }
@@ -156,6 +159,16 @@ _SAM = Architecture(
     num_attention_heads=2,
     iou_head_hidden_dim=16,
 )
+_CLIPSEG = Architecture(
+    model_type="clipseg",
+    vision_config={"hidden_size": 16, "patch_size": 16},
+    projection_dim=12,
+    extract_layers=[0, 1],
+    reduce_dim=8,
+    decoder_num_attention_heads=2,
+    decoder_intermediate_size=16,
+    use_complex_transposed_convolution=True,
+)
 _SAM2 = Architecture(_SAM, model_type="sam2_mask_decoder")
 DECODERS = {
     "bilinear": BilinearDecoder,
@@ -173,6 +186,7 @@ DECODERS = {
 }
 # Decoders that need several maps: checked in a whole network.
 OF_SEVERAL_MAPS = {
+    "clipseg": partial(ClipSegDecoder, name="clipseg", architecture=_CLIPSEG),
     "sam-dense": partial(SamDecoder, name="sam", dense=True, architecture=_SAM),
     "sam2": partial(SamDecoder, name="sam2", architecture=_SAM2),
     "sam2-dense": partial(SamDecoder, name="sam2", dense=True, architecture=_SAM2),
@@ -212,6 +226,7 @@ NETWORKS = {
     "sam": ("sam", "bert", "none", "sam"),
     "sam-dense": ("sam-twice", "clip-projection", "mlstm", "sam-dense"),
     "sam-early": ("sam", "bert", "language-aware-last", "sam"),
+    "clipseg": ("clipseg", "clipseg", "none", "clipseg"),
     "sam2": ("sam2", "siglip-projection", "none", "sam2"),
     "sam2-dense": ("sam2-twice", "lstm", "cross-attention", "sam2-dense"),
     "queries": ("resnet18-pyramid", "lstm", "mlstm", "query"),

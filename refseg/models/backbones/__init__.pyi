@@ -2,6 +2,7 @@ from .atrous_resnet import AtrousResNet as AtrousResNet
 from .base import Backbone as Backbone
 from .base import Normalization as Normalization
 from .clip_resnet import ClipResNet as ClipResNet
+from .clipseg import ClipSegBackbone as ClipSegBackbone
 from .precomputed import PrecomputedFeatures as PrecomputedFeatures
 from .pyramid import FeaturePyramid as FeaturePyramid
 from .sam import SamBackbone as SamBackbone

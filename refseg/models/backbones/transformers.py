@@ -27,6 +27,7 @@ from refseg.models.weights.huggingface import (
     import_transformers,
     load_pretrained,
     plain_config,
+    where,
 )
 from refseg.models.weights.provenance import of_hub
 from refseg.types import Maps
@@ -125,7 +126,7 @@ class TransformersBackbone(TrunkBackbone):
         if every_stage:
             self.dims, self.strides = tuple(dims), tuple(level.stride for level in chosen)
         self.normalization = (
-            Normalization.from_statistics(*_statistics(name, architecture))
+            Normalization.from_statistics(*image_statistics(name, architecture))
             if normalization is None
             else Normalization(normalization)
         )
@@ -248,13 +249,20 @@ def _set_drop_path(config: PreTrainedConfig, probability: float, name: str) -> N
     config.drop_path_rate = probability
 
 
-def _statistics(name: str, architecture: dict[str, Any] | None) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation that the model's image processor uses."""
+def image_statistics(
+    name: str, architecture: Mapping[str, Any] | None
+) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that a model's image processor uses.
+
+    Args:
+        name: of the model, on the Hugging Face hub, or a folder.
+        architecture: a checkpoint's copy, with `mean` and `std`.
+    """
     if architecture is not None:
         return architecture["mean"], architecture["std"]
     processing = import_transformers().ImageProcessingMixin
     try:
-        found, _ = processing.get_image_processor_dict(name)
+        found, _ = processing.get_image_processor_dict(**where(name))
     except (OSError, ValueError):  # the model comes without a processor
         found = {}
     if not found.get("do_normalize", True):

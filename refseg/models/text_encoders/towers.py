@@ -14,6 +14,7 @@ from refseg.models.weights.huggingface import (
     import_transformers,
     load_config,
     load_pretrained,
+    where,
 )
 
 
@@ -130,7 +131,7 @@ def _unwrapped(network: Any) -> nn.Module:  # noqa: ANN401 - the transformers li
 def _padding_of_tokenizer(name: str, config: PreTrainedConfig) -> int | None:
     """The id of padding; SigLIP 2's configuration has that of another tokenizer."""
     try:
-        tokenizer = import_transformers().AutoTokenizer.from_pretrained(name)
+        tokenizer = import_transformers().AutoTokenizer.from_pretrained(**where(name))
         found, size = tokenizer.pad_token_id, len(tokenizer)
     except (ImportError, OSError, ValueError, LookupError, TypeError):  # it comes without one
         return config.pad_token_id

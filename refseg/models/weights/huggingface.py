@@ -34,7 +34,7 @@ _TEXTS = (
     "squeezebert", "t5", "umt5", "xlm", "xlm-roberta", "xlm-roberta-xl", "xlnet",
 )  # fmt: skip
 _IMAGES = (
-    "beit", "bit", "clip_vision_model", "convnext", "convnextv2", "dinov2",
+    "beit", "bit", "clip_vision_model", "clipseg", "convnext", "convnextv2", "dinov2",
     "dinov2_with_registers", "dinov3_convnext", "dinov3_vit", "focalnet", "hgnet_v2", "hiera",
     "maskformer-swin", "metaclip_2_vision_model", "pvt_v2", "resnet", "rt_detr_resnet",
     "sam2_mask_decoder", "sam2_vision_model", "sam_mask_decoder", "sam_vision_model",
