@@ -88,6 +88,7 @@ def test_the_verb_test_does_the_same(
         (["evaluate", *DATA, "--sam", "x"], "leave --sam"),
         (["validate"], "`refseg evaluate .*clipseg`, with the options that name data"),
         (["predict"], "`refseg segment` makes masks"),
+        (["fit", "--config", "rmi.yaml"], "`refseg fit --config clipseg.yaml` trains"),
     ],
 )
 def test_what_is_refused(

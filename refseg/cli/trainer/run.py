@@ -73,6 +73,12 @@ def _with_model_of_transformers(verb: str, checkpoint: str, words: Sequence[str]
     Raises:
         ConfigError: the verb has no use for it.
     """
+    if verb == "fit":
+        raise ConfigError(
+            f"{checkpoint} is a model of transformers, from which no training goes on; "
+            "`refseg fit --config clipseg.yaml` trains the decoder of a CLIPSeg, and its first "
+            "lines say how it begins from other weights."
+        )
     if verb != "test":
         raise ConfigError(
             f"{checkpoint} is a model of transformers: `refseg evaluate {checkpoint}`, with the "

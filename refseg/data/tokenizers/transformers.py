@@ -44,7 +44,8 @@ class TransformersTokenizer(Tokenizer):
         self._loaded: PreTrainedTokenizerFast | None = None
 
     @property
-    def _tokenizer(self) -> "PreTrainedTokenizerFast":
+    def loaded(self) -> "PreTrainedTokenizerFast":
+        """The library's tokenizer, read when it is first asked for."""
         if self._loaded is None:
             self._loaded = _load_transformers_tokenizer(self.name)
         return self._loaded
@@ -52,7 +53,7 @@ class TransformersTokenizer(Tokenizer):
     @property
     def vocab_size(self) -> int:
         """Number of ids of the pretrained vocabulary, added tokens included."""
-        return len(self._tokenizer)
+        return len(self.loaded)
 
     def build(self, expressions: Iterable[str]) -> None:
         """Keep the pretrained vocabulary."""
@@ -65,7 +66,7 @@ class TransformersTokenizer(Tokenizer):
             words_of(expression)
         if not expressions:
             return np.zeros((0, 0), np.int64), np.zeros((0, 0), np.bool_)
-        encoded = self._tokenizer(
+        encoded = self.loaded(
             [self._mended(expression) for expression in expressions],
             padding=True,
             truncation=True,
@@ -78,12 +79,12 @@ class TransformersTokenizer(Tokenizer):
 
     def words(self, expression: str) -> list[str]:
         """The pieces of a sentence, the model's special tokens included."""
-        return list(self._tokenizer.convert_ids_to_tokens(self.encode([expression])[0][0].tolist()))
+        return list(self.loaded.convert_ids_to_tokens(self.encode([expression])[0][0].tolist()))
 
     def unknown_words(self, expression: str) -> list[str]:
         """The words that become the model's unknown token; most models have pieces for any word."""
         expression = self._mended(expression)
-        encoded = self._tokenizer(expression, truncation=True, max_length=self.max_words)
+        encoded = self.loaded(expression, truncation=True, max_length=self.max_words)
         pieces = zip(encoded.word_ids(), encoded["input_ids"], strict=True)
         unknown = {number: None for number, token in pieces if token == self._unknown}
         spans = [encoded.word_to_chars(number) for number in unknown if number is not None]
@@ -91,7 +92,7 @@ class TransformersTokenizer(Tokenizer):
 
     def knows_any_word(self, expression: str) -> bool:
         """Whether any of the pieces that are read has an id of its own."""
-        encoded = self._tokenizer(
+        encoded = self.loaded(
             self._mended(expression),
             truncation=True,
             max_length=self.max_words,
@@ -103,7 +104,7 @@ class TransformersTokenizer(Tokenizer):
     def lengths(self, expressions: Sequence[str]) -> Int64[np.ndarray, " expressions"]:
         """How many pieces each sentence has, special tokens and those after the cut included."""
         # A copy, as its options are part of the state; twice as fast as the library around it.
-        backend = deepcopy(self._tokenizer.backend_tokenizer)
+        backend = deepcopy(self.loaded.backend_tokenizer)
         backend.no_truncation()
         backend.no_padding()
         counts = [
@@ -123,21 +124,21 @@ class TransformersTokenizer(Tokenizer):
 
     @property
     def _unknown(self) -> int | None:
-        return self._tokenizer.unk_token_id
+        return self.loaded.unk_token_id
 
     def state_dict(self) -> dict[str, Any]:
         """The name, the serialised tokenizer and its special tokens.
 
         Lists of further special tokens are part of what is serialised.
         """
-        named = self._tokenizer.special_tokens_map.items()
+        named = self.loaded.special_tokens_map.items()
         special = {key: str(token) for key, token in named if not isinstance(token, list | tuple)}
         return {
             "class": type(self).__name__,
             "name": self.name,
             "max_words": self.max_words,
             "clean": self.clean,
-            "serialised": self._tokenizer.backend_tokenizer.to_str(),
+            "serialised": self.loaded.backend_tokenizer.to_str(),
             "special_tokens": special,
         }
 

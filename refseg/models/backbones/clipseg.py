@@ -168,9 +168,8 @@ class ClipImageSide(nn.Module):
         Args:
             layers: so many of them.
         """
-        inside = ("vision_model.embeddings.", "vision_model.pre_layrnorm.") + tuple(
-            f"vision_model.encoder.layers.{number}." for number in range(layers)
-        )
+        read = ["embeddings", "pre_layrnorm", *(f"encoder.layers.{n}" for n in range(layers))]
+        inside = tuple(f"vision_model.{name}." for name in read)
         return [name for name, _ in self.named_parameters() if not name.startswith(inside)]
 
     def forward(self, pixels: Tensor, layers: int) -> list[Tensor]:

@@ -129,8 +129,14 @@ class ClipSegDecoder(Decoder):
 def _decoder(name: str, config: PreTrainedConfig, pretrained: bool) -> nn.Module:
     """The library's decoder, which has no name of its own there."""
     kind = import_transformers().CLIPSegForImageSegmentation
-    small = with_one_layer_of(config, "text_config", "vision_config")
     if pretrained:
+        # The library would leave a decoder without weights at random.
+        if kind.__name__ not in (config.architectures or [kind.__name__]):
+            raise ConfigError(
+                f"Expected a CLIPSeg with its decoder ({kind.__name__}), got '{name}' "
+                f"({', '.join(config.architectures)})."
+            )
+        small = with_one_layer_of(config, "text_config", "vision_config")
         decoder: nn.Module = load_pretrained(kind, name, small, is_part=True).decoder
         return decoder
     from transformers.models.clipseg.modeling_clipseg import CLIPSegDecoder

@@ -1,4 +1,4 @@
-"""CLIPSeg of the transformers library, of which backbone, text encoder and decoder each take a part."""
+"""CLIPSeg of the transformers library, of which backbone and decoder each take a part."""
 
 import inspect
 from collections.abc import Mapping
