@@ -161,7 +161,7 @@ _SAM = Architecture(
 )
 _CLIPSEG = Architecture(
     model_type="clipseg",
-    vision_config={"hidden_size": 16, "patch_size": 16},
+    vision_config={"hidden_size": 16, "num_attention_heads": 2, "patch_size": 16},
     projection_dim=12,
     extract_layers=[0, 1],
     reduce_dim=8,
