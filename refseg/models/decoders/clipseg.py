@@ -1,6 +1,7 @@
 """CLIPSeg's decoder: a small transformer over what CLIP sees, conditioned on the sentence."""
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -112,8 +113,10 @@ class ClipSegDecoder(Decoder):
         fine = tokens[:, 1:].transpose(1, 2).unflatten(2, (h, w))
         last = network.transposed_convolution
         for layer in last if isinstance(last, nn.Sequential) else [last]:
-            has_weights = isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
-            fine = in_full_precision(layer, fine) if has_weights else layer(fine)
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                fine = in_full_precision(layer, fine)
+            else:
+                fine = layer(fine)
         return fine
 
     @classmethod
@@ -126,22 +129,20 @@ class ClipSegDecoder(Decoder):
         return {"architecture": plain_config(self.config)}
 
 
-def _decoder(name: str, config: PreTrainedConfig, pretrained: bool) -> nn.Module:
-    """The library's decoder, which has no name of its own there."""
+def _decoder(name: str, config: PreTrainedConfig, pretrained: bool) -> Any:  # noqa: ANN401 - the transformers library has no types
+    """The library's decoder, whose class it does not export."""
     kind = import_transformers().CLIPSegForImageSegmentation
     if pretrained:
         # The library would leave a decoder without weights at random.
-        if kind.__name__ not in (config.architectures or [kind.__name__]):
+        saved = config.architectures or [kind.__name__]
+        if kind.__name__ not in saved:
             raise ConfigError(
                 f"Expected a CLIPSeg with its decoder ({kind.__name__}), got '{name}' "
-                f"({', '.join(config.architectures)})."
+                f"({', '.join(saved)})."
             )
         small = with_one_layer_of(config, "text_config", "vision_config")
-        decoder: nn.Module = load_pretrained(kind, name, small, is_part=True).decoder
-        return decoder
-    from transformers.models.clipseg.modeling_clipseg import CLIPSegDecoder
-
-    return CLIPSegDecoder(config)
+        return load_pretrained(kind, name, small, is_part=True).decoder
+    return import_module("transformers.models.clipseg.modeling_clipseg").CLIPSegDecoder(config)
 
 
 def _check_input(dims: Sequence[int], sentence_dim: int, config: PreTrainedConfig) -> None:
