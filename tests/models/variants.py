@@ -168,6 +168,7 @@ _CLIPSEG = Architecture(
     decoder_num_attention_heads=2,
     decoder_intermediate_size=16,
     use_complex_transposed_convolution=True,
+    initializer_factor=0.3,  # else the logits of random weights are large
 )
 _SAM2 = Architecture(_SAM, model_type="sam2_mask_decoder")
 DECODERS = {
