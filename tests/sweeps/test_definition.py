@@ -127,24 +127,44 @@ def test_labels_are_short_where_they_are_unambiguous() -> None:
     assert sweep.settings() == ["model.fusion"]
 
 
+KEYS_FOR_WANDB = {
+    "uniform": {"min", "max"},
+    "log_uniform_values": {"min", "max"},
+    "q_uniform": {"min", "max", "q"},
+}
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE_CONFIGS / "sweeps").glob("*.yaml")), ids=str)
 def test_sweeps_of_the_package_are_valid_for_wandb(path: Path) -> None:
-    """The rules of W&B's JSON schema of a grid, as far as our files use it.
+    """The rules of W&B's JSON schema, as far as our files use it.
 
     The schema is in the package `sweeps`, which cannot be installed beside numpy 2.
     """
     content = yaml.safe_load(path.read_text())
     texts = {"program", "name", "description", "method"}
-    assert set(content) <= texts | {"metric", "command", "parameters"}
+    search = {"run_cap", "early_terminate"} if path.stem == "tuning" else set()
+    assert set(content) == texts | {"metric", "command", "parameters"} | search
     assert all(isinstance(content[key], str) for key in texts)
-    assert content["method"] == "grid"
+    assert content["method"] == ("bayes" if search else "grid")
+    assert type(content.get("run_cap", 1)) is int
+    stopping = content.get("early_terminate", {"type": "hyperband", "min_iter": 1})
+    assert stopping.keys() <= {"type", "min_iter", "max_iter", "s", "eta", "strict"}
+    assert stopping["type"] == "hyperband"
+    assert type(stopping["min_iter"]) is int
     assert set(content["metric"]) == {"name", "goal"}
     assert content["metric"]["goal"] in {"minimize", "maximize"}
     assert isinstance(content["command"], list)
     for name, form in content["parameters"].items():
         assert re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", name)
-        assert list(form) in (["value"], ["values"])
-        assert isinstance(form.get("values", []), list)
+        if search:
+            kind = form.get("distribution", "uniform")
+            assert form.keys() - {"distribution"} == KEYS_FOR_WANDB[kind]
+            assert all(isinstance(form[key], int | float) for key in KEYS_FOR_WANDB[kind])
+            # Of whole numbers W&B would take a range of whole numbers.
+            assert kind != "uniform" or isinstance(form["min"], float)
+        else:
+            assert list(form) in (["value"], ["values"])
+            assert isinstance(form.get("values", []), list)
 
 
 def test_the_fusion_sweep_goes_over_all_that_are_compared() -> None:
