@@ -7,11 +7,13 @@ from refseg.training.callbacks.checkpoints import CompleteCheckpoint, FolderTake
 from refseg.training.callbacks.curves import ValidationCurve
 from refseg.training.callbacks.pictures import ExamplePictures
 from refseg.training.callbacks.predictions import PredictionWriter
+from refseg.training.callbacks.regular_validation import RegularValidation
 
 __all__ = [
     "CompleteCheckpoint",
     "ExamplePictures",
     "FolderTaken",
     "PredictionWriter",
+    "RegularValidation",
     "ValidationCurve",
 ]
