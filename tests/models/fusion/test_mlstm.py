@@ -144,12 +144,14 @@ def test_padding_costs_nothing(make_text: Callable[..., TextFeatures]) -> None:
     """Nine short expressions beside a long one: only the long one is read to its end."""
     fusion = _random_fusion()
     text = make_text([12] + [2] * 9, word_dim=WORD_DIM)
-    recurrent: list[int] = []
-    fusion.recurrent.register_forward_hook(lambda _, inputs, __: recurrent.append(len(inputs[0])))
-    with torch.no_grad():
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
         maps = (torch.randn(1, IMAGE_DIM, H, W),)
         fusion(maps, text, torch.zeros(10, dtype=torch.int64))
-    assert recurrent == [10] + [1] * 10
+    gates, cells = 2 * 4 * HIDDEN_DIM, H * W
+    image_and_words = cells * (IMAGE_DIM + 8) * gates + 10 * 12 * WORD_DIM * gates
+    # Of the second word all, of each further one that of the long one alone.
+    recurrent = (10 + 10 * 1) * cells * HIDDEN_DIM * gates
+    assert counter.get_total_flops() == image_and_words + recurrent
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
