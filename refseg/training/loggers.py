@@ -105,7 +105,10 @@ class WeightsAndBiases(WandbLogger):
             self._seen.add(name)
             if best := best_value(name):
                 self.experiment.define_metric(
-                    name, step_metric="trainer/global_step", step_sync=True, summary=f"{best},last"
+                    name.replace(".", r"\."),  # else 0.5 of precision@0.5 is a value inside of 0
+                    step_metric="trainer/global_step",
+                    step_sync=True,
+                    summary=f"{best},last",
                 )
         super().log_metrics(metrics, step)
 

@@ -1,8 +1,10 @@
 """W&B without an account."""
 
 import json
+import math
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from refseg.__main__ import main
 from refseg.cli.trainer.command_line import log_to_sweep
 from refseg.evaluation.results import RESULTS_SCHEMA, read_results
+from refseg.training.callbacks.layers import layered
 from refseg.training.loggers import WeightsAndBiases, expression_table, why_offline
+from refseg.visualization import Example
 
 from ..conftest import TINY
 from .wandb_file import read_finished
@@ -49,6 +53,43 @@ def test_a_login_is_found_in_netrc(
     assert "does not answer" in str(why_offline())
 
 
+def test_what_is_logged_is_in_the_file_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    logger = WeightsAndBiases(name="rmi-seed0", group="rmi", save_dir=str(tmp_path))
+    logger.log_config({"model": {"hidden_dim": 8}})
+    logger.log_hyperparams({"hidden_dim": 8})  # as Lightning does, of what the config has
+    for step, (iou, loss) in enumerate([(0.1, 3.0), (0.5, 1.0), (0.3, 2.0)]):
+        figures = {"val/overall_iou": iou, "val/precision@0.5": iou, "val/loss": loss}
+        logger.log_metrics({**figures, "train/loss": loss}, step)
+    mask = np.ones((30, 40), dtype=bool)
+    example = Example(np.zeros((30, 40, 3), np.uint8), "the sky", mask, ~mask, iou=0.0)
+    logger.log_image("val/examples", step=2, **layered([example]))
+    checkpoint = tmp_path / "best.ckpt"
+    checkpoint.write_bytes(b"weights")
+    figures = {"metrics": {"val": {"overall_iou": 0.5, "gIoU": math.nan}}, "steps": 2}
+    logger.log_end({"checkpoint": checkpoint}, figures)
+    logger.close()
+    logged = read_finished(next((tmp_path / "wandb").rglob("*.wandb")))
+    assert (logged.name, logged.group) == ("rmi-seed0", "rmi")
+    assert {key for key in logged.config if key != "_wandb"} == {"model"}
+    assert logged.summary["val/overall_iou"] == {"max": 0.5, "last": 0.3}
+    assert logged.summary["val/precision@0.5"] == {"max": 0.5, "last": 0.3}
+    assert logged.summary["val/loss"] == {"min": 1.0, "last": 2.0}
+    assert logged.summary["train/loss"] == 2.0
+    (row,) = (row for row in logged.history if "val/examples/captions" in row)
+    assert row["val/examples/captions"] == ["the sky (IoU 0.00)"]
+    assert row["val/examples/all_masks"][0].keys() == {"prediction", "truth"}
+    assert logged.artifacts[f"model-{logger.version}"] == {
+        "type": "model",
+        "aliases": ["best", "latest"],
+        "metadata": {"val/overall_iou": 0.5, "steps": 2},
+        "files": {"model.ckpt": len(b"weights")},
+    }
+
+
+@pytest.mark.slow
 def test_a_run_logs_offline_and_says_so_in_one_line(
     no_account: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,7 +104,7 @@ def test_a_run_logs_offline_and_says_so_in_one_line(
     assert "vocab_size" not in logged.config  # Lightning's own record, of the same arguments again
     assert logged.group == "rmi-MultimodalLSTM"
     assert {"train/loss", "val/loss", "lr-AdamW", "val/words/filenames"} <= logged.names
-    assert logged.summary["val/overall_iou"].keys() == {"max", "last"}
+    assert logged.summary["val/precision@0.5"].keys() == {"max", "last"}
     assert logged.summary["val/loss"].keys() == {"min", "last"}
     (examples,) = (row for row in logged.history if "val/examples/count" in row)
     assert examples["val/examples/count"] == 4
@@ -132,5 +173,7 @@ def test_under_a_wandb_agent_the_logger_is_wandb(monkeypatch: pytest.MonkeyPatch
     assert log_to_sweep(words) == words
     monkeypatch.setenv("WANDB_SWEEP_ID", "abc")
     assert log_to_sweep(words)[-1] == "--trainer.logger=logger/wandb.yaml"
+    part = "--trainer.logger.log_model=true"
+    assert log_to_sweep([*words, part])[-2:] == ["--trainer.logger=logger/wandb.yaml", part]
     chosen = [*words, "--trainer.logger=false"]
     assert log_to_sweep(chosen) == chosen

@@ -82,7 +82,7 @@ def read_run(path: Path) -> RunFile:
             artifact = record.artifact
             run.artifacts[artifact.name] = {
                 "type": artifact.type,
-                "aliases": list(artifact.aliases),
+                "aliases": sorted(artifact.aliases),
                 "metadata": json.loads(artifact.metadata or "{}"),
                 "files": {entry.path: entry.size for entry in artifact.manifest.contents},
             }

@@ -147,7 +147,7 @@ def log_to_sweep(words: Sequence[str]) -> list[str]:
         return list(words)
     words = [_from_python(word) for word in words]
     if value_of(_LOGGER, words) is None:
-        words.append(f"{_LOGGER}=logger/wandb.yaml")
+        words = in_order([*words, f"{_LOGGER}=logger/wandb.yaml"])  # before what is said of it
     return words
 
 
