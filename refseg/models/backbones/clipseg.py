@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 from torch.nn import functional
 
+from refseg.errors import ConfigError
 from refseg.models.backbones.base import Normalization
 from refseg.models.backbones.transformers import image_statistics
 from refseg.models.backbones.trunk import TrunkBackbone
@@ -65,6 +66,7 @@ class ClipSegBackbone(TrunkBackbone):
     ) -> None:
         super().__init__()
         self.config = config = load_clipseg_config(name, architecture and architecture["config"])
+        _check_levels(config, name)
         if pretrained and architecture is None:
             trunk = ClipImageSide.load(name, config)
             self.origin = of_hub(name, getattr(config, "_commit_hash", None))
@@ -124,6 +126,15 @@ class ClipSegBackbone(TrunkBackbone):
             "std": self.normalization.std.flatten().tolist(),
         }
         return {"architecture": architecture}
+
+
+def _check_levels(config: PreTrainedConfig, name: str) -> None:
+    levels, layers = config.extract_layers, config.vision_config.num_hidden_layers
+    if not levels or not all(0 <= level < layers for level in levels):
+        raise ConfigError(
+            f"Expected layers from 0 to {layers - 1} as extract_layers of '{name}', got {levels}; "
+            "correct its config.json."
+        )
 
 
 class ClipImageSide(nn.Module):

@@ -15,6 +15,7 @@ from refseg.models.decoders import ClipSegDecoder
 from refseg.models.fusion import NoFusion
 from refseg.models.segmenter import Segmenter
 from refseg.models.text_encoders import TransformersEncoder
+from refseg.models.weights.huggingface import Architecture, plain_config
 from refseg.types import Batch, RunLengths
 
 transformers = pytest.importorskip("transformers")
@@ -129,5 +130,10 @@ def test_what_does_not_belong_together(folder: str, transformers_models: Path) -
         ClipSegDecoder(dims, 16, 16, folder)
     with pytest.raises(ConfigError, match="Expected a CLIPSeg"):
         ClipSegBackbone(str(transformers_models / "clip"))
+    wrong = transformers.AutoConfig.from_pretrained(folder)
+    wrong.extract_layers = [0, 3]
+    architecture = Architecture(config=plain_config(wrong), mean=[0.5] * 3, std=[0.5] * 3)
+    with pytest.raises(ConfigError, match=r"layers from 0 to 2 as extract_layers .*got \[0, 3\]"):
+        ClipSegBackbone(folder, architecture=architecture)
     with pytest.raises(ConfigError, match=r"with its decoder.*\(CLIPSegModel\)"):
         ClipSegDecoder((16,) * 4, 16, 12, str(transformers_models / "clipseg"))
