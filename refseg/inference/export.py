@@ -5,12 +5,7 @@ graph. Open `export` first.
 """
 
 import json
-import os
-import shutil
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +16,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from refseg.errors import ConfigError
+from refseg.files import making_folder
 from refseg.inference.exported_graphs import Graphs, export_halves
 from refseg.inference.exported_script import words
 from refseg.inference.pipeline import Pipeline
@@ -62,7 +58,7 @@ def export(pipeline: Pipeline, folder: Path, format: Format = "onnx") -> dict[st
     if format == "onnx":
         check_installed()
     graphs = export_halves(pipeline.segmenter, pipeline.image_size, pipeline.tokenizer.max_words)
-    with _folder(folder) as temporary:
+    with making_folder(folder) as temporary:
         for name, program, given in (
             (_FEATURES, graphs.features, graphs.image),
             (_LOGITS, graphs.logits, (*graphs.maps, *graphs.text)),
@@ -209,18 +205,3 @@ def _write(
         ) from error
     assert onnx is not None
     onnx.save(str(path))
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside `path`, which on success gets its name; else nothing is left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
-        temporary.replace(path)  # an empty folder may stand there
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

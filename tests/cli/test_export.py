@@ -17,3 +17,22 @@ def test_programs_of_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "features.pt2" in capsys.readouterr().out
     assert main(words) == 2
     assert "new or empty folder" in capsys.readouterr().err
+
+
+def test_a_network_that_transformers_has_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = write_checkpoint(tmp_path / "random.ckpt")
+    folder = tmp_path / "exported"
+    words = ["export", str(checkpoint), "--format", "transformers", "--output", str(folder)]
+    assert main(words) == 2
+    assert "Expected a CLIPSeg" in capsys.readouterr().err
+    assert not folder.exists()
+
+
+def test_without_a_checkpoint_it_takes_the_newest_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export"]) == 2
+    assert "found no finished run" in capsys.readouterr().err

@@ -73,7 +73,9 @@ def test_a_checkpoint_opens_without_its_files_and_goes_back_to_the_library(
     model = refseg.load(trained)
     assert isinstance(model, Pipeline)
     assert main(["test", "--checkpoint", str(trained), "--output", str(tmp_path / "test")]) == 0
-    theirs = refseg.load(save_clipseg(model, tmp_path / "theirs"))
+    words = ["export", str(trained), "--format", "transformers"]
+    assert main([*words, "--output", str(tmp_path / "theirs")]) == 0
+    theirs = refseg.load(tmp_path / "theirs")
     assert isinstance(theirs, ClipSeg)
     ours = model.segment_all(photo, SENTENCES)
     assert 0.01 < np.mean([one.mask.mean() for one in ours]) < 0.99

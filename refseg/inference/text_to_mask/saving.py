@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from refseg.data.tokenizers import TransformersTokenizer
 from refseg.errors import ConfigError
+from refseg.files import making_folder
 from refseg.inference.pipeline import Pipeline
 from refseg.models.backbones.clipseg import ClipSegBackbone
 from refseg.models.decoders.clipseg import ClipSegDecoder
@@ -63,8 +64,9 @@ def save_clipseg(model: Pipeline, folder: str | Path) -> Path:
         image_mean=normalization.mean.flatten().tolist(),
         image_std=normalization.std.flatten().tolist(),
     )
-    network.save_pretrained(folder)
-    transformers.CLIPSegProcessor(images, tokenizer.loaded).save_pretrained(folder)
+    with making_folder(folder) as temporary:
+        network.save_pretrained(temporary)
+        transformers.CLIPSegProcessor(images, tokenizer.loaded).save_pretrained(temporary)
     return folder
 
 
