@@ -11,8 +11,7 @@ from refseg.checkpoint.allowed_classes import check_arguments, made
 from refseg.checkpoint.reading import WEIGHTS_PREFIX
 from refseg.checkpoint.values import NotOfTypeError, plain
 from refseg.errors import CheckpointError
-from refseg.models.comparison import PARTS
-from refseg.models.parts import import_named_parts, import_parts
+from refseg.models.parts import PARTS, import_named_parts, import_parts
 from refseg.models.rehearsal import rehearse
 from refseg.models.segmenter import Segmenter, SegmenterFactory
 

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from refseg.errors import CheckpointError
+from refseg.models.parts import PARTS
 from refseg.models.segmenter import Segmenter
 
 _PREFIX = "segmenter."
@@ -13,9 +14,6 @@ _VOCABULARY = "text_encoder.embedding.weight"
 _SHOWN = 3
 _FILES = ("weights", "architecture", "pretrained", "vectors")
 _FOLLOWS = ("normalization", "embedding_dim")  # from such a file, where nobody says it
-
-PARTS = ("backbone", "text_encoder", "fusion", "decoder")
-"""Of a segmenter."""
 
 
 def check_description(there: Mapping[str, Any], here: Mapping[str, Any], source: object) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from types import ModuleType
 
+PARTS = ("backbone", "text_encoder", "fusion", "decoder")
+"""Of a network."""
+
 PACKAGES = ("backbones", "text_encoders", "fusion", "decoders")
 """Folders of parts, whose public names are their classes."""
 

@@ -10,8 +10,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from refseg.errors import CheckpointError, ConfigError
-from refseg.models.comparison import PARTS
 from refseg.models.parameters import parameter_groups
+from refseg.models.parts import PARTS
 from refseg.training.schedules import Schedule
 
 MakeOptimizer = Callable[[Iterable[dict[str, Any]]], Optimizer]

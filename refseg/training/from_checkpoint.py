@@ -6,7 +6,7 @@ from typing import Any
 
 from refseg.checkpoint.allowed_classes import as_config, check_arguments, made
 from refseg.inference.from_checkpoint import OF_LIGHTNING, described_network
-from refseg.models.comparison import PARTS
+from refseg.models.parts import PARTS
 from refseg.training.module import ReferringSegmentation
 
 

@@ -26,7 +26,8 @@ from refseg.cli.trainer.trainer_config import (
 from refseg.errors import ConfigError
 from refseg.evaluation.protocols import PROTOCOLS, ProtocolName
 from refseg.files import with_home
-from refseg.models.comparison import PARTS, check_description
+from refseg.models.comparison import check_description
+from refseg.models.parts import PARTS
 from refseg.training import AtomicCheckpointIO, LastCheckpoint
 from refseg.training.callbacks import CompleteCheckpoint, FolderTaken
 from refseg.training.changed_settings import told_changes
