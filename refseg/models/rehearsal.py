@@ -1,7 +1,8 @@
 """Making a network without memory, to see whether weights are its own before it is made."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn.modules.module import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.overrides import TorchFunctionMode
 
 from refseg.errors import CheckpointError, RefsegError
 
@@ -34,7 +36,7 @@ def rehearse(make: Callable[[], nn.Module], weights: Mapping[str, Tensor], sourc
         CheckpointError: it cannot be made, or the weights do not fit.
     """
     try:
-        with _bounded(weights), torch.device("meta"):
+        with _bounded(weights), _NoRandomNumbers(), torch.device("meta"):
             expected = make().state_dict()
     except RefsegError as error:
         raise CheckpointError(f"The model in {source} cannot be made: {error}") from error
@@ -58,6 +60,29 @@ def rehearse(make: Callable[[], nn.Module], weights: Mapping[str, Tensor], sourc
         raise CheckpointError(
             f"The weights in {source} do not fit its own model: {'; '.join(found)}."
         )
+
+
+class _NoRandomNumbers(TorchFunctionMode):
+    """Leaves out to fill with random numbers what has no memory.
+
+    Torch (2.14) would import its compiler for it, which takes longer than all else that opening a
+    small checkpoint does.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: object,
+        arguments: Sequence[Any] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever the function returns
+        """Give back the tensor that is to be filled, or call the function."""
+        options = options or {}
+        if getattr(function, "__name__", "") in {"normal_", "uniform_"}:
+            tensor = arguments[0] if arguments else options.get("tensor")
+            if isinstance(tensor, Tensor) and tensor.is_meta:
+                return tensor
+        return function(*arguments, **options)
 
 
 @contextmanager

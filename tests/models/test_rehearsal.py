@@ -1,5 +1,7 @@
 """A network is made without memory first, and not at all if its weights are another's."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -51,6 +53,20 @@ def test_what_does_not_fit_is_said_at_once(make: Callable[[], nn.Module], expect
         rehearse(make, WEIGHTS, "x.ckpt")
     assert "x.ckpt" in str(caught.value)
     assert time.process_time() - start < 10
+
+
+def test_random_numbers_need_no_compiler() -> None:
+    """Which takes seconds to import; in a process that has not done so yet."""
+    code = (
+        "import sys; from torch import nn; from refseg.models.rehearsal import rehearse\n"
+        "def make():\n"
+        "    parts = nn.Embedding(5, 4), nn.LSTM(4, 4), nn.Conv2d(1, 1, 1), nn.Linear(2, 2)\n"
+        "    for part in parts: [nn.init.normal_(weight) for weight in part.parameters()]\n"
+        "    return nn.Sequential(*parts)\n"
+        "rehearse(make, make().state_dict(), 'x.ckpt')\n"
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_nothing_is_counted_afterwards() -> None:
