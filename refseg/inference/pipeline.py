@@ -22,12 +22,12 @@ from refseg.data.tokenizers import split_words
 from refseg.errors import CheckpointError, DataError
 from refseg.evaluation.predictions import check_logits, predict
 from refseg.geometry import Fit, Geometry, Resampling
-from refseg.inference.crf import CRFOptions
 from refseg.inference.from_checkpoint import Description, build_segmenter, description_of
 from refseg.models.segmenter import Segmenter
 from refseg.types import Batch
 
-if TYPE_CHECKING:  # of models that read word by word, when they do
+if TYPE_CHECKING:  # needed by those that refine masks, or read word by word
+    from refseg.inference.crf import CRFOptions
     from refseg.inference.word_by_word import Reading
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Pipeline:
         self._told: deque[str] = deque(maxlen=1000)
 
     def segment(
-        self, image: Picture, expression: str, crf: CRFOptions | None = None
+        self, image: Picture, expression: str, crf: "CRFOptions | None" = None
     ) -> Segmentation:
         """Segment what an expression names.
 
@@ -104,7 +104,7 @@ class Pipeline:
         return self.segment_all(image, [expression], crf)[0]
 
     def segment_all(
-        self, image: Picture, expressions: Sequence[str], crf: CRFOptions | None = None
+        self, image: Picture, expressions: Sequence[str], crf: "CRFOptions | None" = None
     ) -> list[Segmentation]:
         """Segment what each of several expressions names; the image is encoded once."""
         pixels = as_pixels(image)
