@@ -23,7 +23,7 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for step, iou in enumerate((0.25, 0.5, 0.375)):
         run.log({"val/overall_iou": iou, "val/mean_iou": iou / 2}, step=step)
-    run.log({"long": "x" * 100_000}, step=3)  # in several pieces
+    run.log({"long": "x" * 100_000}, step=3, commit=True)  # in several pieces
     run.finish()
     (path,) = offline_files(folder)
     return path

@@ -1,15 +1,15 @@
 """`refseg bench export`: an exported model beside the same model here."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from refseg.cli.bench.spread_tables import as_json, figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option, Packages
 
 if TYPE_CHECKING:
-    from refseg.benchmarks.turns import Spread
+    pass
 
 
 def bench_export(
@@ -43,7 +43,6 @@ def bench_export(
         refseg bench export runs/*/checkpoints/best.ckpt --sentences 1
     """
     from rich.console import Console
-    from rich.table import Table
 
     from refseg.benchmarks.export import measure_export
     from refseg.cli.newest_run import default_checkpoint
@@ -51,10 +50,7 @@ def bench_export(
     from refseg.inference.pipeline import load
 
     progress, console = Console(stderr=True, highlight=False), Console(highlight=False)
-    table = Table(box=None)
-    table.add_column("fusion", overflow="fold")
-    for head in ("features", "logits", "here", "onnxruntime", "ratio", "apart"):
-        table.add_column(head, justify="right", no_wrap=True)
+    table = figure_table("fusion", "size", "here", "onnxruntime", "ratio", "apart")
     rows = []
     for checkpoint in checkpoints or [default_checkpoint()]:
         progress.print(f"Opening {checkpoint} …")
@@ -65,13 +61,13 @@ def bench_export(
         name = type(pipeline.segmenter.fusion).__name__
         table.add_row(
             name,
-            *(f"{size / 1e6:.1f} MB" for size in found.sizes.values()),
-            _milliseconds(found.eager),
-            _milliseconds(found.exported),
-            f"{found.ratio.median:.2f} ({found.ratio.least:.2f}–{found.ratio.most:.2f})",
+            f"{sum(found.sizes.values()) / 1e6:.1f} MB",
+            milliseconds(found.eager),
+            milliseconds(found.exported),
+            spread_text(found.ratio),
             f"{found.largest_difference:.0e}",
         )
-        rows.append({"checkpoint": str(checkpoint), "fusion": name, **_as_json(asdict(found))})
+        rows.append({"checkpoint": str(checkpoint), "fusion": name, **as_json(found)})
     console.print(
         f"Sentences about one picture: {sentences}, of {words} words; threads: {threads}; "
         f"rounds: {repeats}\n"
@@ -80,16 +76,3 @@ def bench_export(
     if json is not None:
         write_text(json, dumps(rows, indent=1) + "\n")
         print(f"figures: {json}")
-
-
-def _as_json(figures: dict[str, object]) -> dict[str, object]:
-    from refseg.benchmarks.turns import Spread
-
-    return {
-        name: value._asdict() if isinstance(value, Spread) else value
-        for name, value in figures.items()
-    }
-
-
-def _milliseconds(seconds: "Spread") -> str:
-    return f"{1000 * seconds.median:.1f} ms"

@@ -6,15 +6,14 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from refseg.cli.bench.spread_tables import as_json, figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from refseg.benchmarks.fusion import Case, FusionFigures
-    from refseg.benchmarks.turns import Spread
 
 _COMPARED = "compared"  # the package's configs with one of each fusion
 _FUSION = "class_path"  # a config with it is that of a fusion alone
@@ -106,7 +105,7 @@ def bench_fusion(
     _show_times(figures, console)
     _show_sharing(figures, expressions / images, console)
     if json is not None:
-        rows = [_as_json(row) for row in figures]
+        rows = [as_json(row) for row in figures]
         write_text(json, dumps({**settings, "fusions": rows}, indent=1) + "\n")
         print(f"figures: {json}")
 
@@ -151,8 +150,12 @@ def _case(
 
 
 def _show_sizes(figures: "Sequence[FusionFigures]", console: "Console") -> None:
-    table = _table(
-        "parameters", "of fusion\nand decoder", "MFLOP per\nexpression", "peak memory\nof training"
+    table = figure_table(
+        "fusion",
+        "parameters",
+        "of fusion\nand decoder",
+        "MFLOP per\nexpression",
+        "peak memory\nof training",
     )
     for row in figures:
         table.add_row(
@@ -168,14 +171,14 @@ def _show_sizes(figures: "Sequence[FusionFigures]", console: "Console") -> None:
 
 def _show_times(figures: "Sequence[FusionFigures]", console: "Console") -> None:
     first, *_ = figures
-    table = _table("forward", f"to {first.name}", "training", f"to {first.name}")
+    table = figure_table("fusion", "forward", f"to {first.name}", "training", f"to {first.name}")
     for row in figures:
         table.add_row(
             row.name,
-            _milliseconds(row.forward),
-            "1" if row is first else _ratio(row.forward_ratio),
-            _milliseconds(row.training),
-            "1" if row is first else _ratio(row.training_ratio),
+            milliseconds(row.forward, 2),
+            "1" if row is first else spread_text(row.forward_ratio),
+            milliseconds(row.training, 2),
+            "1" if row is first else spread_text(row.training_ratio),
         )
     console.print("\nTime per expression: a forward pass; forward and backward with the loss")
     console.print(table)
@@ -185,13 +188,13 @@ def _show_sharing(
     figures: "Sequence[FusionFigures]", expressions_per_image: float, console: "Console"
 ) -> None:
     several = f"{expressions_per_image:g} per\nimage"
-    table = _table(several, "1 per\nimage", "ratio", "MFLOP at\n1 per image")
+    table = figure_table("fusion", several, "1 per\nimage", "ratio", "MFLOP at\n1 per image")
     for row in figures:
         table.add_row(
             f"{row.name} (early)" if row.sites else row.name,
-            _milliseconds(row.forward),
-            _milliseconds(row.one_per_image),
-            _ratio(row.one_per_image_ratio),
+            milliseconds(row.forward, 2),
+            milliseconds(row.one_per_image, 2),
+            spread_text(row.one_per_image_ratio),
             _millions(row.one_per_image_flops),
         )
     console.print("\nForward pass per expression: several share an image, or each has its own")
@@ -202,31 +205,5 @@ def _show_sharing(
         )
 
 
-def _table(*heads: str) -> "Table":
-    from rich.table import Table
-
-    table = Table("fusion", box=None)
-    for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
-
-
-def _as_json(row: "FusionFigures") -> dict[str, object]:
-    from refseg.benchmarks.turns import Spread
-
-    return {
-        name: value._asdict() if isinstance(value, Spread) else value
-        for name, value in vars(row).items()
-    }
-
-
 def _millions(number: float | int) -> str:
     return f"{number / 1e6:,.1f}"
-
-
-def _milliseconds(seconds: "Spread") -> str:
-    return f"{1000 * seconds.median:.2f} ms"
-
-
-def _ratio(ratio: "Spread") -> str:
-    return f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.most:.2f})"

@@ -6,17 +6,16 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
+from refseg.cli.bench.spread_tables import as_json, figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
-    from rich.table import Table
 
     from refseg.benchmarks.limits import Comparison, LimitFigures
     from refseg.benchmarks.network_limits import NetworkSize
     from refseg.benchmarks.plain_mlstm import PaperSize
-    from refseg.benchmarks.turns import Spread
 
 Case = Literal["mlstm", "lengths", "early", "one_by_one"]
 
@@ -121,7 +120,7 @@ def bench_limits(
             "machine": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
             "torch": torch.__version__,
         }
-        rows = [_as_json(row) for row in figures]
+        rows = [as_json(row) for row in figures]
         write_text(json, dumps({**settings, "cases": rows}, indent=1) + "\n")
         print(f"figures: {json}")
 
@@ -157,12 +156,14 @@ def _show(figures: "Sequence[LimitFigures]") -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
-    times = _table("ours", "reference", "limit")
-    shares = _table("reference / ours", "ours / limit", "results differ by")
-    sizes = _table("parameters", "GFLOP", "of\nreference", "peak\nmemory", "of\nreference")
+    times = figure_table("case", "ours", "reference", "limit")
+    shares = figure_table("case", "reference / ours", "ours / limit", "results differ by")
+    sizes = figure_table(
+        "case", "parameters", "GFLOP", "of\nreference", "peak\nmemory", "of\nreference"
+    )
     for row in figures:
-        times.add_row(row.name, *map(_milliseconds, (row.ours, row.reference, row.limit)))
-        ratios = _ratio(row.speedup), _ratio(row.to_limit)
+        times.add_row(row.name, *map(milliseconds, (row.ours, row.reference, row.limit)))
+        ratios = spread_text(row.speedup), spread_text(row.to_limit)
         shares.add_row(row.name, *ratios, f"{row.difference:.0e}")
         flops = f"{row.flops / 1e9:,.1f}", f"{row.reference_flops / 1e9:,.1f}"
         memory = _megabytes(row.memory), _megabytes(row.reference_memory)
@@ -173,32 +174,6 @@ def _show(figures: "Sequence[LimitFigures]") -> None:
     console.print(shares)
     console.print("\nSize; operations; memory without weights and inputs")
     console.print(sizes)
-
-
-def _table(*heads: str) -> "Table":
-    from rich.table import Table
-
-    table = Table("case", box=None)
-    for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
-
-
-def _as_json(row: "LimitFigures") -> dict[str, object]:
-    from refseg.benchmarks.turns import Spread
-
-    return {
-        name: value._asdict() if isinstance(value, Spread) else value
-        for name, value in vars(row).items()
-    }
-
-
-def _milliseconds(seconds: "Spread") -> str:
-    return f"{1000 * seconds.median:,.1f} ms"
-
-
-def _ratio(ratio: "Spread") -> str:
-    return f"{ratio.median:.2f} ({ratio.least:.2f}–{ratio.most:.2f})"
 
 
 def _megabytes(size: int) -> str:

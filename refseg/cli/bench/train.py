@@ -7,14 +7,12 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
+from refseg.cli.bench.spread_tables import figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option
 from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from refseg.benchmarks.training import TrainingCase, TrainingFigures
-    from refseg.benchmarks.turns import Spread
 
 _SYSTEMS = ("paper/rmi_r_refcoco.yaml", "paper/lstm_r_refcoco.yaml")
 _RANDOM = "--model.backbone.weights=null"  # the same speed, without a download
@@ -138,12 +136,14 @@ def _show(figures: "Sequence[TrainingFigures]", images: int, expressions: int) -
     from rich.console import Console
 
     console = Console(highlight=False)
-    speed = _table("expressions\nper second", "step", "loading", "workers\nthat keep up")
-    shares = _table("backbone", "fusion", "loading", "rest")
-    sizes = _table("parameters", "trained", "GFLOP per\nexpression", "peak memory")
+    speed = figure_table(
+        "system", "expressions\nper second", "step", "loading", "workers\nthat keep up"
+    )
+    shares = figure_table("system", "backbone", "fusion", "loading", "rest")
+    sizes = figure_table("system", "parameters", "trained", "GFLOP per\nexpression", "peak memory")
     for row in figures:
-        times = _milliseconds(row.step), _milliseconds(row.loading)
-        speed.add_row(row.name, _text(row.per_second), *times, f"{row.workers.median:.2f}")
+        times = milliseconds(row.step, 0), milliseconds(row.loading, 0)
+        speed.add_row(row.name, spread_text(row.per_second), *times, f"{row.workers.median:.2f}")
         parts = row.backbone_share, row.fusion_share, row.loading_share, row.rest_share
         shares.add_row(row.name, *(f"{100 * part.median:.0f} %" for part in parts))
         numbers = f"{row.parameters:,}", f"{row.trained:,}", f"{row.flops / 1e9:,.1f}"
@@ -157,20 +157,3 @@ def _show(figures: "Sequence[TrainingFigures]", images: int, expressions: int) -
     console.print(shares)
     console.print("\nSize; operations and memory of a step, the latter without the weights")
     console.print(sizes)
-
-
-def _table(*heads: str) -> "Table":
-    from rich.table import Table
-
-    table = Table("system", box=None)
-    for head in heads:
-        table.add_column(head, justify="right", no_wrap=True)
-    return table
-
-
-def _milliseconds(seconds: "Spread") -> str:
-    return f"{1000 * seconds.median:,.0f} ms"
-
-
-def _text(spread: "Spread") -> str:
-    return f"{spread.median:.2f} ({spread.least:.2f}–{spread.most:.2f})"

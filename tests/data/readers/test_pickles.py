@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -100,7 +101,9 @@ def test_long_texts_and_long_integers(tmp_path: Path) -> None:
     for content in (pickle.dumps(value, 2), pickle.dumps(value, 4), python2_pickle(value)):
         path.write_bytes(content)
         assert load_python2_pickle(path) == value
-        assert _is_plain(content)
+        # Before Python 3.11.5, `re` may lose its place behind what it does not give back
+        # (https://github.com/python/cpython/issues/106052); the careful unpickler then reads on.
+        assert _is_plain(content) or sys.version_info < (3, 11, 5)
 
 
 def _tuples_of_tuples(depth: int) -> bytes:
