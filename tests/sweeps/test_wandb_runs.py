@@ -1,6 +1,7 @@
 """W&B's files and server: a real offline run is read back, and the server has a stand-in."""
 
 import struct
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,9 +24,13 @@ def logged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for step, iou in enumerate((0.25, 0.5, 0.375)):
         run.log({"val/overall_iou": iou, "val/mean_iou": iou / 2}, step=step)
-    run.log({"long": "x" * 100_000}, step=3, commit=True)  # in several pieces
+    run.log({"long": "x" * 100_000}, step=3)  # in several pieces
     run.finish()
     (path,) = offline_files(folder)
+    for _ in range(100):  # W&B's own process writes on for a moment
+        if read_offline(path).is_finished:
+            break
+        time.sleep(0.1)
     return path
 
 
