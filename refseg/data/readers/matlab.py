@@ -88,7 +88,7 @@ def _matrices(content: bytes, limit: int) -> Iterator[_Matrix]:
             unpacked = zlib.decompressobj().decompress(data, limit + 1)
             if len(unpacked) > limit:
                 raise ValueError(f"it unpacks to more than {limit} bytes")
-            kind, data = next(_elements(unpacked, order))  # what is inside
+            kind, data = next(_elements(unpacked, order), (0, b""))  # what is inside
         if kind == _MATRIX:
             yield _matrix(data, order)
 

@@ -351,3 +351,10 @@ def test_a_mat_file_that_unpacks_to_gigabytes_is_refused(tmp_path: Path) -> None
         file.truncate(2**30)
     with pytest.raises(DataError, match="larger than 70336 bytes"):
         read_mat_mask(path, "segimg_t", 30, 20, "here")
+
+
+def test_a_damaged_file_of_matlab_that_unpacks_to_nothing(tmp_path: Path) -> None:
+    header = b"MATLAB".ljust(124) + b"\x00\x01IM"
+    (tmp_path / "m.mat").write_bytes(header + struct.pack("<II", 15, 0))
+    with pytest.raises(DataError, match=r"'segimg_t' in .*m\.mat, got none"):
+        read_mat_mask(tmp_path / "m.mat", "segimg_t", 4, 5, "here")
