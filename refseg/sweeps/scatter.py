@@ -45,7 +45,8 @@ def save_scatter(sweep: Sweep, runs: Sequence[Outcome], metrics: Sequence[str], 
     from matplotlib.ticker import PercentFormatter
 
     names = sweep.settings()
-    figure = Figure(figsize=(max(4.0, 3.2 * len(names)), 2.4 * len(metrics)))
+    size = max(4.0, 3.2 * len(names)), 2.4 * len(metrics)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(len(metrics), len(names), squeeze=False, sharey="row", sharex="col")
     for metric, row in zip(metrics, panels, strict=True):
         explained = {one.parameter: one for one in explain(sweep, runs, metric)}
@@ -65,7 +66,6 @@ def save_scatter(sweep: Sweep, runs: Sequence[Outcome], metrics: Sequence[str], 
         axes.set_xlabel(sweep.title(name))
     if any(run.stopped() for run in runs):
         figure.suptitle("hollow: stopped early", fontsize=8)
-    figure.tight_layout()
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)
     return path
