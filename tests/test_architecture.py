@@ -54,7 +54,7 @@ AT_HOME = {
     "pydensecrf": {Path("inference/crf.py")},
     "peft": {Path("models/lora.py")},
     "timm": {Path("models/backbones/timm.py"), Path("models/backbones/timm_chain.py")},
-    "onnxruntime": {Path("inference/exported_script.py"), Path("benchmarks/export.py")},
+    "onnxruntime": {Path("inference/exported_script.py"), Path("benchmarks/exported_models.py")},
     "webdataset": {Path("data/streaming/writer.py")},
 }
 

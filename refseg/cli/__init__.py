@@ -46,7 +46,7 @@ VERBS = {
     ),
     "export": Verb(
         "refseg.cli.export:export",
-        "a checkpoint as two graphs, for ONNX or torch.export, and a program that runs them",
+        "a checkpoint for other programs: ONNX, torch.export, or a CLIPSeg for transformers",
     ),
     "import-weights": Verb(
         "refseg.cli.import_weights:import_weights",

@@ -44,7 +44,7 @@ def bench_export(
     """
     from rich.console import Console
 
-    from refseg.benchmarks.export import measure_export
+    from refseg.benchmarks.exported_models import measure_export
     from refseg.cli.newest_run import default_checkpoint
     from refseg.files import write_text
     from refseg.inference.pipeline import load
