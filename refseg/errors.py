@@ -9,7 +9,19 @@ class RefsegError(Exception):
 
 
 class DataError(RefsegError):
-    """A file or a record of a data set is missing, broken, or not what its format promises."""
+    r"""A file or a record of a data set is missing, broken, or not what its format promises.
+
+    It prints as one line, whatever the file has in it: a name or a text that came from it may hold
+    line ends, or letters that command a terminal. These are shown as their escapes.
+
+    Example:
+        >>> print(DataError("images.csv, line 2: expected a split, got 'a\x1b[1m\nb'."))
+        images.csv, line 2: expected a split, got 'a\x1b[1m\nb'.
+    """
+
+    def __str__(self) -> str:
+        """The message, with an escape for each letter that cannot be printed."""
+        return "".join(x if x.isprintable() else repr(x)[1:-1] for x in super().__str__())
 
 
 class ConfigError(RefsegError):

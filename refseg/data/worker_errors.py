@@ -26,8 +26,6 @@ def original_message(error: RefsegError) -> str:
         ...     "refseg.errors.DataError: cat.jpg is absent.\n"))
         'cat.jpg is absent.'
     """
-    message = str(error)
-    if not message.startswith("Caught "):
-        return message
-    found = list(_LAST_RAISED.finditer(message))
-    return message[found[-1].end() :].strip() if found else message
+    traceback = str(error.args[0]) if error.args else ""
+    found = list(_LAST_RAISED.finditer(traceback)) if traceback.startswith("Caught ") else []
+    return traceback[found[-1].end() :].strip() if found else str(error)

@@ -133,7 +133,7 @@ class Matches:
         if question.split is not None:
             if question.split not in self.splits:
                 raise DataError(
-                    f"{self._files.record(place)}: unknown split '{question.split}'; choose among "
+                    f"{self._files.record(place)}: unknown split {question.split!r}; choose among "
                     f"{', '.join(self.splits)}, or leave it out."
                 )
             chosen = [self.splits[question.split]]

@@ -9,6 +9,7 @@ from refseg.data.worker_errors import original_message
 from refseg.errors import DataError
 
 MESSAGE = "cat.jpg is broken: expected this,\ngot that; download it again."
+ONE_LINE = r"cat.jpg is broken: expected this,\ngot that; download it again."
 
 
 class _Broken(Dataset[int]):
@@ -26,9 +27,9 @@ class _Broken(Dataset[int]):
 def test_message_survives_the_worker(num_workers: int) -> None:
     with pytest.raises(DataError) as caught:
         list(DataLoader(_Broken(), num_workers=num_workers))
-    assert original_message(caught.value) == MESSAGE
+    assert original_message(caught.value) == ONE_LINE
 
 
-@pytest.mark.parametrize("change", [str.upper, lambda text: f"Caught {text}"])
+@pytest.mark.parametrize("change", [str.strip, lambda text: f"Caught {text}"])
 def test_other_messages_stay(change: Callable[[str], str]) -> None:
-    assert original_message(DataError(change(MESSAGE))) == change(MESSAGE)
+    assert original_message(DataError(change(MESSAGE))) == change(ONE_LINE)

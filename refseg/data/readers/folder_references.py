@@ -146,14 +146,14 @@ class FolderReferences:
 def _check_agreement(line: FolderLine, known: _Reference) -> None:
     if line.split != known.first.split:
         raise DataError(
-            f"{line.record}: its object is in the split '{line.split}' here and in "
-            f"'{known.first.split}' in {_short(known)}, which has the same mask; expected all "
+            f"{line.record}: its object is in the split {line.split!r} here and in "
+            f"{known.first.split!r} in {_short(known)}, which has the same mask; expected all "
             "expressions of an object in one split."
         )
     if line.category and known.category and line.category != known.category:
         raise DataError(
-            f"{line.record}: its object is of the category '{line.category}' here and "
-            f"'{known.category}' in {_short(known)}, which has the same mask; expected one."
+            f"{line.record}: its object is of the category {line.category!r} here and "
+            f"{known.category!r} in {_short(known)}, which has the same mask; expected one."
         )
 
 

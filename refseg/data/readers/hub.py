@@ -189,7 +189,7 @@ def _check_columns(path: Path, names: list[str]) -> None:
     if missing:
         raise DataError(
             f"{path}: the columns {', '.join(missing)} are missing; expected the schema of "
-            f"jxu124/refcoco, got the columns {', '.join(names)[:200]}."
+            f"jxu124/refcoco, got the columns {', '.join(map(repr, names))[:200]}."
         )
 
 
@@ -208,7 +208,7 @@ def _check_split(ref: object, split: str, record: str) -> None:
     own = get_text(ref, "split", record)
     if own != split and HUB_SPLITS.get(own) != split and not (own == "test" and split == "testA"):
         raise DataError(
-            f"{record}: it says that it is of the split '{own}', and its file says '{split}'."
+            f"{record}: expected the split '{split}', as its file says, got {shown(own)}."
         )
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refseg.data.readers import OnBadRecord, read_references
 
 from .. import fake_folder, fake_hub, fake_phrasecut, fake_refer, fake_referit
 from ..hostile import damaged, damaged_bytes, to_json
-from .fuzzing import judge, limits, start_clock
+from .fuzzing import judge, limits, repeatedly, start_clock
 
 
 class Files(dict[str, bytes]):
@@ -192,13 +192,7 @@ def test_damaged_files(tmp_path: Path, name: str, share: float) -> None:
     cases = strategy(tmp_path)
     assert read_references(tmp_path, dataset).skipped == ()  # before the damage
 
-    @settings(
-        max_examples=round(count * share),
-        derandomize=share < 1,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @repeatedly(round(count * share))
     @given(files=cases, policy=st.sampled_from(["error", "skip"]))
     def read_them(files: Files, policy: OnBadRecord) -> None:
         start_clock()
