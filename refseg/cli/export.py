@@ -17,9 +17,10 @@ def export(
     """Write a checkpoint as two graphs: image to features, features and words to logits.
 
     Ten sentences about one picture cost one backbone. Any number of images, sentences and words
-    goes in, in 32 bit. Beside the graphs lie export.json, which says how pictures and sentences
-    become their inputs, and for ONNX segment.py, a program that needs numpy, Pillow and
-    onnxruntime alone.
+    goes in, in 32 bit. Two small graphs fit a photograph into the network's square and bring
+    masks back to its size. Beside them lie export.json, which says what goes in and comes out,
+    with the tokenizer, and for ONNX segment.py, a program that needs numpy, Pillow and onnxruntime
+    alone.
 
     A CLIPSeg that was trained with clipseg.yaml is also written as transformers has it.
 

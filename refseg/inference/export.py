@@ -12,31 +12,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 from torch.export import ExportedProgram
 
 from refseg.errors import ConfigError
 from refseg.files import making_folder
 from refseg.inference.exported_graphs import Graphs, export_halves
+from refseg.inference.exported_letterbox import RESAMPLINGS, export_fitting
 from refseg.inference.exported_script import words
 from refseg.inference.pipeline import Pipeline
 
 Format = Literal["onnx", "torch"]
 
 _ENDINGS: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
-_FEATURES, _LOGITS = "features", "logits"
+_FEATURES, _LOGITS, _LETTERBOX, _OWN_SIZE = "features", "logits", "letterbox", "own_size"
 _SCRIPT = "segment.py"
-# What `exported_script.py` can do with numpy and Pillow.
-_SCRIPT_RESAMPLINGS = ("antialiased", "pillow")
+# What `exported_script.py` can read.
 _SCRIPT_TOKENIZERS = ("WordTokenizer", "TransformersTokenizer")
 
 
 def export(pipeline: Pipeline, folder: Path, format: Format = "onnx") -> dict[str, Any]:
     """Write a model as two graphs, with all that a program needs to feed them.
 
-    Beside the graphs lie `export.json`, which says how an image is fitted into the network's
-    square, how words become tokens, and what goes into the graphs and comes out; and for ONNX,
-    where numpy and Pillow can do the same, `segment.py`, a program of these and onnxruntime.
+    Beside the graphs lie two small ones, which fit an image into the network's square and bring
+    masks back to its own size; `export.json`, which says how words become tokens, and what goes
+    into the graphs and comes out; and for ONNX, where numpy and Pillow can do the rest,
+    `segment.py`, a program of these and onnxruntime.
 
     Args:
         pipeline: the model, as `refseg.load` gives it; on the CPU.
@@ -58,14 +58,16 @@ def export(pipeline: Pipeline, folder: Path, format: Format = "onnx") -> dict[st
     if format == "onnx":
         check_installed()
     graphs = export_halves(pipeline.segmenter, pipeline.image_size, pipeline.tokenizer.max_words)
+    fitting = export_fitting(
+        pipeline.image_size, pipeline.geometry, pipeline.resampling, pipeline.fill
+    )
+    programs = {_FEATURES: graphs.features, _LOGITS: graphs.logits}
+    if fitting is not None:
+        programs |= {_LETTERBOX: fitting.letterbox, _OWN_SIZE: fitting.own_size}
+    described = describe(pipeline, graphs, format)
     with making_folder(folder) as temporary:
-        for name, program, given in (
-            (_FEATURES, graphs.features, graphs.image),
-            (_LOGITS, graphs.logits, (*graphs.maps, *graphs.text)),
-        ):
-            names = _input_names(name, len(graphs.maps)), _output_names(name, len(graphs.maps))
-            _write(program, given, names, temporary / f"{name}{_ENDINGS[format]}", format)
-        described = describe(pipeline, graphs, format)
+        for name, program in programs.items():
+            _write(program, described["graphs"][name], temporary, format)
         text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
         (temporary / "export.json").write_text(text, encoding="utf-8")
         if described["script"] is not None:
@@ -98,18 +100,29 @@ def describe(pipeline: Pipeline, graphs: Graphs, format: Format) -> dict[str, An
     """
     from refseg import __version__
 
-    size, count = pipeline.image_size, len(graphs.maps)
-    maps = _input_names(_LOGITS, count)[:count]
-    shapes = [["images", *each.shape[1:]] for each in graphs.maps]
-    features = [
-        {"name": name, "type": "float32", "shape": shape}
-        for name, shape in zip(maps, shapes, strict=True)
+    size = pipeline.image_size
+    maps = [
+        _array(f"map_{number}", "float32", "images", *each.shape[1:])
+        for number, each in enumerate(graphs.maps)
     ]
-    sentences = ["expressions", "words"]
+    images = _array("images", "uint8", "images", 3, size, size)
+    logits = _array("logits", "float32", "expressions", size, size)
+    text = [
+        _array("tokens", "int64", "expressions", "words"),
+        _array("token_mask", "bool", "expressions", "words"),
+        _array("image_index", "int64", "expressions"),
+    ]
+    described = {_FEATURES: ([images], maps), _LOGITS: ([*maps, *text], [logits])}
+    is_fitted = pipeline.resampling in RESAMPLINGS
+    if is_fitted:
+        image = _array("image", "uint8", "height", "width", 3)
+        one = _array("images", "uint8", 1, 3, size, size)
+        masks = _array("masks", "bool", "expressions", "height", "width")
+        described |= {_LETTERBOX: ([image], [one]), _OWN_SIZE: ([logits, image], [masks])}
     tokenizer = pipeline.tokenizer.state_dict()
     is_for_script = (
         format == "onnx"
-        and pipeline.resampling in _SCRIPT_RESAMPLINGS
+        and is_fitted
         and tokenizer["class"] in _SCRIPT_TOKENIZERS
         and not tokenizer.get("clean", False)
         and all(map(_is_split_by_script, tokenizer.get("words", ())))
@@ -128,25 +141,15 @@ def describe(pipeline: Pipeline, graphs: Graphs, format: Format) -> dict[str, An
         "foreground": _rule(pipeline),
         "tokenizer": tokenizer,
         "graphs": {
-            _FEATURES: {
-                "file": f"{_FEATURES}{_ENDINGS[format]}",
-                "inputs": [{"name": "images", "type": "uint8", "shape": ["images", 3, size, size]}],
-                "outputs": features,
-            },
-            _LOGITS: {
-                "file": f"{_LOGITS}{_ENDINGS[format]}",
-                "inputs": [
-                    *features,
-                    {"name": "tokens", "type": "int64", "shape": sentences},
-                    {"name": "token_mask", "type": "bool", "shape": sentences},
-                    {"name": "image_index", "type": "int64", "shape": ["expressions"]},
-                ],
-                "outputs": [
-                    {"name": "logits", "type": "float32", "shape": ["expressions", size, size]}
-                ],
-            },
+            name: {"file": f"{name}{_ENDINGS[format]}", "inputs": inputs, "outputs": outputs}
+            for name, (inputs, outputs) in described.items()
         },
     }
+
+
+def _array(name: str, kind: str, *shape: int | str) -> dict[str, Any]:
+    """What goes into a graph or comes out; a word in its shape is an axis of any length."""
+    return {"name": name, "type": kind, "shape": [*shape]}
 
 
 def _is_split_by_script(word: str) -> bool:
@@ -166,36 +169,20 @@ def _rule(pipeline: Pipeline) -> str:
     return "a logit above 0, once resized bilinearly to the image's own size (probability 0.5)"
 
 
-def _input_names(graph: str, maps: int) -> list[str]:
-    if graph == _FEATURES:
-        return ["images"]
-    return [*_map_names(maps), "tokens", "token_mask", "image_index"]
-
-
-def _output_names(graph: str, maps: int) -> list[str]:
-    return _map_names(maps) if graph == _FEATURES else ["logits"]
-
-
-def _map_names(maps: int) -> list[str]:
-    return [f"map_{number}" for number in range(maps)]
-
-
 def _write(
-    program: ExportedProgram,
-    given: tuple[Tensor, ...],
-    names: tuple[list[str], list[str]],
-    path: Path,
-    format: Format,
+    program: ExportedProgram, described: dict[str, Any], folder: Path, format: Format
 ) -> None:
+    path = folder / described["file"]
     if format == "torch":
         torch.export.save(program, path)
         return
+    inputs, outputs = ([each["name"] for each in described[side]] for side in ("inputs", "outputs"))
     # Where gradients are kept, torch takes what `scan` repeats apart as for a backward pass.
     try:
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the libraries about each other
             onnx = torch.onnx.export(
-                program, dynamo=True, input_names=names[0], output_names=names[1], verbose=False
+                program, dynamo=True, input_names=inputs, output_names=outputs, verbose=False
             )
     except torch.onnx.OnnxExporterError as error:
         _, _, reason = str(error).partition("## Exception summary")

@@ -25,15 +25,11 @@ class Graphs(NamedTuple):
         features: `images` [images 3 size size], 8-bit RGB -> the maps that do not depend on words.
         logits: (the maps, `tokens` and `token_mask` [expressions words], `image_index`
             [expressions]) -> logits [expressions size size].
-        image: the tensors that `features` was exported with.
-        text: those that `logits` was exported with, but for the maps.
-        maps: what `features` made of `image`.
+        maps: what `features` gives for two images.
     """
 
     features: ExportedProgram
     logits: ExportedProgram
-    image: tuple[Tensor, ...]
-    text: tuple[Tensor, ...]
     maps: Maps
 
 
@@ -74,8 +70,6 @@ def export_halves(segmenter: Segmenter, image_size: int, max_words: int) -> Grap
                     (maps, *text),
                     dynamic_shapes=(tuple({0: image_rows} for _ in maps), *shapes),
                 ),
-                (pixels,),
-                text,
                 maps,
             )
     except Exception as error:  # of torch, which has many, and of parts that are not ours

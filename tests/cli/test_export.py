@@ -13,7 +13,8 @@ def test_programs_of_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     folder = tmp_path / "exported"
     words = ["export", str(checkpoint), "--format", "torch", "--output", str(folder)]
     assert main(words) == 0
-    assert {path.name for path in folder.iterdir()} == {"export.json", "features.pt2", "logits.pt2"}
+    graphs = {"letterbox.pt2", "features.pt2", "logits.pt2", "own_size.pt2"}
+    assert {path.name for path in folder.iterdir()} == {"export.json", *graphs}
     assert "features.pt2" in capsys.readouterr().out
     assert main(words) == 2
     assert "new or empty folder" in capsys.readouterr().err

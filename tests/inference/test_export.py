@@ -12,10 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 import refseg
-from refseg.data import WordTokenizer, read_image
-from refseg.data.tokenizers import split_words
+from refseg.data import WordTokenizer
+from refseg.data.tokenizers import TransformersTokenizer, split_words
 from refseg.errors import ConfigError
-from refseg.geometry import Geometry
 from refseg.inference import export as exporting
 from refseg.inference import exported_script
 from refseg.inference.export import _is_split_by_script, check_installed, export
@@ -87,12 +86,8 @@ def test_it_says_what_goes_in_and_what_comes_out(folder: Path, pipeline: Pipelin
     assert described["tokenizer"] == pipeline.tokenizer.state_dict()
     graphs = described["graphs"]
     assert graphs["features"]["outputs"] == graphs["logits"]["inputs"][:-3]
-    assert {path.name for path in folder.iterdir()} >= {
-        "export.json",
-        "features.onnx",
-        "logits.onnx",
-        "segment.py",
-    }
+    names = {"letterbox.onnx", "features.onnx", "logits.onnx", "own_size.onnx"}
+    assert {path.name for path in folder.iterdir()} >= {"export.json", "segment.py", *names}
     import onnxruntime
 
     for graph in graphs.values():
@@ -178,27 +173,35 @@ def test_its_tokens_are_those_of_the_tokenizer() -> None:
     tokenizer = WordTokenizer(max_words=4)
     tokenizer.build(["the red dog on the left"])
     sentences = ["the dog", "the green dog on the left", "red"]
-    for found, expected in zip(
-        exported_script.encode(sentences, tokenizer.state_dict()),
-        tokenizer.encode(sentences),
-        strict=True,
-    ):
-        np.testing.assert_array_equal(found, expected)
+    tokens, token_mask = tokenizer.encode(sentences)
+    found = exported_script.encode(sentences, tokenizer.state_dict())
+    np.testing.assert_array_equal(found["tokens"], tokens)
+    np.testing.assert_array_equal(found["token_mask"], token_mask)
 
 
-@pytest.mark.parametrize("size", [(30, 40), (200, 90), (64, 64), (17, 400)])
-def test_its_scaling_is_that_of_refseg(size: tuple[int, int], photo: Path) -> None:
-    """Up to one of 256 levels, by which few numbers differ."""
-    pixels = np.asarray(Image.fromarray(read_image(photo)).resize(size[::-1]))
-    geometry = Geometry.squash(*size, 64)
-    found = exported_script.scaled(pixels, 64, 64)
-    apart = np.abs(found - geometry.apply_image(pixels).astype(float))
-    assert apart.max() <= 1
-    assert apart.mean() < 0.2
+def test_its_pieces_are_those_of_a_tokenizer_of_transformers(tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *["the", "red", "dog", "cat", "##s"],
+    ]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary))
+    transformers.BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path)
+    tokenizer = TransformersTokenizer(str(tmp_path), max_words=5)
+    sentences = ["the dogs", "the red dog and the cat", "red"]
+    tokens, token_mask = tokenizer.encode(sentences)
+    assert token_mask.sum(1).tolist() == [5, 5, 3]
+    found = exported_script.encode(sentences, tokenizer.state_dict())
+    np.testing.assert_array_equal(found["tokens"], tokens)
+    np.testing.assert_array_equal(found["token_mask"], token_mask)
 
 
-def test_its_way_back_is_that_of_refseg() -> None:
-    logits = np.random.default_rng(0).normal(size=(64, 64)).astype(np.float32)
-    for size in ((30, 40), (200, 90)):
-        expected = Geometry.squash(*size, 64).to_own_size(logits)
-        np.testing.assert_allclose(exported_script.resize(logits, *size), expected, atol=1e-5)
+def test_a_sentence_without_words_is_refused() -> None:
+    tokenizer = WordTokenizer()
+    tokenizer.build(["the red dog"])
+    with pytest.raises(SystemExit, match="no word"):
+        exported_script.encode(["the dog", "…"], tokenizer.state_dict())
