@@ -53,10 +53,6 @@ class DataFigures:
         openings = [self.cold, *self.warm, *self.concurrent]
         return len({opening.fingerprint for opening in openings}) == 1
 
-    def write(self, path: Path) -> None:
-        """All figures as JSON."""
-        write_text(path, json.dumps(asdict(self), indent=1) + "\n")
-
 
 def measure_data(
     root: Path,

@@ -16,12 +16,13 @@ from refseg.data.orientation import Size
 from refseg.data.references import References
 from refseg.errors import ConfigError, DataError
 from refseg.masks import masks_of
-from refseg.types import Sample
+from refseg.types import RunLengths, Sample
 
 PerImage = int | Literal["all", "one_per_reference"]
 """How many of an image's expressions are drawn at each visit, or which make an item."""
 
-_COLUMNS = ["image_path", "expression", "expression_id"]
+_TRUTH = ["height", "width", "rle"]
+_COLUMNS = ["image_path", "expression", "expression_id", *_TRUTH]  # of a sample, read at once
 
 
 class ReferringDataset(Dataset[Sample]):
@@ -112,14 +113,14 @@ class ReferringDataset(Dataset[Sample]):
         Raises:
             DataError: the image is missing, broken, or not of the size that its record says.
         """
-        return replace(
-            self._described(rows), image=read_annotated_image(self.references, int(rows[0]))
-        )
+        sample = self._described(rows)
+        image = _read_checked(self.references, int(rows[0]), sample.image_path, sample.truths[0])
+        return replace(sample, image=image)
 
     def _described(self, rows: Int64[np.ndarray, " expressions"]) -> Sample:
         """The sample without its image."""
         chosen = self.references.take(rows, _COLUMNS)
-        truths = tuple(self.references.truth(int(row)) for row in rows)
+        truths = tuple(map(RunLengths, *(chosen[name].to_pylist() for name in _TRUTH)))
         return Sample(
             image=None,
             masks=masks_of(truths),
@@ -155,7 +156,13 @@ def read_annotated_image(references: References, row: int) -> UInt8[np.ndarray, 
         DataError: the image is missing, broken, or not of the size that its record says.
     """
     path = references.take(np.array([row]), ["image_path"])["image_path"][0].as_py()
-    truth = references.truth(row)
+    return _read_checked(references, row, path, references.truth(row))
+
+
+def _read_checked(
+    references: References, row: int, path: str, truth: RunLengths
+) -> UInt8[np.ndarray, " height width 3"]:
+    """The image of a row, which has to have the size of the row's mask."""
     try:
         image = read_image(path, (truth.height, truth.width))
     except DataError as error:

@@ -24,7 +24,7 @@ def rgb_of(image: Image.Image, name: str) -> UInt8[np.ndarray, "height width 3"]
         return rgb_from_array(np.asarray(image), name)
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")  # straight to RGB, Pillow warns
-    return np.array(image.convert("RGB"))
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def rgb_from_array(

@@ -5,7 +5,7 @@ from refseg.cli import Verb
 VERBS = {
     "data": Verb(
         "refseg.cli.bench.data:bench_data",
-        "open the table of a full-size data set and read an epoch with several workers",
+        "open a full-size data set, read it with several workers; decode photographs",
     ),
     "evaluation": Verb(
         "refseg.cli.bench.evaluation:bench_evaluation",

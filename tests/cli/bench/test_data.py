@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import refseg.benchmarks.turns
 from refseg.__main__ import main
 
 
@@ -40,3 +41,21 @@ def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     (tmp_path / "something").touch()
     assert main(["bench", "data", "--keep", str(tmp_path)]) == 2
     assert "name another folder with --keep" in capsys.readouterr().err
+
+
+def test_a_data_set_that_options_name(
+    shapes_root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refseg.benchmarks.turns, "ROUND_SECONDS", 0.001)
+    path = tmp_path / "figures.json"
+    words = ["bench", "data", "--data.root", str(shapes_root), "--data.image_size=64"]
+    assert main([*words, "--photos", "3", "--rounds", "1", "--json", str(path)]) == 0
+    figures = json.loads(path.read_text())
+    assert [*figures] == ["loading"], "nothing is generated"
+    assert figures["loading"]["images"] == 3
+    printed = capsys.readouterr().out
+    assert f"{figures['loading']['speedup']['median']:.2f} (" in printed
+    assert f"{figures['loading']['to_limit']['median']:.2f} (" in printed
