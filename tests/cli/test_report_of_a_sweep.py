@@ -11,7 +11,7 @@ from refseg.evaluation.figures import figures_of
 from refseg.evaluation.results import write_results
 
 from ..analysis.fake_results import draw_results
-from .test_report import cells, read_page, section, text_of
+from .report_pages import cells, read_page, section, text_of
 
 MODELS = [f"model_{number}" for number in range(8)]
 SEEDS = range(3)
