@@ -1,5 +1,6 @@
 """What a verb of the trainer does between its command line and its end."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -84,6 +85,12 @@ class RefsegCLI(LightningCLI):
             "repeated.",
         )
         parser.link_arguments("data.vocab_size", "model.vocab_size", apply_on="instantiate")
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """The verb that was asked for, alone: the parser of each has hundreds of options."""
+        verbs = LightningCLI.subcommands()
+        return {verb: verbs[verb] for verb in sys.argv[1:2] if verb in verbs} or verbs
 
     def _prepare_subcommand_parser(
         self,
