@@ -51,6 +51,7 @@ class Sample:
         geometry: how `image` was fitted into the network's square; None before that.
         features: what the frozen trunk of a backbone makes of the fitted image, where that is kept
             on disk (`refseg data features`).
+        is_mirrored: whether image, masks and sentences are mirrored, left for right.
     """
 
     image: UInt8[np.ndarray, "height width 3"] | None
@@ -61,6 +62,7 @@ class Sample:
     image_path: str
     geometry: Geometry | None = None
     features: tuple[Float[Tensor, " _ _ _"], ...] | None = None
+    is_mirrored: bool = False
 
 
 @dataclass

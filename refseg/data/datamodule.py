@@ -15,6 +15,7 @@ from refseg.data.features import FeatureStore
 from refseg.data.loaders import make_loader, share_with_workers
 from refseg.data.mixtures import DataSource, Mixture, Training, training_dataset
 from refseg.data.readers import OnBadRecord
+from refseg.data.references import References
 from refseg.data.resuming import ResumableLoader, resumable_loader
 from refseg.data.shapes import ShapesOptions
 from refseg.data.splits import Splits, announce
@@ -97,8 +98,8 @@ class ReferringDataModule(LightningDataModule):
             shards` packed, read while training instead of `root`. The environment variable
             REFSEG_STREAM_CACHE_GB bounds what is kept on disk.
         features: folder that `refseg data features` filled, read in place of the images: a frozen
-            backbone need not see the same image again and again. Without augmentation only, as
-            features are of images as they are.
+            backbone need not see the same image again and again. Of augmentations only flips go
+            with it, as the folder then has features of mirror images, too, and of no others.
     """
 
     def __init__(
@@ -188,6 +189,14 @@ class ReferringDataModule(LightningDataModule):
         return self.splits.training
 
     @property
+    def flipped(self) -> list[References]:
+        """What is trained on that is read mirrored, too, where flips are the only augmentation."""
+        augmentation = self.augmentation
+        if augmentation is None or not augmentation.only_flips or self.splits.stream is not None:
+            return []
+        return [training.references for training in self.training]
+
+    @property
     def vocab_size(self) -> int:
         """Number of token ids; the text encoder's width follows from it."""
         self._prepare_vocabulary()
@@ -201,14 +210,19 @@ class ReferringDataModule(LightningDataModule):
         """Read the annotations, and make the vocabulary unless a checkpoint brought it.
 
         Raises:
-            ConfigError: features are to be read, and images to be augmented.
+            ConfigError: features are to be read, and images to be changed otherwise than by flips.
         """
         self._prepare_vocabulary()
         if stage == "fit":
-            if self.features is not None and self.augmentation is not None:
+            if (
+                self.features is not None
+                and self.augmentation is not None
+                and not self.augmentation.only_flips
+            ):
                 raise ConfigError(
                     "The features of images are read (data.features), and augmentation would "
-                    "change the images: turn it off with --data.augmentation null, or leave "
+                    "change the images: turn it off with --data.augmentation null, leave nothing "
+                    "but its flips (brightness, contrast, saturation and hue 0), or leave "
                     "data.features out."
                 )
             _ = self.training  # says what is left out
@@ -273,10 +287,14 @@ class ReferringDataModule(LightningDataModule):
         if self.features is None:
             return
         tables = self.mixture.rows(self._evaluated(stage))
-        tables += [training.references for training in self.training] if stage == "fit" else []
-        images = (zip(*annotated_images(table), strict=True) for table in tables)
-        different = dict.fromkeys(image for of_table in images for image in of_table)
-        self.features.check([path for path, _ in different], [size for _, size in different])
+        flipped = self.flipped if stage == "fit" else []
+        if stage == "fit":
+            tables += [training.references for training in self.training]
+        for each, are_mirrored in ((tables, False), (flipped, True)):
+            images = (zip(*annotated_images(table), strict=True) for table in each)
+            different = dict.fromkeys(image for of_table in images for image in of_table)
+            paths, sizes = [path for path, _ in different], [size for _, size in different]
+            self.features.check(paths, sizes, are_mirrored)
 
     def state_dict(self) -> dict[str, Any]:
         """Tokenizer, transform, what was trained on and how far, as plain numbers and texts."""

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch.utils.data import Dataset
 
-from refseg.data.features import FeatureStore
+from refseg.data.features import FeatureStore, mirrored
 from refseg.data.images import read_image
 from refseg.data.orientation import Size
 from refseg.data.references import References
@@ -92,10 +92,10 @@ class ReferringDataset(Dataset[Sample]):
             rows = rows[np.sort(drawn)]
         if self.features is None or self._digests is None:
             return self.transform(self.read(rows))
-        sample = self._described(rows)
+        sample = self.transform(self._described(rows))
         digest = self._digests[index].tobytes()
-        features = self.features.read(digest, sample.image_path)
-        return self.transform(replace(sample, features=features))
+        digest = mirrored(digest) if sample.is_mirrored else digest
+        return replace(sample, features=self.features.read(digest, sample.image_path))
 
     def image_paths(self) -> list[str]:
         """The path of each item's image."""

@@ -173,6 +173,7 @@ def flip(sample: Sample) -> Sample | None:
         image=None if sample.image is None else np.ascontiguousarray(sample.image[:, ::-1]),
         masks=np.ascontiguousarray(sample.masks[:, :, ::-1]),
         expressions=expressions,
+        is_mirrored=not sample.is_mirrored,
     )
 
 

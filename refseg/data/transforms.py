@@ -88,8 +88,13 @@ class Augmentation:
     @property
     def changes_nothing(self) -> bool:
         """Whether all probabilities and ranges are zero."""
+        return self.only_flips and not self.flip
+
+    @property
+    def only_flips(self) -> bool:
+        """Whether an image stays as it is, or becomes its mirror image."""
         colours = self.brightness, self.contrast, self.saturation, self.hue, self.noise
-        return not any((self.flip, *colours, self.rotation)) and self.shrink == 1
+        return not any((*colours, self.rotation)) and self.shrink == 1
 
     def __getstate__(self) -> dict[str, Any]:
         """Options alone: each worker process makes its own pipeline."""

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from refseg import __version__
 from refseg.data import ReferringDataModule
-from refseg.data.features import FeatureStore
+from refseg.data.features import FeatureStore, mirrored
 from refseg.data.features.images import FittedImages
 from refseg.data.loaders import start_worker
 from refseg.errors import ConfigError, DataError
@@ -30,7 +30,7 @@ class Extraction(NamedTuple):
     """How many images the extraction has computed, and in what time.
 
     Args:
-        images: number of different images.
+        images: number of different images, mirror images among them.
         computed: how many of them had no features before.
         seconds: that it took.
     """
@@ -57,7 +57,7 @@ def extract_features(
         data: with the transform and the number of workers.
         trainer: with the device and the precision.
         folder: to be filled; stopped at any time, the same call goes on.
-        images: whose features are wanted.
+        images: whose features are wanted, mirrored ones among them.
 
     Raises:
         ConfigError: the backbone is not frozen, the folder holds something else, or its disk is too
@@ -78,8 +78,12 @@ def extract_features(
     start = time.monotonic()
     count = len(images)
     there = store.files()
-    keys = store.digests.of_all(images.paths, images.sizes)
-    images.leave_out({image for image, key in enumerate(keys) if key.tobytes().hex() in there})
+    digests = map(bytes, store.digests.of_all(images.paths, images.sizes))
+    keys = [
+        mirrored(digest) if is_mirrored else digest
+        for digest, is_mirrored in zip(digests, images.are_mirrored, strict=True)
+    ]
+    images.leave_out({image for image, key in enumerate(keys) if key.hex() in there})
     _announce(store, count, len(images), network.bytes_per_image(data.transform.image_size))
     computed = 0
     try:

@@ -24,7 +24,9 @@ from ..conftest import TINY_DATA
 
 BASE = (
     *("--config", "rmi.yaml", "--model.backbone", "backbone/squeezenet.yaml", *TINY_DATA),
-    *("--data.augmentation=null", "--data.expressions_per_image=all"),
+    # Flips, as mirror images have features of their own.
+    "--data.augmentation={flip: 0.5, brightness: 0, contrast: 0, saturation: 0, hue: 0}",
+    "--data.expressions_per_image=all",
     *("--model.backbone.pyramid_dim=8", "--trainer.callbacks=null"),
 )
 # Alone in its batch, an image has the features that it has in any batch.
@@ -174,7 +176,7 @@ def test_crf_and_word_curves_work_from_features(runs: Path, store: Path, tmp_pat
         (["--model.backbone.weights=null"], "weights is "),
         (["--trainer.precision=bf16-mixed"], "precision is 32-true there and bf16-mixed here"),
         (["--model.backbone.frozen=false"], "freeze it with --model.backbone.frozen"),
-        (["--data.augmentation={flip: 0.5}"], "turn it off with --data.augmentation null"),
+        (["--data.augmentation.shrink=0.5"], "turn it off with --data.augmentation null"),
         (["--data.features=nowhere"], "Expected a folder of features"),
     ],
 )
@@ -257,6 +259,19 @@ def test_augmentation_that_changes_nothing_is_no_hindrance(store: Path) -> None:
 
     nothing = Augmentation(flip=0.0, brightness=0.0, contrast=0.0, saturation=0.0, hue=0.0)
     assert ReferringDataModule(augmentation=nothing, features=store).augmentation is None
+
+
+def test_mirror_images_that_have_no_features_are_named(
+    store: Path, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data", "features", *BASE, weights, "--data.augmentation=null"]
+    assert main([*words, "--output", str(tmp_path / "features")]) == 0
+    upright = {path.name for path in (tmp_path / "features").glob("??/*")}
+    assert upright < {path.name for path in store.glob("??/*")}
+    capsys.readouterr()
+    words = [*FIT, weights, f"--data.features={tmp_path / 'features'}"]
+    message = complain([*words, "--output", str(tmp_path / "run")], capsys)
+    assert "There are no features of the mirror image of " in message
 
 
 def test_the_checkpoint_of_other_weights_is_refused(

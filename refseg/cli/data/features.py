@@ -18,7 +18,8 @@ def features(
     """Compute what the frozen network of a model's backbone makes of every image.
 
     It is kept on disk, so that a training need not compute it at every visit of an image. It is
-    what training and evaluation compute for an image by itself, to the last bit. Each image has a
+    what training and evaluation compute for an image by itself, to the last bit. Where the config
+    augments by flips alone, the mirror images of those trained on are kept, too. Each image has a
     file of its own, named by the content of the image file; Ctrl-C stops at any time, and the same
     command goes on.
 
@@ -39,6 +40,7 @@ def features(
         refseg fit --config paper/rmi_r_refcoco.yaml --data.root DIR --data.features features
         refseg test --checkpoint RUN/checkpoints/best.ckpt --data.features features
 
+        refseg data features --config photos.yaml --data.root DIR --data.dataset NAME --output DIR
         refseg data features --checkpoint best.ckpt --output features --splits val testA
         refseg data features --config rmi.yaml --model.backbone backbone/vgg16.yaml --output DIR
     """
@@ -68,7 +70,8 @@ def _compute(output: Path, splits: Sequence[str] | None, options: Sequence[str])
         tables += data.mixture.rows([*others, *data.splits.val_splits])
     else:
         tables = data.mixture.rows(splits)
-    images = FittedImages(tables, data.transform)
+    flipped = data.flipped if splits is None else []
+    images = FittedImages(tables, data.transform, flipped)
     try:
         done = extract_features(module.segmenter, data, trainer, output, images)
     except KeyboardInterrupt:

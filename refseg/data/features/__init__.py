@@ -4,7 +4,7 @@ In come images and their feature maps, out come the same maps for each later run
 first.
 """
 
-from refseg.data.features.digests import ImageDigests
+from refseg.data.features.digests import ImageDigests, mirrored
 from refseg.data.features.store import FeatureStore, Key
 
-__all__ = ["FeatureStore", "ImageDigests", "Key"]
+__all__ = ["FeatureStore", "ImageDigests", "Key", "mirrored"]

@@ -48,6 +48,15 @@ class ImageDigest(NamedTuple):
         return sha256(self.sha256 + b" upright").digest()
 
 
+def mirrored(digest: bytes) -> bytes:
+    """The digest of a picture's mirror image.
+
+    Args:
+        digest: of the picture as it is read.
+    """
+    return sha256(digest + b" mirrored").digest()
+
+
 def digest_of(content: bytes) -> ImageDigest:
     """The digest of a file's bytes, whether it is an image or not."""
     try:

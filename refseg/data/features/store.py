@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from refseg.data.features.digests import ImageDigests
+from refseg.data.features.digests import ImageDigests, mirrored
 from refseg.data.orientation import Size
 from refseg.errors import ConfigError, DataError
 from refseg.files import replacing, write_text
@@ -181,35 +181,38 @@ class FeatureStore:
         """
         return self.digests.of_all(image_paths, sizes)
 
-    def check(self, image_paths: Sequence[str], sizes: Sequence[Size]) -> None:
+    def check(
+        self, image_paths: Sequence[str], sizes: Sequence[Size], are_mirrored: bool = False
+    ) -> None:
         """Make sure that there are features of all of these images.
 
         Args:
             image_paths: as in `read_image`.
             sizes: of each, as in `read_image`.
+            are_mirrored: whether those of their mirror images are meant.
 
         Raises:
             DataError: there are not, or an image is missing.
         """
         there = self.files()
-        digests = self.locate(image_paths, sizes)
+        digests = [digest.tobytes() for digest in self.locate(image_paths, sizes)]
+        keys = [mirrored(digest) for digest in digests] if are_mirrored else digests
         absent = [
-            path
-            for path, digest in zip(image_paths, digests, strict=True)
-            if digest.tobytes().hex() not in there
+            path for path, key in zip(image_paths, keys, strict=True) if key.hex() not in there
         ]
         if absent:
-            raise DataError(self._absent(absent, len(image_paths)))
+            raise DataError(self._absent(absent, len(image_paths), are_mirrored))
 
     def files(self) -> set[str]:
         """The digests of all images that have features, in hexadecimal digits."""
         return {path.stem for path in self.folder.glob("[0-9a-f][0-9a-f]/[0-9a-f]*.safetensors")}
 
-    def _absent(self, paths: Sequence[str], count: int) -> str:
+    def _absent(self, paths: Sequence[str], count: int, are_mirrored: bool = False) -> str:
+        picture = f"the mirror image of {paths[0]}" if are_mirrored else paths[0]
         others = f", nor of {len(paths) - 1:,} other images of {count:,}" if len(paths) > 1 else ""
         return (
-            f"There are no features of {paths[0]} as it is today in {self.folder}{others}; compute "
-            f"them, with the options of this run: {_COMMAND} {self.folder}"
+            f"There are no features of {picture} as it is today in {self.folder}{others}; "
+            f"compute them, with the options of this run: {_COMMAND} {self.folder}"
         )
 
 

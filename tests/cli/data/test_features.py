@@ -56,8 +56,9 @@ def test_stopped_it_goes_on(
     assert set(calls) == {1}
     assert main([*COMMAND, "--output", str(folder)]) == 0
     output = capsys.readouterr()
-    assert "24 images, 4 of them done before" in output.err
-    assert "20 of 24 images computed" in output.out
+    # 24, and the 12 of them that are trained on once more, mirrored
+    assert "36 images, 4 of them done before" in output.err
+    assert "32 of 36 images computed" in output.out
     assert files(folder) == files(store)
 
 
@@ -93,8 +94,8 @@ def test_a_disk_without_room_is_refused_before_anything_is_computed(
     monkeypatch.setattr(feature_extraction.shutil, "disk_usage", lambda _: Usage(0, 0, 1_500_000))
     message = complain([*COMMAND, "--output", str(tmp_path / "features")], capsys)
     # 512 channels of 12 × 12 cells in 32 bits, rounded up to whole blocks
-    assert "features of an image take 299.0 kB, the others 7.2 MB; 1.5 MB are free" in message
-    assert "Expected room for 7.2 MB" in message
+    assert "features of an image take 299.0 kB, the others 10.8 MB; 1.5 MB are free" in message
+    assert "Expected room for 10.8 MB" in message
     assert not files(tmp_path / "features")
 
 
