@@ -14,6 +14,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+RECOMPUTED_TOGETHER = 2
+"""Words whose gates are computed anew together: state and memory are kept after each such group.
+
+A word that is kept costs two numbers per channel of the state; one that is computed anew costs six,
+but only while its group is. Of a sentence of 20 words, groups of two take the least memory.
+"""
+
 
 class Word(NamedTuple):
     """What reading a word leaves in the cells of the expressions that have it.
@@ -47,8 +54,9 @@ def read_words(
         weight: of the state before the word.
         reading: how many expressions have a first word, a second one, and so on: the longest come
             first.
-        recompute: keep no gates for the backward pass, and compute them anew there. It takes a
-            third of the memory, and a third more of the products.
+        recompute: keep state and memory of every second word alone for the backward pass, and
+            compute all else anew there. It takes a third of the memory, and a third more of the
+            products.
     """
     visual = visual.contiguous()
     wants_gradient = torch.is_grad_enabled() and any(
@@ -84,19 +92,22 @@ def words_read(
     weight: Float[Tensor, " gates hidden_dim"],
     reading: Sequence[int],
     keeps_gates: bool,
+    first: int = 0,
+    before: Word | None = None,
 ) -> Iterator[Word]:
     """What each word leaves, one after the other, without gradients.
 
     Args:
-        visual: as for `read_words`, like all but the last.
+        visual: as for `read_words`, like the next three.
         said: of each word.
         weight: of the state.
         reading: how many expressions have each word.
         keeps_gates: each word has gates of its own; else the next one writes over them.
+        first: the word to begin with; 0 is the first one of the sentence.
+        before: what the word before that has left; its gates are not looked at.
     """
-    before: Word | None = None
     buffer = visual.new_empty(0 if keeps_gates else visual.shape)
-    for step, rows in enumerate(reading):
+    for step, rows in enumerate(reading[first:], start=first):
         gates = _activated(visual, said, weight, step, rows, before, buffer)
         input, forget, candidate, output = gates.chunk(4, dim=-1)
         memory = input * candidate
@@ -164,13 +175,17 @@ class _Reading(torch.autograd.Function):
         reading: Sequence[int],
         recompute: bool,
     ) -> Tensor:
-        """Read, and keep what the gradient needs: of each word two to six numbers per channel."""
+        """Read, and keep what the gradient needs: of each word six numbers per channel, or less."""
         ctx.reading, ctx.recompute, ctx.dtype = reading, recompute, _product_dtype(weight)
         last = visual.new_zeros(*visual.shape[:2], weight.shape[1])
-        kept = []
-        for word in words_read(visual, said, weight, reading, keeps_gates=not recompute):
+        kept: list[Tensor] = []
+        words = words_read(visual, said, weight, reading, keeps_gates=not recompute)
+        for number, word in enumerate(words, start=1):
             last[: len(word.state)] = word.state
-            kept += [word.memory, word.state] if recompute else [*word]
+            if not recompute:
+                kept += word
+            elif number % RECOMPUTED_TOGETHER == 0 and number < len(reading):
+                kept += [word.memory, word.state]
         ctx.save_for_backward(visual, said, weight, *kept)
         return last
 
@@ -182,41 +197,29 @@ class _Reading(torch.autograd.Function):
     ) -> tuple[Tensor | None, ...]:
         """The gradients of `visual`, `said` and `weight`, from the last word to the first."""
         visual, said, weight, *kept = ctx.saved_tensors
-        size = 2 if ctx.recompute else 3
         of_visual, of_said = torch.empty_like(visual), torch.zeros_like(said)
         of_weight = torch.zeros_like(weight, dtype=visual.dtype)
         of_state = last.clone(memory_format=torch.contiguous_format)
         of_memory = torch.zeros_like(of_state)
-        of_gates = torch.empty_like(visual)
-        buffer = torch.empty_like(visual if ctx.recompute else visual[:0])
+        # What is kept stays as it is, for another backward pass; what is recomputed is used up.
+        buffer = torch.empty_like(visual[:0] if ctx.recompute else visual)
+        words = _recomputed(ctx, visual, said, weight, kept) if ctx.recompute else _as_kept(kept)
         begun = 0  # so many rows have had a word
-        for step in reversed(range(len(ctx.reading))):
+        for step in reversed(range(len(ctx.reading))):  # without zip, which would hold the word
+            word, before = next(words)
             rows = ctx.reading[step]
-            memory, state_before, memory_before = kept[size * step + size - 2], None, None
-            before = None
-            if step:
-                memory_before, state_before = kept[size * step - 2 : size * step]
-                before = Word(memory_before, memory_before, state_before)
-            if ctx.recompute:
-                with torch.autocast(visual.device.type, ctx.dtype, ctx.dtype != weight.dtype):
-                    gates = _activated(visual, said, weight, step, rows, before, buffer)
-            else:
-                gates = kept[size * step]
+            of_gates = word.gates if ctx.recompute else buffer[:rows]
+            memory_before = None if before is None else before.memory[:rows]
             _gate_gradients(
-                of_gates[:rows],
-                gates,
-                memory,
-                None if memory_before is None else memory_before[:rows],
-                of_state[:rows],
-                of_memory[:rows],
+                of_gates, word.gates, word.memory, memory_before, of_state[:rows], of_memory[:rows]
             )
             of_visual[:begun] += of_gates[:begun]
-            of_visual[begun:rows] = of_gates[begun:rows]
+            of_visual[begun:rows] = of_gates[begun:]
             begun = rows
-            of_said[:rows, step] = of_gates[:rows].sum(1)
-            if state_before is not None:
-                rows_of_gates = of_gates[:rows].flatten(0, 1).to(ctx.dtype)
-                states = state_before[:rows].flatten(0, 1).to(ctx.dtype)
+            of_said[:rows, step] = of_gates.sum(1)
+            if before is not None:
+                rows_of_gates = of_gates.flatten(0, 1).to(ctx.dtype)
+                states = before.state[:rows].flatten(0, 1).to(ctx.dtype)
                 product = weight.to(ctx.dtype)
                 if ctx.dtype == visual.dtype:
                     torch.mm(rows_of_gates, product, out=of_state[:rows].flatten(0, 1))
@@ -224,8 +227,42 @@ class _Reading(torch.autograd.Function):
                 else:
                     of_state[:rows] = (rows_of_gates @ product).view_as(of_state[:rows])
                     of_weight += rows_of_gates.t() @ states
+                del rows_of_gates, states
+            del word, before, of_gates, memory_before  # before other words take their memory
         of_visual[begun:] = 0
         return of_visual, of_said, of_weight.to(weight.dtype), None, None
+
+
+_WordAndBefore = tuple[Word, Word | None]
+
+
+def _as_kept(kept: Sequence[Tensor]) -> Iterator[_WordAndBefore]:
+    """Each word and the one before it, from the last to the first."""
+    words = [Word(*kept[place : place + 3]) for place in range(0, len(kept), 3)]
+    while words:
+        yield words.pop(), words[-1] if words else None
+
+
+def _recomputed(
+    ctx: Any,  # noqa: ANN401 - as in torch
+    visual: Tensor,
+    said: Tensor,
+    weight: Tensor,
+    kept: Sequence[Tensor],
+) -> Iterator[_WordAndBefore]:
+    """Each word and the one before it, from the last to the first, by groups that are read anew."""
+    for group in reversed(range(-(-len(ctx.reading) // RECOMPUTED_TOGETHER))):
+        before = None
+        if group:
+            memory, state = kept[2 * group - 2 : 2 * group]
+            before = Word(memory, memory, state)
+        first = group * RECOMPUTED_TOGETHER
+        reading = ctx.reading[: first + RECOMPUTED_TOGETHER]
+        with torch.autocast(visual.device.type, ctx.dtype, ctx.dtype != weight.dtype):
+            words = [*words_read(visual, said, weight, reading, True, first, before)]
+        words[-1] = words[-1]._replace(state=words[-1].memory)  # its state has been used already
+        while words:
+            yield words.pop(), words[-1] if words else before
 
 
 def _gate_gradients(
@@ -239,7 +276,7 @@ def _gate_gradients(
     """The gradients of the gates before their activation.
 
     Args:
-        found: where they are written.
+        found: where they are written; may be the gates themselves.
         gates: after their activation.
         memory: after the word.
         memory_before: before it, None: it was zero.
@@ -249,14 +286,19 @@ def _gate_gradients(
     """
     input, forget, candidate, output = gates.chunk(4, dim=-1)
     of_input, of_forget, of_candidate, of_output = found.chunk(4, dim=-1)
-    squashed = _fast_tanh(memory)
     sigmoid, tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
-    sigmoid.grad_input(of_state * squashed, output, grad_input=of_output)
-    of_memory += tanh(of_state * output, squashed)
-    sigmoid.grad_input(of_memory * candidate, input, grad_input=of_input)
-    tanh.grad_input(of_memory * input, candidate, grad_input=of_candidate)
+    one, other = _fast_tanh(memory), of_state * output  # the only memory that is taken
+    tanh.grad_input(other, one, grad_input=other)
+    of_memory += other
+    one.mul_(of_state)
+    sigmoid.grad_input(one, output, grad_input=of_output)
+    torch.mul(of_memory, candidate, out=one)
+    torch.mul(of_memory, input, out=other)
+    sigmoid.grad_input(one, input, grad_input=of_input)
+    tanh.grad_input(other, candidate, grad_input=of_candidate)
     if memory_before is None:
         of_forget.zero_()
-    else:
-        sigmoid.grad_input(of_memory * memory_before, forget, grad_input=of_forget)
+        return
+    torch.mul(of_memory, memory_before, out=one)
     of_memory *= forget
+    sigmoid.grad_input(one, forget, grad_input=of_forget)

@@ -45,9 +45,9 @@ class MultimodalLSTM(WordByWord):
             `classifier` that came with the backbone's weights, fc1000 of ImageNet in RMI's R.
         expressions_at_once: how many expressions are read together, null for all. A few fit into
             the cache of a processor, which nearly halves the time there; a GPU wants them all.
-        recompute_gates: for the gradient, keep state and memory after each word alone, and compute
-            the gates of a word anew when it is their turn: a third of the memory, and a quarter
-            more time.
+        recompute_gates: for the gradient, keep state and memory after every second word alone, and
+            compute the rest anew, two words at a time: of 20 words a third of the memory, and a
+            quarter more time.
 
     References:
         Liu et al., *Recurrent Multimodal Interaction for Referring Image Segmentation*, ICCV 2017,
