@@ -47,8 +47,8 @@ def open_image(source: Path | BytesIO) -> Image.Image:
             if head[4:8] == b"ftyp" and head[8:12] in _HEIC and _register_heic():
                 return _open(source)
             described = _described(head, file)
-        if described is None:
-            raise
+    if described is None:  # Pillow's own words name an object in memory
+        raise UnidentifiedImageError("it begins like no image that Pillow knows")
     raise UnknownFormatError(described)
 
 

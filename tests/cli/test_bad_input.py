@@ -137,7 +137,9 @@ def test_photos(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert "no.jpg is absent" in complain(words, capsys)
     (tmp_path / "text.jpg").write_text("no picture")
     words[1] = str(tmp_path / "text.jpg")
-    assert "Cannot read the image" in complain(words, capsys)
+    message = complain(words, capsys)
+    assert "Cannot read the image" in message
+    assert "BytesIO" not in message
 
 
 def test_a_checkpoint_of_something_else(
