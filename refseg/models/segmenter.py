@@ -146,11 +146,12 @@ class Segmenter(nn.Module):
     def each(self, batch: Batch) -> Iterator[tuple[Batch, Output]]:
         """Each expression of a batch alone, with its output (`one_by_one`), in their order."""
         seen: dict[int, Maps] = {}
-        for expression, image in enumerate(batch.image_index.tolist()):
-            alone = batch.select([expression])  # a copy: in memory it lies as in its own batch
-            if image not in seen:
-                seen[image] = self.see(alone)
-            yield alone, self.answer(seen[image], alone, alone.image_index)
+        with self.fusion.keeping_image():
+            for expression, image in enumerate(batch.image_index.tolist()):
+                alone = batch.select([expression])  # a copy: in memory it lies as in its own batch
+                if image not in seen:
+                    seen[image] = self.see(alone)
+                yield alone, self.answer(seen[image], alone, alone.image_index)
 
     @property
     def first_site(self) -> int | None:

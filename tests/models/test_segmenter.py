@@ -206,3 +206,23 @@ def test_answers_one_by_one_keep_all_that_is_said(make_batch: MakeBatch) -> None
     together, alone = segmenter(batch), segmenter.one_by_one(batch)
     assert_close(alone.no_target, together.no_target, rtol=1e-4, atol=1e-5)
     assert_close(alone.auxiliary["query"], together.auxiliary["query"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [ConcatFusion, MultimodalLSTM])
+def test_an_image_is_projected_once_for_all_of_its_expressions(
+    kind: type[Fusion], make_batch: MakeBatch
+) -> None:
+    """And the answers are to the last bit those of the expressions by themselves."""
+    segmenter, batch = _segmenter(partial(kind, hidden_dim=6)), make_batch(image_index=(0, 0, 1))
+    projection = segmenter.fusion.visual.image
+    projected: list[torch.Tensor] = []
+    projection.register_forward_hook(lambda _, __, made: projected.append(made))
+    singles = [segmenter(batch.select([place])).logits for place in range(len(batch))]
+    assert len(projected) == len(batch)
+    projected.clear()
+    found = segmenter.one_by_one(batch).logits
+    assert torch.equal(found, torch.cat(singles))
+    assert len(projected) == len(set(batch.image_index.tolist())) < len(batch)
+    with torch.no_grad():
+        projection.weight.zero_()
+    assert not torch.equal(segmenter.one_by_one(batch).logits, found), "nothing is kept for later"

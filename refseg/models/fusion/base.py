@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from jaxtyping import Float, Int64
@@ -58,6 +59,14 @@ class Fusion(nn.Module, ABC):
             text: of the text encoder.
             image_index: which row of the maps each expression looks at.
         """
+
+    def keeping_image(self) -> AbstractContextManager[None]:
+        """While it lasts, weights are the same, and expressions ask about one image in turn.
+
+        What `forward` makes of the maps alone may be kept until it is given others. By default
+        nothing is.
+        """
+        return nullcontext()
 
     def initialize_from(self, backbone: Backbone) -> None:
         """Start from weights of the backbone, such as its classifier; by default nothing is taken.

@@ -1,6 +1,7 @@
 """The fusion of LSTM-CNN: tile the sentence over the image, concatenate, convolve."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from jaxtyping import Float, Int64
@@ -78,6 +79,10 @@ class ConcatFusion(Fusion):
     def initialize_from(self, backbone: Backbone) -> None:
         """Start the projection of the image as `projection_start` says."""
         self.visual.initialize_from(backbone)
+
+    def keeping_image(self) -> AbstractContextManager[None]:
+        """Keep the projection of the last image."""
+        return self.visual.keeping_last()
 
     def forward(
         self,

@@ -1,6 +1,7 @@
 """The fusion of RMI: an LSTM in every cell of the image that reads the words one by one."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Literal, no_type_check
 
 import torch
@@ -94,6 +95,10 @@ class MultimodalLSTM(WordByWord):
     def initialize_from(self, backbone: Backbone) -> None:
         """Start the projection of the image as `projection_start` says."""
         self.visual.initialize_from(backbone)
+
+    def keeping_image(self) -> AbstractContextManager[None]:
+        """Keep the projection of the last image."""
+        return self.visual.keeping_last()
 
     def forward(
         self,

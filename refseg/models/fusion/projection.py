@@ -1,5 +1,7 @@
 """A 1×1 convolution over tiled inputs that never tiles them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -59,6 +61,19 @@ class VisualProjection(nn.Module):
             self.projection, image_dim = projection, projection_dim
         self.image = nn.Conv2d(image_dim, output_dim, 1)
         self.coordinates = nn.Conv2d(8, output_dim, 1, bias=False)
+        self._kept: list[Tensor] | None = None  # the last map and what became of it, once asked for
+
+    @contextmanager
+    def keeping_last(self) -> Iterator[None]:
+        """Compute the projection of a map once while the same map is given again and again.
+
+        The same is the very same tensor, without positions. Weights must not change meanwhile.
+        """
+        self._kept = []
+        try:
+            yield
+        finally:
+            self._kept = None
 
     @torch.no_grad()
     def initialize_from(self, backbone: Backbone) -> None:
@@ -102,6 +117,15 @@ class VisualProjection(nn.Module):
             image_features: of the backbone.
             positions: where the cells lie; None: they fill the image (`coordinates`).
         """
+        if self._kept is None or positions is not None or torch.compiler.is_compiling():
+            return self._projected(image_features, positions)
+        if not self._kept or self._kept[0] is not image_features:
+            self._kept = [image_features, self._projected(image_features, None)]
+        return self._kept[1]
+
+    def _projected(
+        self, image_features: Tensor, positions: Tensor | None
+    ) -> Float[Tensor, " images output_dim h w"]:
         image_features = self.projection(image_features)
         if self.normalize:
             exact = full_precision(image_features)
