@@ -52,7 +52,7 @@ def export(
         return
     described = export_to(model, folder, format)
     for path in sorted(folder.iterdir()):
-        print(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+        print(f"{path}  {path.stat().st_size / 1e3:,.0f} kB")
     if described["script"] is not None:
         print(f'try: python {folder / described["script"]} PHOTO "SENTENCE"')
     elif format == "onnx":

@@ -1,6 +1,8 @@
 """The runs of a sweep from everywhere: this folder, other folders, W&B."""
 
 import json
+import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,12 +85,14 @@ def collect(
     for source in sources:
         folder = Path(source)
         if folder.is_dir():
-            found = [run for run in _local_runs(sweep, folder, overrides) if run.folder not in seen]
+            every, others = _local_runs(sweep, folder, overrides)
+            found = [run for run in every if run.folder not in seen]
             seen |= {run.folder for run in found}
             local += found
             files = [path for path in offline_files(folder) if not _is_of_a_sweep(path)]
             runs = [read_offline(path) for path in files]
             notes.append(f"{source}: {len(found)} runs of a sweep here, {len(runs)} of W&B")
+            notes += [_passed_over(source, *each) for each in Counter(others).items()]
         else:
             runs = read_remote(source)
             notes.append(f"{source}: {len(runs)} runs on W&B")
@@ -110,19 +114,31 @@ def collect(
     return Collection(replace(sweep, drawn=drawn, parameters=values_of(drawn)), kept, notes)
 
 
-def _local_runs(sweep: Sweep, folder: Path, overrides: Sequence[str]) -> list[Run]:
-    """The runs below a folder whose command is that of the sweep file."""
-    found = []
+def _local_runs(
+    sweep: Sweep, folder: Path, overrides: Sequence[str]
+) -> tuple[list[Run], list[tuple[str, ...]]]:
+    """The runs below a folder whose command is that of the sweep file; others' last options."""
+    found, others = [], []
     for path in sorted(folder.rglob("run.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             command, combination = tuple(record["command"]), dict(record["parameters"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        own = combination.keys() == sweep.parameters.keys()
-        if own and command == (*expand(sweep, combination), *overrides):
+        if combination.keys() != sweep.parameters.keys():
+            continue
+        own = tuple(expand(sweep, combination))
+        options = command[len(own) :]
+        if command[: len(own)] == own and options == tuple(overrides):
             found.append(Run(path.parent.resolve(), combination, command))
-    return found
+        elif command[: len(own)] == own:
+            others.append(options)
+    return found, others
+
+
+def _passed_over(source: str, options: tuple[str, ...], count: int) -> str:
+    remedy = f"end the command with: -- {shlex.join(options)}" if options else "leave out the --"
+    return f"{source}: passed over {count} runs with other options; to show these, {remedy}"
 
 
 def _is_of_a_sweep(path: Path) -> bool:

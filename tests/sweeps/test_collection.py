@@ -52,6 +52,8 @@ def test_runs_of_another_folder_are_those_of_the_same_command(tmp_path: Path) ->
     ious = {key: one and one.metrics["val/overall_iou"] for key, one in results.items()}
     assert ious == {(0, 16): 0.25, (0, 32): None, (1, 16): None, (1, 32): 0.5}
     assert found.notes[0].endswith("2 runs of a sweep here, 0 of W&B")
+    assert "passed over 1 runs with other options" in found.notes[1]
+    assert found.notes[1].endswith("end the command with: -- --trainer.max_steps=5")
     assert found.notes[-1].startswith("2 runs were there twice")
 
 
