@@ -1,14 +1,12 @@
 """`refseg bench fusion`: what each fusion costs."""
 
-import platform
 from collections.abc import Sequence
-from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
+from refseg.cli.bench.machine import Machine
 from refseg.cli.bench.spread_tables import as_json, figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option
-from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,8 +26,7 @@ def bench_fusion(
     expressions_per_image: Annotated[float, Option(least=1)] = 7.2,
     words: Count | None = None,
     repeats: Count = 7,
-    threads: Count = 1,
-    device: Literal["cpu", "cuda"] = "cpu",
+    machine: Machine = Machine(),  # noqa: B008 - it is frozen
     json: Path | None = None,
     options: Annotated[Sequence[str], Option(rest=("--data", "--model"))] = (),
 ) -> None:
@@ -52,8 +49,7 @@ def bench_fusion(
         expressions_per_image: RefCOCO has 7.2
         words: of each sentence; default: as in RefCOCO, 3.5 on average and 12 at most
         repeats: rounds of measuring
-        threads: that a CPU computes with
-        device: that computes
+        machine: that computes
         json: write all figures here
         options: --data.image_size 320, --model.backbone FILE and other options of `refseg fit` for
             data and model, which change all networks
@@ -63,14 +59,11 @@ def bench_fusion(
         refseg bench fusion fusion/concat.yaml fusion/mlstm.yaml --words 20
         refseg bench fusion --device cuda --data.image_size 320 --json figures.json
     """
-    import torch
     from rich.console import Console
 
     from refseg.benchmarks.fusion import measure_fusions
-    from refseg.files import write_text
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("There is no GPU that torch can use; leave out --device cuda.")
+    machine.check()
     progress = Console(stderr=True, highlight=False)
     expressions = max(images, round(images * expressions_per_image))
     cases = []
@@ -79,7 +72,7 @@ def bench_fusion(
         words_of_fit = ["--config", base, *config, *options]
         cases.append(_case(name, words_of_fit, images, expressions, words))
     figures = measure_fusions(
-        cases, repeats, threads, device, lambda text: progress.print(f"{text} …")
+        cases, repeats, machine.threads, machine.device, lambda text: progress.print(f"{text} …")
     )
     size = cases[0].batch.size[0]
     settings = {
@@ -89,25 +82,18 @@ def bench_fusion(
         "words": words,
         "image_size": size,
         "rounds": repeats,
-        "threads": threads,
-        "device": device,
-        "machine": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
-        "torch": torch.__version__,
     }
     console = Console(highlight=False)
     said = "as in RefCOCO" if words is None else f"words: {words}"
     console.print(
         f"{base}, {size} pixels; images: {images}; expressions: {expressions}, {said}; "
-        + ("on a GPU" if device == "cuda" else f"threads: {threads}")
+        + ("on a GPU" if machine.device == "cuda" else f"threads: {machine.threads}")
     )
     console.print(f"Median of the rounds ({repeats}), in brackets the least and the most\n")
     _show_sizes(figures, console)
     _show_times(figures, console)
     _show_sharing(figures, expressions / images, console)
-    if json is not None:
-        rows = [as_json(row) for row in figures]
-        write_text(json, dumps({**settings, "fusions": rows}, indent=1) + "\n")
-        print(f"figures: {json}")
+    machine.write(json, settings, "fusions", [as_json(row) for row in figures])
 
 
 def _all_fusions() -> list[str]:

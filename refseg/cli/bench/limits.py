@@ -1,11 +1,10 @@
 """`refseg bench limits`: how near computations come to what the hardware allows."""
 
-import platform
 from collections.abc import Callable, Iterator, Sequence
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
+from refseg.cli.bench.machine import Machine
 from refseg.cli.bench.spread_tables import as_json, figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option
 from refseg.errors import ConfigError
@@ -35,8 +34,7 @@ def bench_limits(
     at_once: Count | None = None,
     precision: Literal["float32", "bfloat16"] = "float32",
     rounds: Count = 3,
-    threads: Count = 1,
-    device: Literal["cpu", "cuda"] = "cpu",
+    machine: Machine = Machine(),  # noqa: B008 - it is frozen
     json: Path | None = None,
 ) -> None:
     """Compare computations with the plain way to do them, and with a limit, all in turns.
@@ -70,8 +68,7 @@ def bench_limits(
             holds that, all on a GPU
         precision: of matrix products
         rounds: of measuring
-        threads: that a CPU computes with
-        device: that computes
+        machine: that computes
         json: write all figures here
 
     Examples:
@@ -86,10 +83,8 @@ def bench_limits(
     from refseg.benchmarks.limits import measure_limits
     from refseg.benchmarks.network_limits import NetworkSize
     from refseg.benchmarks.plain_mlstm import PaperSize
-    from refseg.files import write_text
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("There is no GPU that torch can use; leave out --device cuda.")
+    machine.check()
     if expressions < images:
         raise ConfigError(
             f"Expected at least one expression for each image, got {expressions} expressions of "
@@ -100,29 +95,22 @@ def bench_limits(
     network = NetworkSize(
         image_size, images, max(images, round(images * expressions_per_image)), dim, hidden_dim
     )
-    together = at_once or (1 if device == "cpu" else None)
+    together = at_once or (1 if machine.device == "cpu" else None)
     figures = []
     for comparison in _comparisons(
-        cases or get_args(Case), size, network, together, device, getattr(torch, precision)
+        cases or get_args(Case), size, network, together, machine.device, getattr(torch, precision)
     ):
         say = _saying(progress.print, comparison.name)
-        figures.append(measure_limits(comparison, rounds, threads, device, say))
+        figures.append(measure_limits(comparison, rounds, machine.threads, machine.device, say))
     _show(figures)
-    if json is not None:
-        settings = {
-            "size": size._asdict(),
-            "network": network._asdict(),
-            "at_once": together,
-            "precision": precision,
-            "rounds": rounds,
-            "threads": threads,
-            "device": device,
-            "machine": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
-            "torch": torch.__version__,
-        }
-        rows = [as_json(row) for row in figures]
-        write_text(json, dumps({**settings, "cases": rows}, indent=1) + "\n")
-        print(f"figures: {json}")
+    settings = {
+        "size": size._asdict(),
+        "network": network._asdict(),
+        "at_once": together,
+        "precision": precision,
+        "rounds": rounds,
+    }
+    machine.write(json, settings, "cases", [as_json(row) for row in figures])
 
 
 def _comparisons(

@@ -1,15 +1,13 @@
 """`refseg bench train`: how fast systems train, and where the time goes."""
 
-import platform
 import tempfile
 from collections.abc import Callable, Sequence
-from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from refseg.cli.bench.spread_tables import figure_table, milliseconds, spread_text
+from refseg.cli.bench.machine import Machine
+from refseg.cli.bench.spread_tables import as_json, figure_table, milliseconds, spread_text
 from refseg.cli.parsing.argument_types import Count, Option
-from refseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from refseg.benchmarks.training import TrainingCase, TrainingFigures
@@ -26,8 +24,7 @@ def bench_train(
     expressions_per_image: Annotated[float, Option(least=1)] = 4.0,
     words: Count | None = None,
     rounds: Count = 3,
-    threads: Count = 1,
-    device: Literal["cpu", "cuda"] = "cpu",
+    machine: Machine = Machine(),  # noqa: B008 - it is frozen
     json: Path | None = None,
     options: Annotated[Sequence[str], Option(rest=("--data", "--model"))] = (),
 ) -> None:
@@ -46,8 +43,7 @@ def bench_train(
         expressions_per_image: in a batch, whatever the config says
         words: of each sentence; default: as in RefCOCO, 3.5 on average and 12 at most
         rounds: of measuring
-        threads: that a CPU computes with
-        device: that computes
+        machine: that computes
         json: write all figures here
         options: --data.image_size 320, --model.backbone FILE and other options of `refseg fit` for
             data and model, which change all systems
@@ -57,15 +53,11 @@ def bench_train(
         refseg bench train rmi.yaml lstm_cnn.yaml --images 8
         refseg bench train paper/rmi_d_refcoco.yaml --model.backbone.weights null --device cuda
     """
-    import torch
     from rich.console import Console
 
     from refseg.benchmarks.training import measure_training
-    from refseg.benchmarks.turns import Spread
-    from refseg.files import write_text
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("There is no GPU that torch can use; leave out --device cuda.")
+    machine.check()
     progress = Console(stderr=True, highlight=False)
     expressions = max(images, round(images * expressions_per_image))
     chosen = [*options] if configs else [_RANDOM, *options]
@@ -75,28 +67,10 @@ def bench_train(
             progress.print(f"Building {config} …")
             case = _case(config, chosen, Path(folder), images, expressions, words)
             say = _saying(progress.print, case.name)
-            figures.append(measure_training(case, rounds, threads, device, say))
+            figures.append(measure_training(case, rounds, machine.threads, machine.device, say))
     _show(figures, images, expressions)
-    if json is not None:
-        rows = [
-            {
-                name: value._asdict() if isinstance(value, Spread) else value
-                for name, value in vars(row).items()
-            }
-            for row in figures
-        ]
-        settings = {
-            "images": images,
-            "expressions": expressions,
-            "words": words,
-            "rounds": rounds,
-            "threads": threads,
-            "device": device,
-            "machine": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
-            "torch": torch.__version__,
-        }
-        write_text(json, dumps({**settings, "systems": rows}, indent=1) + "\n")
-        print(f"figures: {json}")
+    settings = {"images": images, "expressions": expressions, "words": words, "rounds": rounds}
+    machine.write(json, settings, "systems", [as_json(row) for row in figures])
 
 
 def _case(
