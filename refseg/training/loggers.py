@@ -79,6 +79,7 @@ class WeightsAndBiases(WandbLogger):
             offline=reason is not None,
             **{option: value for option, value in chosen.items() if value is not None},
         )
+        self._wandb_init.pop("anonymous", None)  # Lightning's; W&B has given it up, and warns of it
         chosen_upload = "WANDB_SWEEP_ID" not in os.environ if log_model is None else log_model
         self._uploads = chosen_upload and mode != "disabled"
         self._has_config = False

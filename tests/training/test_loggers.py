@@ -96,6 +96,7 @@ def test_a_run_logs_offline_and_says_so_in_one_line(
     words = ["fit", "--config", "rmi.yaml", *TINY, "--trainer.logger", "logger/wandb.yaml"]
     assert main([*words, "--trainer.log_every_n_steps=1", "--output", str(tmp_path)]) == 0
     shown = "".join(capfd.readouterr())
+    assert "anonymous" not in shown  # a warning of W&B, about an option that Lightning names
     assert sum("W&B offline: no account" in line for line in shown.splitlines()) == 1
     (offline,) = (tmp_path / "wandb").glob("offline-run-*")
     logged = read_finished(next(offline.glob("*.wandb")))
