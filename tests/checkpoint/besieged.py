@@ -1,7 +1,7 @@
 """Opens hostile checkpoints by all doors while an audit hook looks on: a program of its own.
 
-Usage: besieged.py CHECKPOINT FOLDER OUTSIDE COUNT. Prints what happened as JSON. It is run by
-`test_hostile.py` in a process of its own, because an audit hook cannot be taken out again.
+Usage: besieged.py CHECKPOINT FOLDER OUTSIDE COUNT DOORS. Prints what happened as JSON. `siege.py`
+runs it in a process of its own, because an audit hook cannot be taken out again.
 """
 
 import contextlib
@@ -171,7 +171,7 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
+def main(checkpoint: str, folder: str, outside: str, count: str, doors_to_try: str) -> None:
     """Try the attacks, and print what happened."""
     inside, ground = Path(folder), hostile.Ground(Path(outside), port=9)
     witness = Witness(inside)
@@ -188,7 +188,8 @@ def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
     if int(count) < len(attacks):  # without the trainer, which takes seconds to open
         of_config = dict.fromkeys((hostile.TEST, hostile.FEATURES), hostile.CONFIG)
         doors_of |= {**of_config, hostile.FIT: hostile.LOAD, hostile.SEGMENT: hostile.LOAD}
-    for name in dict.fromkeys(doors_of.values()):  # what is imported lazily is imported now
+    tried = doors_to_try.split()
+    for name in dict.fromkeys(doors_of[name] for name in tried):  # what is lazy is imported now
         torch.save(honest, path)
         ending = entries[name](path)
         if name != hostile.FEATURES:  # a backbone that is not frozen has none
@@ -197,8 +198,10 @@ def main(checkpoint: str, folder: str, outside: str, count: str) -> None:
         write(copy.deepcopy(honest), path)
         entries[hostile.LOAD](path)
     for attack in attacks[::step]:
+        if not {*attack.entries} & {*tried}:
+            continue
         attack.write(copy.deepcopy(honest), path)
-        for name in attack.entries:
+        for name in [entry for entry in attack.entries if entry in tried]:
             start, before = time.perf_counter(), _peak()
             is_state = name == hostile.FIT != doors_of[name]  # nobody looks at it there
             may_open = attack.may_open or is_state

@@ -73,6 +73,16 @@ def test_rmi_and_its_baseline_as_published(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RMI)
+def test_rmi_and_its_baseline_are_made_of_parts(name: str) -> None:
+    """A system, a backbone and a data set, each of which takes a step in the next test."""
+    parts = ["rmi_recipe", *name.split("_")]
+    base = [f"paper/parts/{part}.yaml" for part in parts]
+    assert read_yaml(PACKAGE_CONFIGS / "paper" / f"{name}.yaml") == {"base": base}
+
+
+@pytest.mark.parametrize(
+    "name", ["rmi_r_refcoco", "lstm_r_refcoco+", "rmi_d_refcocog", "lstm_d_referit"]
+)
 def test_a_step_of_rmi(name: str, tmp_path: Path) -> None:
     _, backbone, _ = name.split("_")
     words = ["fit", "--config", f"paper/{name}.yaml", *SMALL, *BACKBONES[backbone]]
