@@ -189,7 +189,7 @@ def main(checkpoint: str, folder: str, outside: str, count: str, doors_to_try: s
         of_config = dict.fromkeys((hostile.TEST, hostile.FEATURES), hostile.CONFIG)
         doors_of |= {**of_config, hostile.FIT: hostile.LOAD, hostile.SEGMENT: hostile.LOAD}
     tried = doors_to_try.split()
-    for name in dict.fromkeys(doors_of[name] for name in tried):  # what is lazy is imported now
+    for name in dict.fromkeys(doors_of.values()):  # what is imported lazily is imported now
         torch.save(honest, path)
         ending = entries[name](path)
         if name != hostile.FEATURES:  # a backbone that is not frozen has none

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import logging
+import multiprocessing
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import time
+from multiprocessing.context import ForkProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
@@ -27,25 +28,24 @@ from ..conftest import TINY
 
 FIT = ["fit", "--config", "rmi.yaml", *TINY]
 
-# Takes the lock, starts a process that lives on, as workers of a data loader do, and waits.
-HOLDER = """
-import os, sys, time
-from pathlib import Path
-from refseg.training.run_lock import locked
-with locked(Path(sys.argv[1]), "fit"):
-    if os.fork() == 0:
-        time.sleep(float(sys.argv[2]))
-        os._exit(0)
-    print("held", flush=True)
-    time.sleep(60)
-"""
+FORK = multiprocessing.get_context("fork")
 
 
-def hold(folder: Path, worker_seconds: float = 0.0) -> subprocess.Popen[str]:
-    words = [sys.executable, "-c", HOLDER, str(folder), str(worker_seconds)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-    with process.stdout as output:  # type: ignore[union-attr]  # asked for
-        assert output.readline() == "held\n"
+def _hold(folder: Path, worker_seconds: float, held: Event) -> None:
+    """Take the lock, start a process that lives on, as workers of a data loader do, and wait."""
+    with locked(folder, "fit"):
+        if os.fork() == 0:
+            time.sleep(worker_seconds)
+            os._exit(0)
+        held.set()
+        time.sleep(60)
+
+
+def hold(folder: Path, worker_seconds: float = 0.0) -> ForkProcess:
+    held = FORK.Event()
+    process = FORK.Process(target=_hold, args=(folder, worker_seconds, held), daemon=True)
+    process.start()
+    assert held.wait(20)
     return process
 
 
@@ -81,6 +81,7 @@ def copy(run: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "run"
     assert not is_locked(folder / LOCK_FILE)
@@ -92,7 +93,7 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
             pass
     finally:
         holder.kill()
-        holder.wait()
+        holder.join()
     assert not is_locked(folder / LOCK_FILE)
     with locked(folder, "test"):
         assert is_locked(folder / LOCK_FILE)
@@ -104,12 +105,13 @@ def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     assert not folder.parent.exists(), "made for the lock, and empty"
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_what_a_killed_run_leaves_behind_for_a_while_is_waited_for(tmp_path: Path) -> None:
     """Older releases of filelock let a worker hold the lock until it finds its parent gone."""
     holder = hold(tmp_path, worker_seconds=1.0)
     inherited = os.open(tmp_path / ".run.lock", os.O_RDWR)
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
+    holder.kill()
+    holder.join()
     import fcntl
 
     fcntl.flock(inherited, fcntl.LOCK_EX)
