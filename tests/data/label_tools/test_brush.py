@@ -31,5 +31,12 @@ def test_a_case_worked_by_hand() -> None:
 
 
 def test_large_runs() -> None:
-    mask = np.kron(drawn(), np.ones((20, 20), dtype=bool))
+    """Up to the longest that there is, of 65,536 values."""
+    mask = np.zeros((300, 200), dtype=bool)
+    mask[150, 50:70] = True
+    assert (decode_brush(packed_bits(mask), *mask.shape, "here") == mask).all()
+
+
+def test_many_runs() -> None:
+    mask = np.kron(drawn(), np.ones((3, 3), dtype=bool))
     assert (decode_brush(packed_bits(mask, repeat=False), *mask.shape, "here") == mask).all()
