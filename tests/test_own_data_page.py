@@ -75,7 +75,7 @@ def test_from_a_folder_to_masks(
     for words in commands("3. Check it before you train"):
         assert main(words) == 0, words
     trained = commands("4. Train")
-    assert [words[2] for words in trained] == ["photos.yaml", "rmi.yaml"]
+    assert ["photos.yaml" in words for words in trained] == [True, True, True, False]
     for words in trained:
         assert main([*words, *QUICK]) == 0, words
     for words in commands("5. Use it"):
