@@ -24,6 +24,10 @@ class DataError(RefsegError):
         return "".join(x if x.isprintable() else repr(x)[1:-1] for x in super().__str__())
 
 
+class DownloadError(RefsegError):
+    """No mirror gave a file; the message has a line for each step to get it by hand."""
+
+
 class ConfigError(RefsegError):
     """An option has a value that cannot work."""
 

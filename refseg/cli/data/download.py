@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from refseg.cli.parsing.argument_types import Folder, Option
-from refseg.errors import ConfigError, DataError
+from refseg.errors import ConfigError, DownloadError
 
 if TYPE_CHECKING:
     from refseg.data.catalog import KnownFile
@@ -60,7 +60,7 @@ def download(
         if path not in delivery.taken:
             delivery.listener.line(f"--from {path}: nothing was taken from it", important=True)
     if missing:
-        raise DataError(by_hand(missing, root))
+        raise DownloadError(by_hand(missing, root))
     for item in images.values():
         if item not in wanted and find_images(root, item) is None:
             delivery.listener.line(
