@@ -97,8 +97,8 @@ class _Letterbox(_Fitted):
         down, inside_rows = self._shares(image.shape[0], *rows)
         scaled = image.permute(2, 0, 1).float() @ across.T
         if self.resampling == "pillow":
-            scaled = scaled.round()  # it scales a row of 8 bits, then columns of 8 bits
-        scaled = (down @ scaled).round().clamp(0, 255)
+            scaled = _rounded(scaled)  # it scales a row of 8 bits, then columns of 8 bits
+        scaled = _rounded(down @ scaled).clamp(0, 255)
         inside = inside_rows[:, None] & inside_columns
         return torch.where(inside, scaled, float(self.fill)).to(torch.uint8)[None]
 
@@ -125,6 +125,11 @@ class _Letterbox(_Fitted):
             between = (centres - 0.5).clamp(min=0).minimum(pixels[-1].float())
             shares = torch.where(step > 1, area, (1 - (between - pixels).abs()).clamp(min=0))
         return shares, (places >= 0) & (places < new)
+
+
+def _rounded(values: Tensor) -> Tensor:
+    """With halves upwards, as OpenCV and Pillow: means of four pixels are often one."""
+    return (values + 0.5).floor()
 
 
 class _OwnSize(_Fitted):

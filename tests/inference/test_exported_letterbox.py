@@ -12,7 +12,7 @@ from refseg.geometry import Fit, Geometry, Resampling
 from refseg.inference.exported_letterbox import FittingGraphs, export_fitting
 
 SIDE, FILL = 48, 7
-SIZES = ((30, 40), (200, 90), (48, 48), (17, 400), (1, 300), (333, 480))
+SIZES = ((30, 40), (200, 90), (48, 48), (96, 96), (17, 400), (1, 300), (333, 480))
 WAYS = [
     ("letterbox", "antialiased"),
     ("squash", "antialiased"),
@@ -44,7 +44,8 @@ def test_an_image_lies_in_the_square_as_geometry_puts_it(fit: Fit, resampling: R
         found = graph(torch.from_numpy(image))[0].permute(1, 2, 0).numpy()
         apart = np.abs(found.astype(int) - expected)
         assert apart.max() <= (2 if resampling == "pillow" else 1)  # of 256: Pillow rounds twice
-        assert apart.mean() < 0.25
+        is_exact = resampling == "antialiased" and fit == "letterbox" and max(image.shape) > SIDE
+        assert apart.mean() < (0.001 if is_exact else 0.25)
 
 
 @pytest.mark.parametrize("fit", ["letterbox", "squash"])
