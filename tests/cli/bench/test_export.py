@@ -17,7 +17,7 @@ def test_measures_beside_the_network(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main([*words, "--json", str(tmp_path / "figures.json")]) == 0
     (row,) = json.loads((tmp_path / "figures.json").read_text())
     assert row["fusion"] == "MultimodalLSTM"
-    assert set(row["sizes"]) == {"features", "logits"}
+    assert set(row["sizes"]) == {"letterbox", "features", "logits", "own_size"}
     assert all(size > 1000 for size in row["sizes"].values())
     assert 0 < row["features"]["median"] < row["exported"]["most"]
     assert row["largest_difference"] < 1e-4
